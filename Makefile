@@ -1,0 +1,67 @@
+# Everything starts from `make` and a Python: uv comes into .tools/ where the PATH has none, the rest into .venv/.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+# Any command that reads the settings tells whether this uv is new enough for pyproject.toml.
+uv := $(if $(shell uv cache dir 2>/dev/null),uv,.tools/bin/uv)
+manifests := uv.lock .python-version $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
+
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format clean
+
+help: ## print these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+
+run: .venv/.run ## start the whole desk on this machine: NATS, PostgreSQL and the four services
+	@exec .venv/bin/python -m services
+
+test: .venv/.complete ## run the whole suite
+	@.venv/bin/python -m pytest
+
+check: .venv/.complete ## the one gate: format, lint, types, imports, then the suite
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+	@$(MAKE) --no-print-directory test
+
+format: .venv/.complete ## format the code and mend what the linter can
+	.venv/bin/ruff check --fix --exit-zero
+	.venv/bin/ruff format
+
+clean: ## remove what make brought and the tools left; the desk's own data in var/ stays
+	rm -rf .venv .tools .hypothesis .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv is told which Python to take: one that is here goes before a download, even if it is not the one in
+# .python-version; and a uv that looks for itself complains at length of every pyenv shim that leads nowhere.
+define sync
+@python=$$($(uv) python find --system 2>/dev/null || $(uv) python find --system '>=3.12' 2>/dev/null); \
+	$(uv) sync --frozen $${python:+--python "$$python"} $(1) || \
+	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
+endef
+
+.venv/.complete: $(manifests) | $(filter .tools/%,$(uv))
+	$(call sync)
+	@touch .venv/.run $@
+
+# Inexact, for a desk started after the tests must not lose the test tools.
+.venv/.run: $(manifests) | $(filter .tools/%,$(uv))
+	$(call sync,--inexact --no-default-groups --group run)
+	@touch $@
+
+# Debian's python3 comes without venv, without pip or without both.
+.tools/bin/uv:
+	@if "$(PYTHON)" -m venv --clear .tools >/dev/null 2>&1; then \
+		set -- .tools/bin/python -m pip install; \
+	elif "$(PYTHON)" -m pip --version >/dev/null 2>&1; then \
+		set -- "$(PYTHON)" -m pip install --target .tools; \
+	else \
+		echo 'There is no uv on the PATH, and neither `$(PYTHON) -m venv` nor `$(PYTHON) -m pip` works to bring it.' >&2; \
+		exit 1; \
+	fi; \
+	PIP_ROOT_USER_ACTION=ignore "$$@" --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -1,0 +1,189 @@
+"""How a service speaks and listens: the safe way is the short way.
+
+Subjects, queue groups, durables, acks, delays and transactions belong to the chassis; a handler gets a message and the
+transaction that its effect belongs to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, overload
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from chassis.connection import connect
+from chassis.database import Database, Transaction
+from chassis.lanes import Ear, NotYet, Origin
+from chassis.logs import get_logger
+from chassis.requests import Answers, ask
+from chassis.telemetry import Metrics, traced
+from contracts.base import Event, Intake, Message, Request, Stream
+from contracts.streams import stream_of
+
+if TYPE_CHECKING:
+    from chassis.consumers import Consumer
+
+__all__ = ["Bus", "NotYet", "Origin", "Transaction"]
+
+log = get_logger()
+
+
+class Bus:
+    """A service's ears and mouth. What it says as facts goes through `Transaction.announce`."""
+
+    def __init__(self, url: str, service: str, database: Database, metrics: Metrics) -> None:
+        """Connect in `start`."""
+        self.service = service
+        self.closing = False
+        self._url = url
+        self._database = database
+        self._metrics = metrics
+        self._answers = Answers(service, database, metrics)
+        self._ears: dict[str, Ear] = {}
+        self._followers: list[tuple[type[Event], Callable[[Any], Awaitable[None]]]] = []
+        self._nats: Client | None = None
+
+    @property
+    def nats(self) -> Client:
+        """The connection; raises RuntimeError before `start`."""
+        if self._nats is None:
+            msg = "the bus has not started"
+            raise RuntimeError(msg)
+        return self._nats
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there at this moment."""
+        return self._nats is not None and self._nats.is_connected
+
+    def answers[Q: Request[Any], R: BaseModel](
+        self, request: type[Q]
+    ) -> Callable[[Callable[[Q, Transaction], Awaitable[R]]], Callable[[Q, Transaction], Awaitable[R]]]:
+        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key."""
+
+        def register(handler: Callable[[Q, Transaction], Awaitable[R]]) -> Callable[[Q, Transaction], Awaitable[R]]:
+            self._answers.add(request, handler)
+            return handler
+
+        return register
+
+    @overload
+    def hears[E: Event](
+        self, message: type[E]
+    ) -> Callable[[Callable[[E, Transaction], Awaitable[None]]], Callable[[E, Transaction], Awaitable[None]]]: ...
+
+    @overload
+    def hears[I: Intake](
+        self, message: type[I]
+    ) -> Callable[
+        [Callable[[I, Origin, Transaction], Awaitable[None]]], Callable[[I, Origin, Transaction], Awaitable[None]]
+    ]: ...
+
+    def hears(
+        self, message: type[Message]
+    ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+        """Apply these messages in order, once each, in the transaction of their workspace.
+
+        A Refusal or a body that can't be read is a dead letter with its reason; NotYet waits; anything else is tried
+        again with growing delays: for ever when a store is away, and a few minutes long when it is a bug.
+        """
+        if self.service not in message.HEARD_BY or message.SUBJECT in self._ears:
+            msg = f"{message.SUBJECT} is not meant for {self.service} (or is heard already)"
+            raise TypeError(msg)
+
+        def register(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            self._ears[message.SUBJECT] = Ear(message, handler, TypeAdapter(message))
+            return handler
+
+        return register
+
+    def follows[E: Event](
+        self, event: type[E]
+    ) -> Callable[[Callable[[E], Awaitable[None]]], Callable[[E], Awaitable[None]]]:
+        """Be told of these events in every replica, as a hint: at most once, without order, nothing is stored."""
+
+        def register(handler: Callable[[E], Awaitable[None]]) -> Callable[[E], Awaitable[None]]:
+            self._followers.append((event, handler))
+            return handler
+
+        return register
+
+    async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0) -> R:
+        """Ask the request's owner; raises the refusal that it sent, or Unavailable."""
+        return await ask(self.nats, request, within)
+
+    def consumers(self) -> "list[Consumer]":
+        """Return the consumers, one per stream. Raises TypeError when a message meant for us has no handler."""
+        meant = {m.SUBJECT for m in Message.registry.values() if self.service in m.HEARD_BY}
+        if deaf := meant - self._ears.keys():
+            msg = f"{self.service} has no handler for {sorted(deaf)}"
+            raise TypeError(msg)
+        # FastStream costs more than a second of start-up: only who hears pays.
+        from chassis.consumers import Consumer  # noqa: PLC0415
+
+        streams: dict[str, Consumer] = {}
+        for subject, ear in self._ears.items():
+            stream: Stream = stream_of(f"{subject}.w")
+            known = streams.setdefault(
+                stream.name, Consumer(stream, self._url, self.service, self._database, self._metrics)
+            )
+            known.ears[subject] = ear
+        return list(streams.values())
+
+    async def start(self) -> None:
+        """Connect (waits for a broker that is away), follow and answer."""
+        self._nats = await connect(self._url, self.service, closing=lambda: self.closing)
+        for event, handler in self._followers:
+            await self._nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
+        await self._answers.start(self._nats)
+
+    async def stop(self) -> None:
+        """Finish what was begun and disconnect."""
+        self.closing = True
+        if self._nats is None:
+            return
+        await self._answers.stop()
+        if self._nats.is_connected:
+            await self._nats.flush(timeout=2)
+        await self._nats.close()
+
+
+def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:
+    async def tell(msg: Msg) -> None:
+        try:
+            event = read.validate_json(msg.data)
+        except ValidationError:
+            log.warning("follow.unreadable", subject=msg.subject)
+            return
+        with traced((msg.headers or {}).get("traceparent")):
+            try:
+                await handler(event)
+            except Exception:
+                log.exception("follow.failed", subject=msg.subject)
+
+    return tell
+
+
+async def wake_each_other(nats: Client, service: str, wake: Callable[[], None]) -> Callable[[], None]:
+    """Return what tells the leader, in whichever replica it is, that something was committed."""
+    subject = wake_subject(service)
+
+    async def woken(_: Msg) -> None:
+        wake()
+
+    await nats.subscribe(subject, cb=woken)
+    pending: set[asyncio.Task[None]] = set()
+
+    def ring() -> None:
+        if nats.is_connected:
+            task = asyncio.ensure_future(nats.publish(subject, b""))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+
+    return ring
+
+
+def wake_subject(service: str) -> str:
+    """Return the subject on which replicas of a service wake their leader."""
+    return f"{service}.wake"

@@ -1,0 +1,153 @@
+"""Hearing: one leader reads a stream in order and applies it, one transaction per workspace; acks follow the commit.
+
+Who leads only decides who fetches. What makes an effect happen once and in order lies in the transaction: the book's
+last position for our own facts, the inbox for messages of other systems. A message that can't be applied yet waits in
+memory, together with what came behind it in its workspace; nobody else waits.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import nats.errors
+import nats.js.errors
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.client import JetStreamContext
+
+from chassis.connection import die, inbox_prefix, options
+from chassis.database import Database
+from chassis.lanes import Ear, Lanes
+from chassis.logs import get_logger
+from chassis.telemetry import Metrics
+from contracts.base import Stream
+
+log = get_logger()
+
+_AT_ONCE = 100
+_BEAT = 1.0
+_CHECK_AFTER = 10
+
+
+class _Pull:
+    """Stands between FastStream and nats-py's pull subscription.
+
+    nats-py raises the builtin TimeoutError where FastStream catches only nats.errors.TimeoutError, whose supervisor
+    then restarts without the messages already fetched: it is translated. FastStream lingers until a batch is full: a
+    partial second fetch is answered at once, so that what is there is handed over. A durable that is gone answers
+    503 or 409 for ever: `gone` asks, and ends the process.
+    """
+
+    def __init__(self, inner: JetStreamContext.PullSubscription, gone: Callable[[], Awaitable[None]]) -> None:
+        self._inner, self._gone, self._empty = inner, gone, 0
+
+    async def fetch(
+        self,
+        batch: int = _AT_ONCE,
+        timeout: float | None = _BEAT,  # noqa: ASYNC109 - nats-py's signature
+        heartbeat: float | None = None,  # noqa: ARG002 - nats-py's signature
+    ) -> list[Msg]:
+        if batch < _AT_ONCE:
+            raise nats.errors.TimeoutError
+        try:
+            messages = await self._inner.fetch(batch, timeout)
+        except TimeoutError:
+            messages = []
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            log.warning("consumer.fetch", error=repr(error))
+            await asyncio.sleep(0.5)
+            await self._gone()
+            raise nats.errors.TimeoutError from error
+        self._empty = 0 if messages else self._empty + 1
+        if self._empty and self._empty % _CHECK_AFTER == 0:
+            await self._gone()
+        if not messages:
+            raise nats.errors.TimeoutError
+        return messages
+
+    async def unsubscribe(self) -> None:
+        with suppress(nats.errors.Error):
+            await self._inner.unsubscribe()
+
+
+class Consumer:
+    """Hears one stream through the durable that bears the service's name."""
+
+    def __init__(self, stream: Stream, url: str, service: str, database: Database, metrics: Metrics) -> None:
+        """Hear nothing yet."""
+        self.stream = stream
+        self._url = url
+        self.ears: dict[str, Ear] = {}
+        self._service = service
+        self._lanes = Lanes(stream.name, service, database, metrics, self.ears)
+
+    async def run(self) -> None:
+        """Hear until cancelled."""
+        async with self._connected() as broker, self._subscribed(broker):
+            while True:
+                await asyncio.sleep(self._lanes.pause())
+                await self._lanes.tend()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[NatsBroker]:
+        stepping_down = False
+        broker = NatsBroker(self._url, logger=None, **options(self._service, closing=lambda: stepping_down))
+        try:
+            yield broker
+        finally:
+            stepping_down = True
+            with suppress(nats.errors.Error, TimeoutError):
+                await asyncio.wait_for(broker.stop(), 2)
+
+    @asynccontextmanager
+    async def _subscribed(self, broker: NatsBroker) -> AsyncGenerator[None]:
+        client: Client = await broker.connect()
+        await self._exists(client)
+        # What the last leader fetched and did not ack comes again at once, in order, instead of after `ack_wait`.
+        answer = await client.request(f"$JS.API.CONSUMER.RESET.{self.stream.name}.{self._service}", b"", timeout=3)
+        if b'"error"' in answer.data:
+            msg = f"the consumer could not be reset: {answer.data.decode()}"
+            raise nats.errors.Error(msg)
+        subscriber = broker.subscriber(
+            self.stream.subjects[0],
+            stream=JStream(self.stream.name, declare=False),
+            durable=self._service,
+            persistent=False,
+            pull_sub=PullSub(batch_size=_AT_ONCE, timeout=_BEAT, batch=True),
+            inbox_prefix=f"{inbox_prefix(self._service)}.pull.".encode(),
+            decoder=_raw,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+        )
+        subscriber(self._take)
+        self._lanes.clear()
+        try:
+            await subscriber.start()
+            # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.
+            subscriber.subscription = _Pull(subscriber.subscription, lambda: self._exists(client))  # type: ignore[assignment, arg-type]
+            log.info("consumer.started", stream=self.stream.name)
+            yield
+        finally:
+            await subscriber.stop()
+            self._lanes.clear()
+
+    async def _take(self, messages: Any) -> None:
+        await self._lanes.take(messages, time.monotonic())
+
+    async def _exists(self, client: Client) -> None:
+        """End the process if the durable is gone: it is the provisioner's, and nats-py would make one of its own."""
+        try:
+            await client.jetstream(timeout=2).consumer_info(self.stream.name, self._service)
+        except nats.js.errors.NotFoundError:
+            die(f"the durable {self._service} of stream {self.stream.name} is gone; run the provisioner")
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            log.warning("consumer.info", error=repr(error))
+
+
+async def _raw(message: Any) -> Any:
+    """Leave the bytes alone: a body that can't be read must reach our own handler, or it would never be acked."""
+    return message.raw_message

@@ -1,0 +1,117 @@
+"""What was heard before, how far each book has been applied, and what could not be applied."""
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+
+from chassis.database import EVERY, Transaction
+from contracts.base import DeadLetter, now, uuid7
+
+_MOST_HEADERS, _LONGEST_HEADER = 32, 500
+_LONGEST_BODY = 150 * 1024  # base64 makes four bytes of three, and a message holds 256 KiB
+
+_FIRST = text(
+    "insert into inbox (workspace_id, source, message_id) values (:ws, :source, :id) on conflict do nothing returning 1"
+)
+_APPLIED = text("select position from consumed where workspace_id = :ws and consumer = :consumer for update")
+_BEGIN = text(
+    "insert into consumed (workspace_id, consumer, position) values (:ws, :consumer, 0) on conflict do nothing"
+)
+_ADVANCE = text("update consumed set position = :position where workspace_id = :ws and consumer = :consumer")
+_BURY = text(
+    "insert into dead_letters (id, workspace_id, at, stream, sequence, subject, reason, detail, headers, body)"
+    " values (:id, :ws, :at, :stream, :sequence, :subject, :reason, :detail, cast(:headers as jsonb), :body)"
+    " on conflict (stream, sequence) do nothing"
+)
+_LETTERS = text(
+    "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers, ''::bytea as body"
+    " from dead_letters where workspace_id = :ws and (cast(:before as uuid) is null or id < :before)"
+    " order by id desc limit :many"
+)
+_LETTER = text("select * from dead_letters where workspace_id = :ws and id = :id")
+
+
+async def first_sight(tx: Transaction, source: str, message_id: str) -> bool:
+    """Remember this message of this source for ever; False if it took effect before."""
+    return bool(await tx.scalar(_FIRST, {"ws": tx.workspace_id, "source": source, "id": message_id}))
+
+
+async def applied(tx: Transaction, consumer: str) -> int:
+    """Return how far the book has been applied in this workspace, and keep others from going on until the commit."""
+    where = {"ws": tx.workspace_id, "consumer": consumer}
+    if (position := await tx.scalar(_APPLIED, where)) is None:
+        await tx.execute(_BEGIN, where)
+        position = await tx.scalar(_APPLIED, where)
+    return int(position or 0)
+
+
+async def advance(tx: Transaction, consumer: str, position: int) -> None:
+    """Remember that the book has been applied up to here."""
+    await tx.execute(_ADVANCE, {"ws": tx.workspace_id, "consumer": consumer, "position": position})
+
+
+async def bury(
+    tx: Transaction,
+    *,
+    stream: str,
+    sequence: int,
+    subject: str,
+    reason: str,
+    detail: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> None:
+    """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`. Overlong headers are left out."""
+    kept = {
+        key: value for key, value in list(headers.items())[:_MOST_HEADERS] if len(key) + len(value) <= _LONGEST_HEADER
+    }
+    await tx.execute(
+        _BURY,
+        {
+            "id": uuid7(),
+            "ws": None if tx.workspace_id == EVERY else tx.workspace_id,
+            "at": now(),
+            "stream": stream,
+            "sequence": sequence,
+            "subject": subject,
+            "reason": reason,
+            "detail": detail[:1000],
+            "headers": json.dumps(kept),
+            "body": body,
+        },
+    )
+
+
+def dead_letter_of(service: str, row: RowMapping | Mapping[str, Any]) -> DeadLetter:
+    """Return a row as the message that tells of it."""
+    kind = DeadLetter.of_kind(service)[0]
+    return kind(
+        id=row["id"],
+        at=row["at"],
+        service=service,
+        workspace_id=row["workspace_id"],
+        stream=row["stream"],
+        sequence=row["sequence"],
+        subject=row["subject"],
+        reason=row["reason"],
+        detail=row["detail"],
+        headers=row["headers"],
+        size=len(row["body"]),
+        body=base64.b64encode(row["body"][:_LONGEST_BODY]).decode(),
+    )
+
+
+async def dead_letters(tx: Transaction, service: str, before: uuid.UUID | None, limit: int) -> Sequence[DeadLetter]:
+    """Return this workspace's dead letters, newest first, without their bodies."""
+    rows = await tx.all(_LETTERS, {"ws": tx.workspace_id, "before": before, "many": limit})
+    return [dead_letter_of(service, row) for row in rows]
+
+
+async def dead_letter(tx: Transaction, service: str, id: uuid.UUID) -> DeadLetter | None:
+    """Return one dead letter whole."""
+    row = await tx.one(_LETTER, {"ws": tx.workspace_id, "id": id})
+    return dead_letter_of(service, row) if row else None

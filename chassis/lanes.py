@@ -1,0 +1,361 @@
+"""Order and once-only: what was fetched waits in the lane of its workspace until it can be applied."""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.database import Database, Transaction, is_weather
+from chassis.inbox import advance, applied, bury, first_sight
+from chassis.logs import get_logger
+from chassis.requests import invalid
+from chassis.telemetry import Metrics, traced
+from contracts.base import Event, Intake, Message
+from contracts.envelope import Received, open_envelope
+from contracts.refusals import Crashed, Invalid, NotAllowed, Refusal, UnknownMessage
+
+log = get_logger()
+
+_AT_ONCE = 100
+_MOST_HELD = 5_000
+_HEARTBEAT = 5.0
+_TICK = 0.5
+_FIRST_DELAY, _LAST_DELAY = 0.5, 300.0
+_TRIES_OF_A_BUG = 8
+_ALARM_AFTER = 60.0
+_NOT_YET_DELAY = 1.0
+_INTAKE_PARTS = 6
+_POSITION = re.compile(r"[1-9][0-9]{0,15}")
+
+
+class NotYet(Exception):
+    """Raised by a handler: try again in a moment, and give up (a dead letter) when the message is this old."""
+
+    def __init__(self, detail: str, *, give_up_after: float) -> None:
+        """Say what is missing, and how many seconds after it was sent the message is hopeless."""
+        super().__init__(detail)
+        self.give_up_after = give_up_after
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an intake message comes from, by its subject (which NATS permissions guard) and its envelope."""
+
+    workspace_id: str
+    integration: str
+    id: str
+    """`ce-id`, or "" where none was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A handler and what it understands."""
+
+    message: type[Message]
+    handler: Callable[..., Awaitable[None]]
+    read: TypeAdapter[Any]
+
+
+@dataclass(slots=True)
+class Held:
+    """A fetched message that is not settled."""
+
+    msg: Msg
+    sequence: int
+    sent: float
+    base: str
+    workspace: str
+    integration: str
+    position: int
+
+    @classmethod
+    def of(cls, msg: Msg) -> "Held":
+        """Read subject and place; an unusable subject, or a fact without position, has no workspace."""
+        parts = msg.subject.split(".")
+        intake = len(parts) > 1 and parts[1] == Intake.KIND
+        given = (msg.headers or {}).get("ce-position", "")
+        position = int(given) if not intake and _POSITION.fullmatch(given) else 0
+        fits = len(parts) == _INTAKE_PARTS if intake else len(parts) == _INTAKE_PARTS - 1 and position > 0
+        metadata = msg.metadata
+        return cls(
+            msg=msg,
+            sequence=metadata.sequence.stream,
+            sent=metadata.timestamp.timestamp(),
+            base=".".join(parts[:4]),
+            workspace=parts[4] if fits else "",
+            integration=parts[5] if fits and intake else "",
+            position=position,
+        )
+
+
+@dataclass(slots=True)
+class _Lane:
+    workspace: str
+    held: dict[int, Held] = field(default_factory=dict)
+    tries: int = 0
+    not_before: float = 0
+    gap_since: float | None = None
+    alarmed: float = 0
+
+
+class Lanes:
+    """Applies what one consumer fetched: in order within a lane, each message once."""
+
+    def __init__(
+        self, stream: str, service: str, database: Database, metrics: Metrics, ears: Mapping[str, Ear]
+    ) -> None:
+        """Use the handlers in `ears`, by subject without workspace."""
+        self._stream, self._service, self._database, self._metrics, self._ears = (
+            stream,
+            service,
+            database,
+            metrics,
+            ears,
+        )
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._lock = asyncio.Lock()
+        self._beat = 0.0
+
+    def clear(self) -> None:
+        """Forget what is held; it comes again."""
+        self._lanes.clear()
+
+    def pause(self) -> float:
+        """Return how long until something may be due."""
+        now = time.monotonic()
+        due = [lane.not_before - now for lane in self._lanes.values() if lane.held and lane.not_before > now]
+        return max(0.01, min([_TICK, *due]))
+
+    async def take(self, messages: Sequence[Msg], now: float) -> None:
+        """Put fetched messages into their lanes and apply what can be applied."""
+        async with self._lock:
+            room = _MOST_HELD - sum(len(lane.held) for lane in self._lanes.values())
+            touched = {}
+            for msg in messages:
+                held = Held.of(msg)
+                key = (held.workspace, held.integration)
+                lane = self._lanes.setdefault(key, _Lane(held.workspace))
+                if lane.held and (room := room - 1) < 0:
+                    await msg.nak(delay=_HEARTBEAT)
+                    continue
+                # A second delivery of what is held already replaces it: the newer ack subject counts.
+                lane.held[held.position or held.sequence] = held
+                touched[key] = lane
+            for lane in touched.values():
+                if lane.not_before <= now:
+                    await self._drain(lane)
+            self._count()
+
+    async def tend(self) -> None:
+        """Try again what is due, and tell the broker that the rest is not forgotten."""
+        async with self._lock:
+            now = time.monotonic()
+            for key, lane in list(self._lanes.items()):
+                if lane.held and lane.not_before <= now:
+                    await self._drain(lane)
+                if not lane.held:
+                    del self._lanes[key]
+            if now - self._beat >= _HEARTBEAT:
+                self._beat = now
+                for held in [held for lane in self._lanes.values() for held in lane.held.values()]:
+                    with suppress(NatsError):  # the broker is away: it delivers again when it is back
+                        await held.msg.in_progress()
+            self._count()
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self._metrics.held.labels(self._stream).set(sum(len(lane.held) for lane in self._lanes.values()))
+        self._metrics.gaps.labels(self._stream).set(
+            max((now - lane.gap_since for lane in self._lanes.values() if lane.gap_since), default=0)
+        )
+
+    async def _drain(self, lane: _Lane) -> None:
+        """Apply the lane's messages until it is empty or must wait."""
+        while lane.held:
+            group = [lane.held[key] for key in sorted(lane.held)[:_AT_ONCE]]
+            try:
+                done = await self._commit(lane.workspace, group, self._apply) if lane.workspace else 0
+            except Exception as error:  # noqa: BLE001 - one by one tells which, and what to do about it
+                log.debug("consumer.batch_failed", rows=len(group), error=repr(error))
+                done = 0
+            if done:
+                self._settled(lane, group[:done], "applied")
+                await self._ack(group[:done])
+                continue
+            for held in group:
+                if not await self._one(lane, held):
+                    return
+
+    async def _one(self, lane: _Lane, held: Held) -> bool:  # noqa: PLR0911 - one way out per fate
+        """Settle the lane's first message by itself; False: it must wait."""
+        try:
+            if not lane.workspace:
+                raise UnknownMessage("the subject is not one of ours")  # noqa: TRY301 - settled like any other refusal
+            if not await self._commit(lane.workspace, [held], self._apply):
+                self._gap(lane, held)
+                return False
+            self._settled(lane, [held], "applied")
+            await self._ack([held])
+        except Refusal as refusal:
+            return await self._give_up(lane, held, refusal)
+        except NotYet as reason:
+            if time.time() - held.sent > reason.give_up_after:
+                return await self._give_up(lane, held, Invalid(str(reason)))
+            self._wait(lane, _NOT_YET_DELAY, str(reason))
+            return False
+        except Exception as error:
+            lane.tries += 1
+            if not is_weather(error):
+                log.exception("message.crashed", type=held.base, tries=lane.tries)
+                if lane.tries >= _TRIES_OF_A_BUG:
+                    return await self._give_up(lane, held, Crashed(f"{type(error).__name__} after {lane.tries} tries"))
+            delay = min(_LAST_DELAY, _FIRST_DELAY * 2.0 ** min(lane.tries - 1, 10))
+            self._wait(lane, delay * random.uniform(0.75, 1.25), repr(error))  # noqa: S311 - spreads tries
+            return False
+        return True
+
+    async def _give_up(self, lane: _Lane, held: Held, refusal: Refusal) -> bool:
+        """Bury the message in its own transaction; False: not even that is possible now."""
+
+        async def inter(tx: Transaction, dead: Held) -> None:
+            await bury(
+                tx,
+                stream=self._stream,
+                sequence=dead.sequence,
+                subject=dead.msg.subject,
+                reason=refusal.code,
+                detail=_said(refusal),
+                headers=dead.msg.headers or {},
+                body=dead.msg.data,
+            )
+
+        try:
+            if not await self._commit(lane.workspace, [held], inter, heard=False):
+                self._gap(lane, held)
+                return False
+        except Exception as error:
+            if not is_weather(error):
+                log.exception("message.not_buried", type=held.base)
+            lane.tries += 1
+            self._wait(lane, min(_LAST_DELAY, _FIRST_DELAY * 2.0 ** min(lane.tries, 10)), repr(error))
+            return False
+        log.warning(
+            "message.buried", type=held.base, workspace=lane.workspace, reason=refusal.code, sequence=held.sequence
+        )
+        self._settled(lane, [held], "buried")
+        with suppress(NatsError):  # it comes again and is buried once
+            await held.msg.term()
+        return True
+
+    async def _commit(
+        self,
+        workspace: str,
+        group: Sequence[Held],
+        act: Callable[[Transaction, Held], Awaitable[None]],
+        *,
+        heard: bool = True,
+    ) -> int:
+        """Apply the group in one transaction; return how many are settled, now or before. 0: the first must wait."""
+        if not workspace:
+            async with self._database.every_workspace("dead letters without a workspace") as tx:
+                await act(tx, group[0])
+            return 1
+        async with self._database.transaction(workspace) as tx:
+            if not group[0].position:
+                for held in group:
+                    if not heard or await self._first(tx, held):
+                        await act(tx, held)
+                return len(group)
+            last = await applied(tx, self._stream)
+            done = fresh = 0
+            for held in group:
+                if held.position == last + fresh + 1:
+                    await act(tx, held)
+                    fresh += 1
+                elif held.position > last + fresh:
+                    break
+                done += 1
+            if fresh:
+                await advance(tx, self._stream, last + fresh)
+            return done
+
+    async def _first(self, tx: Transaction, held: Held) -> bool:
+        """Tell whether a message of another system is new; one without an id is known by its place in the stream."""
+        id = open_envelope(held.msg.headers, held.msg.data).id
+        if id:
+            return await first_sight(tx, held.integration, id)
+        return await first_sight(tx, f"{self._stream}.sequence", str(held.sequence))
+
+    async def _apply(self, tx: Transaction, held: Held) -> None:
+        received = open_envelope(held.msg.headers, held.msg.data)
+        ear = self._ears.get(held.base)
+        if ear is None:
+            if held.position:
+                return
+            raise UnknownMessage
+        if received.type not in ("", held.base, ear.message.TYPE):
+            raise UnknownMessage(f"ce-type must be {held.base}")
+        message = _read(ear, received, held)
+        with traced(received.traceparent):
+            if isinstance(message, Intake):
+                await ear.handler(message, Origin(held.workspace, held.integration, received.id), tx)
+            else:
+                await ear.handler(message, tx)
+
+    def _settled(self, lane: _Lane, group: Sequence[Held], outcome: str) -> None:
+        for held in group:
+            lane.held.pop(held.position or held.sequence, None)
+            log.info("message.heard", type=held.base, workspace=lane.workspace, sequence=held.sequence, outcome=outcome)
+        lane.tries, lane.not_before, lane.gap_since = 0, 0, None
+        self._metrics.heard.labels(self._stream, outcome).inc(len(group))
+
+    @staticmethod
+    async def _ack(group: Sequence[Held]) -> None:
+        for held in group:
+            with suppress(NatsError):  # it comes again and is known then
+                await held.msg.ack()
+
+    def _wait(self, lane: _Lane, delay: float, why: str) -> None:
+        lane.not_before = time.monotonic() + delay
+        self._metrics.retries.labels(self._stream).inc()
+        log.warning(
+            "message.waits",
+            stream=self._stream,
+            workspace=lane.workspace,
+            tries=lane.tries,
+            delay=round(delay, 2),
+            why=why,
+        )
+
+    def _gap(self, lane: _Lane, held: Held) -> None:
+        """Wait for an earlier position; never skip."""
+        now = time.monotonic()
+        lane.gap_since = lane.gap_since or now
+        lane.not_before = now + _TICK
+        if now - lane.gap_since >= _ALARM_AFTER and now - lane.alarmed >= _ALARM_AFTER:
+            lane.alarmed = now
+            log.error("consumer.gap", stream=self._stream, workspace=lane.workspace, waiting_at=held.position)
+
+
+def _read(ear: Ear, received: Received, held: Held) -> Message:
+    try:
+        message: Message = ear.read.validate_json(received.data)
+    except ValidationError as error:
+        raise invalid(error) from error
+    if isinstance(message, Event | Intake) and message.workspace_id not in (None, held.workspace):
+        raise NotAllowed("the body names another workspace than the subject")
+    return message
+
+
+def _said(refusal: Refusal) -> str:
+    """Return the refusal in one line: its sentence and the fields at fault, never their values."""
+    fields = "; ".join(f"{e['field'] or 'body'}: {e['detail']}" for e in refusal.facts.get("errors", ()))
+    return f"{refusal.detail} {fields}".strip()

@@ -1,0 +1,77 @@
+"""Which replica of a service does what only one may do: relay, consume, keep the timers.
+
+The lock is a PostgreSQL advisory lock held by a session of its own. Leadership only chooses who works; what keeps a
+frozen or cut-off leader harmless are the row locks and positions inside each transaction.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+
+from chassis.database import is_weather
+from chassis.logs import get_logger
+from chassis.telemetry import Metrics
+
+log = get_logger()
+
+_BEAT = 1.0
+_SILENCE_MS = "4000"
+_TRY = "select pg_try_advisory_lock(hashtextextended($1, 0))"
+
+
+class Leader:
+    """Runs work in one replica at a time; another takes over within five seconds of its death or freeze."""
+
+    def __init__(self, database_url: str, service: str, metrics: Metrics) -> None:
+        """Stand for election in the service's own database."""
+        self.leading = False
+        self._url = database_url
+        self._service = service
+        self._metrics = metrics
+
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` whenever this process leads, until cancelled; work that fails costs the lead."""
+        while True:
+            try:
+                await self._term(work)
+            except Exception as error:
+                if is_weather(error):
+                    log.warning("leader.interrupted", error=repr(error))
+                else:
+                    log.exception("leader.failed")
+            # A beaten leader waits longer than one that stands by, so that the lead really moves.
+            await asyncio.sleep(random.uniform(0.3, 0.8))  # noqa: S311 - spreads replicas, guards nothing
+
+    async def _term(self, work: Callable[[], Awaitable[None]]) -> None:
+        session = await asyncpg.connect(
+            self._url,
+            timeout=3,
+            # The server ends a session that falls silent, so that a frozen process loses the lock.
+            server_settings={"application_name": f"{self._service} leader", "idle_session_timeout": _SILENCE_MS},
+        )
+        working: asyncio.Future[None] | None = None
+        try:
+            while not await session.fetchval(_TRY, f"leader:{self._service}", timeout=2):  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(_BEAT * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
+            self._lead(leading=True)
+            working = asyncio.ensure_future(work())
+            while not working.done():
+                await asyncio.wait([working], timeout=_BEAT)
+                await session.execute("select 1", timeout=2)
+            await working
+        finally:
+            if working is not None and not working.done():
+                working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+            self._lead(leading=False)
+            session.terminate()
+
+    def _lead(self, *, leading: bool) -> None:
+        if leading != self.leading:
+            log.info("leader.elected" if leading else "leader.stepped_down")
+        self.leading = leading
+        self._metrics.leading.set(leading)

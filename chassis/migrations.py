@@ -1,0 +1,45 @@
+"""Brings a service's database to the schema that its code expects. Run as the database's owner role."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.database import driver_url
+
+_LOCK = 4_711_001
+
+
+def migrate(service: str, owner_url: str) -> None:
+    """Run the migrations of `services/<service>` that this database lacks; several may start at once."""
+    asyncio.run(_migrate(service, owner_url))
+
+
+async def _migrate(service: str, owner_url: str) -> None:
+    engine = create_async_engine(driver_url(owner_url), poolclass=pool.NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("set local lock_timeout = '5s'"))
+            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await connection.run_sync(_upgrade, service)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, service: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "services" / service / "migrations"))
+    config.set_main_option("path_separator", "os")
+    script = ScriptDirectory.from_config(config)
+
+    def steps(revision: Any, _: Any) -> Any:
+        return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic's own upgrade command passes
+
+    with EnvironmentContext(config, script, fn=steps, destination_rev="head") as environment:
+        environment.configure(connection=connection, target_metadata=None)
+        environment.run_migrations()

@@ -1,0 +1,310 @@
+"""Streams, durable consumers and the rights of NATS users: all derived from the contracts' registry, by one hand.
+
+Services never declare or alter a stream; they lack the right, and compare instead (`drift`).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+
+from chassis.bus import wake_subject
+from chassis.connection import inbox_prefix, options
+from chassis.logs import get_logger
+from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, Stream, TicketEvent
+from contracts.streams import DEADLETTERS, STREAMS, stream_of
+
+log = get_logger()
+
+OLDEST_SERVER = (2, 14)
+PROVISIONER, OPERATOR = "provisioner", "operator"
+_ACK_WAIT = dt.timedelta(seconds=30)
+_MOST_UNACKED = 20_000
+
+
+class Drift(Exception):
+    """What is there differs from what the contracts say; nothing was changed."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        """Name each difference."""
+        self.findings = tuple(findings)
+        super().__init__("; ".join(findings))
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """Another system's NATS user: one workspace, one integration, in an account where nothing of ours lives."""
+
+    workspace_id: str
+    integration: str
+    password: str
+
+    @property
+    def user(self) -> str:
+        """The name it signs in with."""
+        return f"{self.integration}_{self.workspace_id}"
+
+    @property
+    def inbox_prefix(self) -> str:
+        """The prefix of the only inboxes it may read."""
+        return inbox_prefix(self.user)
+
+    @property
+    def durable(self) -> str:
+        """The consumer that is made for it."""
+        return f"int_{self.user}"
+
+
+def users() -> tuple[str, ...]:
+    """Return every user of the `APP` account; each needs a password."""
+    return (*SERVICES, PROVISIONER, OPERATOR)
+
+
+# What is there
+
+
+def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
+    """Return a stream as JetStream's API describes it: full means refused, never forgotten."""
+    return {
+        "name": stream.name,
+        "subjects": list(stream.subjects),
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_bytes": stream.max_bytes,
+        "max_msg_size": stream.max_msg_size,
+        "max_age": _nanoseconds(stream.max_age),
+        "duplicate_window": _nanoseconds(stream.duplicate_window),
+        "num_replicas": replicas,
+        "allow_atomic": stream.batches,
+    }
+
+
+def consumer_config(durable: str, filters: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a durable pull consumer: acked by hand, delivered until it is."""
+    config: dict[str, Any] = {
+        "durable_name": durable,
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "ack_wait": _nanoseconds(_ACK_WAIT),
+        "max_deliver": -1,
+        "max_ack_pending": _MOST_UNACKED,
+    }
+    return config | ({"filter_subjects": list(filters)} if filters else {})
+
+
+def heard_streams(service: str) -> list[Stream]:
+    """Return the streams that a service has a durable on. It hears a whole stream, so that a gap in positions shows."""
+    heard = {stream_of(f"{m.SUBJECT}.w").name for m in Message.registry.values() if service in m.HEARD_BY}
+    return [stream for stream in STREAMS if stream.name in heard]
+
+
+def relayed_streams(service: str) -> list[Stream]:
+    """Return the streams that a service's relay publishes to."""
+    facts = {stream_of(f"{event.SUBJECT}.w").name for event in Event.of_kind(service)}
+    return [s for s in STREAMS if s.name in facts or (s is DEADLETTERS and DeadLetter.of_kind(service))]
+
+
+def public_subjects(workspace_id: str, *, internal: bool = False) -> list[str]:
+    """Return the facts of a workspace that another system may read; the team's own only where an admin allows it."""
+    seen = (Audience.EVERYONE, Audience.TEAM) if internal else (Audience.EVERYONE,)
+    return [event.subject_for(workspace_id) for event in TicketEvent.of_kind() if event.AUDIENCE in seen]
+
+
+def _nanoseconds(span: dt.timedelta) -> int:
+    return int(span.total_seconds() * 1_000_000_000)
+
+
+def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for service in SERVICES:
+        for stream in heard_streams(service):
+            yield stream.name, service, consumer_config(service)
+    tickets = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
+    for outsider in outsiders:
+        yield tickets, outsider.durable, consumer_config(outsider.durable, public_subjects(outsider.workspace_id))
+
+
+async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False) -> None:
+    """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
+
+    Raises RuntimeError for a server older than 2.14.
+    """
+    client = await nats.connect(
+        nats_url, **options(PROVISIONER, closing=lambda: True) | {"max_reconnect_attempts": 10, "connect_timeout": 5}
+    )
+    try:
+        _check_version(client)
+        found: list[str] = []
+        for stream in STREAMS:
+            wanted = stream_config(stream)
+            found += await _ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
+        for stream_name, durable, wanted in _durables(outsiders):
+            body = {"stream_name": stream_name, "config": wanted}
+            found += await _ensure(client, f"CONSUMER.{{}}.{stream_name}.{durable}", wanted, body, apply=apply)
+        if found:
+            raise Drift(found)
+    finally:
+        await client.close()
+
+
+def _check_version(client: Client) -> None:
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        msg = f"nats-server {version} is too old; 2.14 or newer is needed"
+        raise RuntimeError(msg)
+
+
+async def _ensure(client: Client, subject: str, wanted: Mapping[str, Any], body: Any, *, apply: bool) -> list[str]:
+    """Make a stream or consumer that is missing; return how one that exists differs."""
+    consumer = subject.startswith("CONSUMER")
+    answer = await _call(client, subject.format("INFO"))
+    if "error" in answer:
+        verb, action = ("DURABLE.CREATE", "create") if consumer else ("CREATE", "")
+    else:
+        differences = _differences(subject.rpartition("}.")[2], wanted, answer["config"])
+        if not differences or not apply:
+            return differences
+        verb, action = ("DURABLE.CREATE", "update") if consumer else ("UPDATE", "")
+    answer = await _call(client, subject.format(verb), body | {"action": action} if consumer else body)
+    if "error" in answer:
+        return [f"{subject.rpartition('}.')[2]}: {answer['error'].get('description')}"]
+    log.info("provisioned", what=subject.format(verb))
+    return []
+
+
+async def _call(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
+    answer = await client.request(f"$JS.API.{verb}", json.dumps(body).encode() if body else b"", timeout=5)
+    read: dict[str, Any] = json.loads(answer.data)
+    return read
+
+
+def _differences(what: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    # The server leaves out what is false, and tells a single filter under another name.
+    flat = {**there, "filter_subjects": there.get("filter_subjects") or [there.get("filter_subject")]}
+    return [
+        f"{what}: {key} is {flat.get(key)!r}, should be {value!r}"
+        for key, value in wanted.items()
+        if flat.get(key, False if isinstance(value, bool) else None) != value
+    ]
+
+
+async def drift(client: Client, service: str) -> list[str]:
+    """Return how the streams and durables that a service lives on differ from the contracts; empty when all is well."""
+    found: list[str] = []
+    heard = heard_streams(service)
+    for stream in {s.name: s for s in (*heard, *relayed_streams(service))}.values():
+        answer = await _call(client, f"STREAM.INFO.{stream.name}")
+        # How many copies there are is the operator's choice.
+        wanted = {key: value for key, value in stream_config(stream).items() if key != "num_replicas"}
+        found += (
+            [f"{stream.name}: missing"] if "error" in answer else _differences(stream.name, wanted, answer["config"])
+        )
+    for stream in heard:
+        answer = await _call(client, f"CONSUMER.INFO.{stream.name}.{service}")
+        what = f"{stream.name}.{service}"
+        found += (
+            [f"{what}: missing"]
+            if "error" in answer
+            else _differences(what, consumer_config(service), answer["config"])
+        )
+    return found
+
+
+# Who may say what to whom
+
+
+def rights(service: str) -> tuple[list[str], list[str]]:
+    """Return the subjects that a service may publish and subscribe to; replies to requests are allowed besides."""
+    say = [f"{service}.{Event.KIND}.>", f"{service}.{DeadLetter.KIND}.>", wake_subject(service)]
+    hear = [f"{inbox_prefix(service)}.>", wake_subject(service), "$SRV.>"]
+    asked = {request.OWNER for request in Message.registry.values() if issubclass(request, Request) and request.OWNER}
+    hear += [f"{service}.{Request.KIND}.>"] if service in asked else []
+    if service == "gateway":
+        say += [f"{owner}.{Request.KIND}.>" for owner in sorted(asked)]
+        hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
+    heard = heard_streams(service)
+    for stream in heard:
+        one = f"{stream.name}.{service}"
+        say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
+    say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
+    return say, hear
+
+
+def accounts(passwords: Mapping[str, str], outsiders: Sequence[Outsider] = ()) -> str:
+    """Return the accounts of nats-server's configuration: `APP` for us, `OUT` for others, `SYS` for nobody yet.
+
+    Others live behind a wall, not only behind rights: rights don't cover the reply subject, and a system inside `APP`
+    could have JetStream answer into `$JS.API.STREAM.DELETE.…`.
+    """
+    app = [_user(service, passwords[service], *rights(service), responds=True) for service in SERVICES]
+    api = [f"$JS.API.{verb}" for verb in ("INFO", "STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*")]
+    api += [f"$JS.API.CONSUMER.{verb}" for verb in ("INFO.*.*", "DURABLE.CREATE.*.*")]
+    app.append(_user(PROVISIONER, passwords[PROVISIONER], api, [f"{inbox_prefix(PROVISIONER)}.>"]))
+    look = ["$SRV.>", "$JS.API.INFO"]
+    look += [f"$JS.API.STREAM.{verb}" for verb in ("NAMES", "LIST", "INFO.*", "MSG.GET.*")]
+    look += [f"$JS.API.CONSUMER.{verb}" for verb in ("NAMES.*", "LIST.*", "INFO.*.*")]
+    app.append(_user(OPERATOR, passwords[OPERATOR], look, [f"{inbox_prefix(OPERATOR)}.>"]))
+    out = [_user(o.user, o.password, _outsider_says(o), [f"{o.inbox_prefix}.>"]) for o in outsiders]
+    stream = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
+    intake = sorted({f"{message.OWNER}.{Intake.KIND}.>" for message in Intake.of_kind()})
+    doors = [
+        *intake,
+        f"$JS.API.CONSUMER.INFO.{stream}.*",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
+        f"$JS.ACK.{stream}.>",
+    ]
+    exports = [
+        f'{{ service: "{door}", accounts: [OUT]{", response_type: stream" if "MSG.NEXT" in door else ""} }}'
+        for door in doors
+    ]
+    imports = [f'{{ service: {{ account: APP, subject: "{door}" }}{_renamed(door)} }}' for door in doors]
+    return "\n".join(
+        [
+            "system_account: SYS",
+            "accounts {",
+            "  SYS: {}",
+            "  APP: {",
+            "    jetstream: enabled",
+            _block("users", app),
+            _block("exports", exports),
+            "  }",
+            "  OUT: {",
+            _block("users", out),
+            _block("imports", imports),
+            "  }",
+            "}",
+            "",
+        ]
+    )
+
+
+def _renamed(door: str) -> str:
+    # An account without JetStream can't be asked under the API's own name; `$JS.APP.API` is that of a leaf's domain.
+    return f', to: "{door.replace("$JS.API", "$JS.APP.API")}"' if "CONSUMER.INFO" in door else ""
+
+
+def _outsider_says(outsider: Outsider) -> list[str]:
+    stream = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
+    versions = sorted({intake.SUBJECT.rpartition(".")[0] for intake in Intake.of_kind()})
+    return [
+        *(f"{version}.*.{outsider.workspace_id}.{outsider.integration}" for version in versions),
+        f"$JS.APP.API.CONSUMER.INFO.{stream}.{outsider.durable}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
+        f"$JS.ACK.{stream}.{outsider.durable}.>",
+    ]
+
+
+def _user(name: str, password: str, say: Sequence[str], hear: Sequence[str], *, responds: bool = False) -> str:
+    replies = ', allow_responses: { max: 1, expires: "1m" }' if responds else ""
+    allowed = (
+        f"publish: {{ allow: {json.dumps(list(say))} }}, subscribe: {{ allow: {json.dumps(list(hear))} }}{replies}"
+    )
+    return f"{{ user: {json.dumps(name)}, password: {json.dumps(password)}, permissions: {{ {allowed} }} }}"
+
+
+def _block(name: str, items: Sequence[str]) -> str:
+    return "\n".join([f"    {name}: [", *(f"      {item}" for item in items), "    ]"])

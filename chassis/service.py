@@ -1,0 +1,246 @@
+"""A service: what starts in order, stops in reverse, and drains within ten seconds whatever is away."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+import uvloop
+from nats.errors import Error as NatsError
+from sqlalchemy import text
+
+from chassis.bus import Bus, wake_each_other
+from chassis.database import Database, is_weather
+from chassis.health import App, Health
+from chassis.leader import Leader
+from chassis.logs import configure, get_logger
+from chassis.outbox import Relay
+from chassis.provision import drift
+from chassis.settings import ServiceSettings
+from chassis.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from chassis.consumers import Consumer
+
+log = get_logger()
+
+_BEAT = 1.0
+_KEEP_ANSWERS = text("delete from idempotency where at < now() - interval '48 hours'")
+
+type Timer = Callable[[], Awaitable[None]]
+
+
+class Service:
+    """One deployable: its bus, its database, its timers and its port."""
+
+    def __init__(self, name: str, settings: ServiceSettings, *, web: "Callable[[Service], App] | None" = None) -> None:
+        """Assemble; nothing is opened before `start`. `web` makes what is served beside the health checks."""
+        self.name = name
+        self.settings = settings
+        self.metrics = Metrics(name)
+        self.database = Database(settings.database_url, name)
+        self.bus = Bus(settings.nats_url, name, self.database, self.metrics)
+        self.leader = Leader(settings.database_url, name, self.metrics)
+        self.health = Health(
+            name,
+            self.metrics.registry,
+            {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
+        )
+        self._web = web
+        self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget_answers", self._forget_answers)]
+        self._begun: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._relay: Relay | None = None
+        self._server: _Server | None = None
+        self._consumers: list[Consumer] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is really served, once started."""
+        if self._server is None or not self._server.started:
+            msg = "the service has not started"
+            raise RuntimeError(msg)
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    def every(self, seconds: float, name: str) -> Callable[[Timer], Timer]:
+        """Run this every so many seconds, in one replica; a failure is logged and the next turn comes all the same."""
+
+        def register(timer: Timer) -> Timer:
+            self._timers.append((seconds, name, timer))
+            return timer
+
+        return register
+
+    def at_start(self, begin: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Run this once the store and the bus are there, before the port opens."""
+        self._begun.append(begin)
+        return begin
+
+    def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run `work` beside everything else until the service stops; a failure is logged."""
+        self._tasks.append(asyncio.create_task(self._guarded(work, name), name=name))
+
+    async def start(self) -> None:
+        """Open store, bus and port, and stand for leader. Waits for a store or broker that is away."""
+        self._consumers = self.bus.consumers()
+        self.background(self._heart(), "heart")
+        while not await self.database.answers():
+            log.warning("database.away")
+            await asyncio.sleep(0.5)
+        await self.bus.start()
+        self._relay = Relay(self.database, self.bus.nats, self.name, self.metrics)
+        self.database.wake = await self._wake(self._relay)
+        for begin in self._begun:
+            await begin()
+        self.background(self.leader.run(self._lead), "leader")
+        self._server = _Server(self.health.beside(self._web(self) if self._web else None), self.settings)
+        self.background(self._server.serve(), "http")
+        while not self._server.started:
+            if self._server.should_exit:
+                msg = f"the port {self.settings.http_port} can't be opened"
+                raise OSError(msg)
+            await asyncio.sleep(0.005)
+        log.info("service.started", port=self.port)
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what was begun, let go of everything; at most `drain_seconds`."""
+        log.info("service.stopping")
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self._drain()
+        except TimeoutError:
+            log.warning("service.drain_cut_short", seconds=self.settings.drain_seconds)
+        log.info("service.stopped")
+
+    async def _drain(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+            await asyncio.wait(self._named("http"), timeout=self.settings.drain_seconds / 2)
+        await self._cancel("leader")
+        with contextlib.suppress(NatsError, OSError):
+            await self.bus.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.database.close()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain."""
+        configure(self.name, self.settings.log_level, self.settings.log_format)
+        uvloop.run(self._main())
+
+    async def _main(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        starting = asyncio.create_task(self.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await self.stop()
+
+    async def _lead(self) -> None:
+        """Do what only one replica does."""
+        if self._relay is None:
+            msg = "the service has not started"
+            raise RuntimeError(msg)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relay.run())
+            for seconds, name, timer in self._timers:
+                group.create_task(self._keep(seconds, name, timer))
+            for consumer in self._consumers:
+                group.create_task(consumer.run())
+
+    async def _keep(self, seconds: float, name: str, timer: Timer) -> None:
+        while True:
+            try:
+                await timer()
+            except Exception:
+                log.exception("timer.failed", timer=name)
+            await asyncio.sleep(seconds)
+
+    async def _forget_answers(self) -> None:
+        async with self.database.every_workspace("forget answers to idempotency keys") as tx:
+            await tx.execute(_KEEP_ANSWERS)
+
+    async def _wake(self, relay: Relay) -> Callable[[], None]:
+        ring = await wake_each_other(self.bus.nats, self.name, relay.wake)
+
+        def wake() -> None:
+            relay.wake()
+            if not self.leader.leading:
+                ring()
+
+        return wake
+
+    async def _heart(self) -> None:
+        while True:
+            self.health.beat = time.monotonic()
+            await asyncio.sleep(_BEAT)
+
+    @staticmethod
+    async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except Exception as error:
+            if is_weather(error):
+                log.warning("background.failed", task=name, error=repr(error))
+            else:
+                log.exception("background.failed", task=name)
+
+    def _named(self, name: str) -> "list[asyncio.Task[None]]":
+        return [task for task in self._tasks if task.get_name() == name]
+
+    async def _cancel(self, name: str) -> None:
+        for task in self._named(name):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _store_away(self) -> str | None:
+        return None if await self.database.answers() else "the database does not answer"
+
+    async def _broker_away(self) -> str | None:
+        return None if self.bus.connected else "NATS does not answer"
+
+    async def _drifted(self) -> str | None:
+        if not self.bus.connected:
+            return None
+        try:
+            return "; ".join(await drift(self.bus.nats, self.name)) or None
+        except (NatsError, TimeoutError) as error:
+            return f"JetStream does not answer: {error!r}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside our own loop: signals are the service's, and so is the log."""
+
+    def __init__(self, app: App, settings: ServiceSettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=max(1, int(settings.drain_seconds / 2)),
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

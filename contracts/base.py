@@ -1,0 +1,326 @@
+"""What every message is: a pydantic model that declares its own subject, known to one registry.
+
+<owner>.<kind>.v<n>.<name>                            requests (request and reply, core NATS)
+<owner>.<kind>.v<n>.<name>.<workspace>                events (facts, JetStream)
+<owner>.<kind>.v<n>.<name>.<workspace>.<integration>  intake (what other systems publish to us, JetStream)
+<owner>.<kind>.v<n>.<name>.<workspace>                deadletters (what could not be applied, with its reason)
+"""
+
+import datetime as dt
+import os
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.texts import PersonName
+
+Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+"""A workspace id or an integration's name: one plain token of a subject, without dot, wildcard or space."""
+
+SERVICES = ("tickets", "activity", "notifications", "gateway")
+KINDS = ("requests", "events", "intake", "deadletters")
+_GRAMMAR = re.compile(rf"(?P<owner>{'|'.join(SERVICES)})\.(?P<kind>{'|'.join(KINDS)})\.v[1-9][0-9]*\.[a-z][a-z_]*")
+
+
+def uuid7() -> UUID:
+    """Return a UUID of version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, then chance."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
+
+
+def now() -> dt.datetime:
+    """Return the time in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Model(BaseModel):
+    """A part of a message: frozen, and a reader ignores what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Model):
+    """Something that travels. A class that names its subject joins the registry.
+
+    Raises TypeError at import for a subject outside the grammar, of a kind that is not the class's, or claimed twice.
+    """
+
+    registry: ClassVar[dict[str, type["Message"]]] = {}
+    KIND: ClassVar[str] = ""
+    SUBJECT: ClassVar[str] = ""
+    OWNER: ClassVar[str] = ""
+    """The service that the subject belongs to."""
+    TYPE: ClassVar[str] = ""
+    """The subject's last token, such as `status_changed`: the entry's `type` everywhere else."""
+    HEARD_BY: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, *, subject: str | None = None, heard_by: tuple[str, ...] = (), **kwargs: Any) -> None:
+        """Claim the subject."""
+        super().__init_subclass__(**kwargs)
+        if subject is None:
+            return
+        parts = _GRAMMAR.fullmatch(subject)
+        if parts is None or parts["kind"] != cls.KIND:
+            msg = f"{cls.__name__}: {subject!r} is not <owner>.{cls.KIND or '<kind>'}.v<n>.<name>"
+            raise TypeError(msg)
+        if subject in Message.registry:
+            msg = f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}"
+            raise TypeError(msg)
+        if stranger := set(heard_by) - set(SERVICES):
+            msg = f"{cls.__name__}: heard by {sorted(stranger)}, which are no services"
+            raise TypeError(msg)
+        cls.SUBJECT, cls.OWNER, cls.TYPE, cls.HEARD_BY = subject, parts["owner"], subject.rpartition(".")[2], heard_by
+        Message.registry[subject] = cls
+
+    @classmethod
+    def of_kind(cls, owner: str | None = None) -> list[type[Self]]:
+        """Return the registered subclasses of this class, in the order of their subjects."""
+        found = (known for _, known in sorted(Message.registry.items()) if issubclass(known, cls))
+        return [known for known in found if owner in (None, known.OWNER)]
+
+
+class Request[Reply: BaseModel](Message):
+    """A question with a typed answer. `class GetTicket(Request[TicketSnapshot], subject=…)`."""
+
+    KIND: ClassVar[str] = "requests"
+
+    @classmethod
+    def reply(cls) -> type[Reply]:
+        """Return the class of the answer."""
+        for base in cls.__mro__:
+            args = getattr(base, "__pydantic_generic_metadata__", {}).get("args")
+            if args and isinstance(args[0], type):
+                return args[0]
+        msg = f"{cls.__name__} names no reply"
+        raise TypeError(msg)
+
+
+class Role(StrEnum):
+    """What a person is in a workspace, highest first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    GUEST = "guest"
+
+    @property
+    def runs_the_desk(self) -> bool:
+        """Whether this role is owner or admin."""
+        return self in (Role.OWNER, Role.ADMIN)
+
+
+class Audience(StrEnum):
+    """Who may see a fact; decided once, by its owner."""
+
+    EVERYONE = "everyone"
+    TEAM = "team"
+    """All but guests."""
+    ADMINS = "admins"
+
+    def includes(self, role: Role) -> bool:
+        """Tell whether a reader of this role may see the fact."""
+        if self is Audience.ADMINS:
+            return role.runs_the_desk
+        return self is Audience.EVERYONE or role is not Role.GUEST
+
+
+class Via(StrEnum):
+    """The door that a command came through."""
+
+    WEB = "web"
+    API = "api"
+    WIDGET = "widget"
+    INTAKE = "intake"
+    RULE = "rule"
+    TIMER = "timer"
+
+
+class ActorKind(StrEnum):
+    """What sort of somebody acts."""
+
+    USER = "user"
+    CONTACT = "contact"
+    INTEGRATION = "integration"
+    RULE = "rule"
+    SYSTEM = "system"
+
+
+class Actor(Model):
+    """Who did it."""
+
+    kind: ActorKind
+    id: str
+    name: PersonName
+
+
+class Person(Model):
+    """A member of the workspace, as the gateway knew them when the command was made."""
+
+    id: UUID
+    name: PersonName
+    role: Role
+
+
+class Caller(Model):
+    """On whose behalf a request is made. Only the gateway may set it: no other user may publish requests."""
+
+    workspace_id: Token
+    kind: ActorKind
+    id: str
+    name: PersonName
+    role: Role
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the actor of a fact."""
+        return Actor(kind=self.kind, id=self.id, name=self.name)
+
+
+class IdempotencyKey(Model):
+    """A client's promise that two sends are one command: its key, where it was used, and what was said."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    route: str
+    fingerprint: str
+
+
+class Query[Reply: BaseModel](Request[Reply]):
+    """A request that changes nothing."""
+
+    caller: Caller
+
+
+class Command[Reply: BaseModel](Request[Reply]):
+    """A request that changes something, once: a repeat with the same key is given the first answer again."""
+
+    caller: Caller
+    command_id: UUID = Field(default_factory=uuid7)
+    via: Via = Via.API
+    idempotency: IdempotencyKey | None = None
+
+    @property
+    def key(self) -> IdempotencyKey:
+        """The client's key, else the command's own id, so that the gateway's retry is the same command too."""
+        return self.idempotency or IdempotencyKey(key=str(self.command_id), route=self.SUBJECT, fingerprint="")
+
+
+class Subject(Model):
+    """The record that a fact is about where that is no ticket."""
+
+    kind: str
+    id: str
+    version: int
+
+
+class Event(Message):
+    """A fact, told after it is committed. Old and new values are codes, never sentences."""
+
+    KIND: ClassVar[str] = "events"
+    AUDIENCE: ClassVar[Audience] = Audience.EVERYONE
+    """Who may see facts of this type."""
+
+    id: UUID = Field(default_factory=uuid7)
+    at: AwareDatetime = Field(default_factory=now)
+    workspace_id: Token
+    actor: Actor
+    via: Via
+    cause: str
+    """Id of the command or event behind it."""
+    audience: Audience
+    salts: dict[str, str] = Field(default_factory=dict)
+    """Salt (128 bits, hex) of each free text and person's name, by JSON pointer; drawn when the fact is written."""
+
+    @property
+    def about(self) -> Subject:
+        """The record whose version this fact is."""
+        raise NotImplementedError
+
+    @classmethod
+    def subject_for(cls, workspace_id: str) -> str:
+        """Return the full subject in this workspace."""
+        return f"{cls.SUBJECT}.{workspace_id}"
+
+
+class TicketEvent(Event):
+    """A fact about a ticket: its version says which step of the ticket's life this is (1, 2, 3 … without holes)."""
+
+    ticket_id: UUID
+    version: int = Field(ge=1)
+
+    @property
+    def about(self) -> Subject:
+        """The ticket."""
+        return Subject(kind="ticket", id=str(self.ticket_id), version=self.version)
+
+
+class RecordEvent(Event):
+    """A fact about another record: people, settings."""
+
+    AUDIENCE: ClassVar[Audience] = Audience.ADMINS
+
+    ticket_id: None = None
+    version: None = None
+    subject: Subject
+
+    @property
+    def about(self) -> Subject:
+        """The record."""
+        return self.subject
+
+
+class Intake(Message):
+    """What another system asks of us. Workspace and actor are named by the subject, never by the body."""
+
+    KIND: ClassVar[str] = "intake"
+
+    workspace_id: Token | None = None
+    """May be repeated here; another than the subject's is refused."""
+
+    @classmethod
+    def subject_for(cls, workspace_id: str, integration: str) -> str:
+        """Return the full subject for this integration."""
+        return f"{cls.SUBJECT}.{workspace_id}.{integration}"
+
+
+class DeadLetter(Message):
+    """A message that could not be applied: as it came, where it came from, and why it was refused."""
+
+    KIND: ClassVar[str] = "deadletters"
+
+    id: UUID
+    at: AwareDatetime
+    service: str
+    """Who could not apply it."""
+    workspace_id: Token | None
+    stream: str
+    sequence: int
+    """Its place in that stream."""
+    subject: str
+    reason: str
+    """A refusal's code, such as `invalid`."""
+    detail: str
+    headers: dict[str, str]
+    size: int
+    """Bytes of the whole body."""
+    body: str
+    """The body as base64 (RFC 4648); of a body over 150 KiB, its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Limits of a JetStream stream; whoever adds one adds it to `contracts.streams`."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int
+    max_msg_size: int
+    max_age: dt.timedelta = dt.timedelta(days=30)
+    duplicate_window: dt.timedelta = dt.timedelta(minutes=10)
+    batches: bool = False
+    """Whether the relay may publish several at once (atomic batch publish)."""

@@ -1,0 +1,126 @@
+"""What tickets announces: every step of a ticket, and what it could not take in."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from contracts.base import Audience, DeadLetter, Person, Stream, TicketEvent
+from contracts.texts import FreeText
+from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status
+
+TICKETS = Stream("TICKETS", ("tickets.events.>",), max_bytes=1 << 30, max_msg_size=256 * 1024, batches=True)
+
+
+class TicketCreated(TicketEvent, subject="tickets.events.v1.ticket_created", heard_by=("activity", "notifications")):
+    """Sent when somebody asked for help and a ticket now exists; it may have an assignee from the start."""
+
+    number: int
+    subject: FreeText
+    description: FreeText
+    status: Status
+    priority: Priority
+    assignee: Person | None
+    contact: ContactRef | None
+    tags: tuple[str, ...]
+    external_id: str | None = None
+    """The other system's own name for it, where an integration asked."""
+
+
+class StatusChanged(TicketEvent, subject="tickets.events.v1.status_changed", heard_by=("activity", "notifications")):
+    """Sent when a ticket moved to another status, by a person, by a customer's answer or by the clock."""
+
+    old: Status
+    new: Status
+
+
+class PriorityChanged(
+    TicketEvent, subject="tickets.events.v1.priority_changed", heard_by=("activity", "notifications")
+):
+    """Sent when a ticket became more or less urgent."""
+
+    old: Priority
+    new: Priority
+
+
+class Assigned(TicketEvent, subject="tickets.events.v1.assigned", heard_by=("activity", "notifications")):
+    """Sent when somebody got the ticket; `old` is who had it before, if anybody."""
+
+    old: Person | None
+    new: Person
+
+
+class Unassigned(TicketEvent, subject="tickets.events.v1.unassigned", heard_by=("activity", "notifications")):
+    """Sent when a ticket was taken from its assignee and nobody has it now."""
+
+    old: Person
+    new: None = None
+
+
+class SubjectChanged(TicketEvent, subject="tickets.events.v1.subject_changed", heard_by=("activity", "notifications")):
+    """Sent when the subject was edited."""
+
+    old: FreeText
+    new: FreeText
+
+
+class DescriptionChanged(
+    TicketEvent, subject="tickets.events.v1.description_changed", heard_by=("activity", "notifications")
+):
+    """Sent when the description was edited."""
+
+    old: FreeText
+    new: FreeText
+
+
+class TagsChanged(TicketEvent, subject="tickets.events.v1.tags_changed", heard_by=("activity", "notifications")):
+    """Sent when tags were added or taken away; both lists are whole."""
+
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+class ContactLinked(TicketEvent, subject="tickets.events.v1.contact_linked", heard_by=("activity", "notifications")):
+    """Sent when the ticket got a contact or another one; not for the contact it was created with."""
+
+    old: ContactRef | None
+    new: ContactRef
+
+
+class ContactUnlinked(
+    TicketEvent, subject="tickets.events.v1.contact_unlinked", heard_by=("activity", "notifications")
+):
+    """Sent when the ticket's contact was taken away."""
+
+    old: ContactRef
+    new: None = None
+
+
+class ConversationLinked(
+    TicketEvent, subject="tickets.events.v1.conversation_linked", heard_by=("activity", "notifications")
+):
+    """Sent when a conversation was tied to the ticket, at most once each until it is unlinked."""
+
+    new: ConversationRef
+
+
+class NoteAdded(TicketEvent, subject="tickets.events.v1.note_added", heard_by=("activity", "notifications")):
+    """Sent when a standing note was added. Never shown to guests or customers."""
+
+    AUDIENCE: ClassVar[Audience] = Audience.TEAM
+
+    note_id: UUID
+    body: FreeText
+    pinned: bool
+
+
+class CommentAdded(TicketEvent, subject="tickets.events.v1.comment_added", heard_by=("activity", "notifications")):
+    """Sent when somebody joined the team's discussion of the ticket. Never shown to guests or customers."""
+
+    AUDIENCE: ClassVar[Audience] = Audience.TEAM
+
+    note_id: UUID
+    body: FreeText
+    in_reply_to: UUID | None
+
+
+class TicketsDeadLetter(DeadLetter, subject="tickets.deadletters.v1.buried"):
+    """Kept when tickets could not apply a message."""

@@ -1,0 +1,161 @@
+"""What a ticket, a note and their lists look like to those who ask."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from contracts.base import Actor, Model, Person
+from contracts.texts import Email, Label, Name, PersonName
+
+
+class Status(StrEnum):
+    """Where a ticket stands."""
+
+    NEW = "new"
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    WAITING_ON_CUSTOMER = "waiting_on_customer"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    SPAM = "spam"
+
+    @property
+    def label(self) -> str:
+        """The name that people see."""
+        return self.value.replace("_", " ").title().replace(" On ", " on ")
+
+
+ACTIVE = (Status.NEW, Status.OPEN, Status.IN_PROGRESS, Status.WAITING_ON_CUSTOMER, Status.RESOLVED)
+"""What a list shows unless another status is asked for."""
+
+
+class Priority(StrEnum):
+    """How urgent a ticket is, most urgent first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for the most urgent."""
+        return list(Priority).index(self)
+
+
+class Action(StrEnum):
+    """What a caller may do with a ticket."""
+
+    EDIT = "edit"
+    """Subject, description, contact, tags, priority."""
+    MOVE = "move"
+    NOTE = "note"
+    READ_NOTES = "read_notes"
+    LINK = "link"
+    REPLY = "reply"
+    ASSIGN = "assign"
+    CLAIM = "claim"
+    """Take it while nobody has it."""
+    CLOSE = "close"
+    REOPEN = "reopen"
+    DELETE = "delete"
+    WATCH = "watch"
+
+
+class ContactRef(Model):
+    """A contact as a ticket names it."""
+
+    id: UUID
+    name: PersonName
+    email: PersonName | None = None
+
+
+class ConversationRef(Model):
+    """A conversation as a ticket names it; `external_id` and `url` where another system owns it."""
+
+    id: UUID
+    external_id: str | None = None
+    url: str | None = None
+
+
+class Allowed(Model):
+    """What this caller may do with this ticket now."""
+
+    actions: tuple[Action, ...]
+    statuses: tuple[Status, ...]
+    """The moves that are open."""
+
+
+class TicketRow(Model):
+    """A ticket in a list: everything but its description."""
+
+    id: UUID
+    number: int
+    subject: str
+    status: Status
+    priority: Priority
+    assignee: Person | None
+    contact: ContactRef | None
+    tags: tuple[str, ...]
+    conversations: tuple[ConversationRef, ...]
+    version: int
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    first_response_at: AwareDatetime | None
+    resolved_at: AwareDatetime | None
+    closed_at: AwareDatetime | None
+    allowed: Allowed
+
+
+class TicketSnapshot(TicketRow):
+    """A ticket as it is."""
+
+    description: str
+
+
+class TicketPage(Model):
+    """One page of a list."""
+
+    items: tuple[TicketRow, ...]
+    next_cursor: str | None
+
+
+class NoteKind(StrEnum):
+    """A standing note may be pinned; a comment is one turn of the team's discussion."""
+
+    NOTE = "note"
+    COMMENT = "comment"
+
+
+class NoteSnapshot(Model):
+    """An internal note or comment as it is."""
+
+    id: UUID
+    ticket_id: UUID
+    kind: NoteKind
+    body: str
+    pinned: bool
+    in_reply_to: UUID | None
+    author: Actor
+    created_at: AwareDatetime
+    ticket_version: int
+
+
+class NotePage(Model):
+    """One page of a ticket's notes, oldest first."""
+
+    items: tuple[NoteSnapshot, ...]
+    next_cursor: str | None
+
+
+class NewContact(Model):
+    """Somebody who may be known already: found again by `external_id`, else by e-mail."""
+
+    name: Name
+    email: Email | None = None
+
+
+Tags = Annotated[tuple[Label, ...], Field(max_length=20)]
+Limit = Annotated[int, Field(ge=1, le=100)]

@@ -1,0 +1,262 @@
+"""Real NATS and PostgreSQL, once for the whole run: by URL, else in containers where Docker answers, else embedded."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from chassis import provision
+from chassis.embedded.nats import EmbeddedNats
+from chassis.embedded.postgres import EmbeddedPostgres, ensure_database
+
+_NATS_IMAGE = "nats:2.15-alpine"
+_POSTGRES_IMAGE = "postgres:17"
+_NATS_IN_A_CONTAINER = """\
+listen: "0.0.0.0:4222"
+http: "0.0.0.0:8222"
+max_payload: 262144
+jetstream {{ store_dir: "/data", max_file_store: 4GB, sync_interval: always }}
+{accounts}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the two roles of one service find its database."""
+
+    owner: str
+    app: str
+
+
+@dataclass(slots=True)
+class NatsServer:
+    """A running NATS server, and who may enter it; only an embedded one can be crashed."""
+
+    address: Callable[[], str]
+    passwords: Mapping[str, str]
+    embedded: EmbeddedNats | None = None
+
+    def url_for(self, user: str) -> str:
+        """Where this user connects. A server given by URL may know one user for all, or have `{user}` in its URL."""
+        return self.address().format(user=user, password=self.passwords.get(user, ""))
+
+    async def kill(self) -> None:
+        """End the server as a crash would."""
+        await self._own.kill()
+
+    async def start(self) -> None:
+        """Start it again, on the same port and with what it had stored."""
+        await self._own.start()
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        await self._own.stop()
+
+    @property
+    def _own(self) -> EmbeddedNats:
+        if self.embedded is None:
+            pytest.skip("only an embedded server can be stopped: ask for `own_nats`")
+        return self.embedded
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """A running PostgreSQL server, which gives each test a database of its own."""
+
+    superuser_url: str
+    embedded: EmbeddedPostgres | None = None
+    _made: list[str] = field(default_factory=list)
+
+    async def fresh_database(self, service: str) -> Urls:
+        """Make an empty database with its two roles, under a name that nobody had before."""
+        name, password = f"{service}_{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+        superuser = await asyncpg.connect(self.superuser_url)
+        try:
+            await ensure_database(superuser, name, password, password)
+        finally:
+            await superuser.close()
+        self._made.append(name)
+        return Urls(owner=self._url(name, "owner", password), app=self._url(name, "app", password))
+
+    async def clear(self) -> None:
+        """Leave a server that outlives the tests as it was found."""
+        superuser = await asyncpg.connect(self.superuser_url)
+        try:
+            while self._made:
+                name = self._made.pop()
+                await superuser.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                await superuser.execute(f'DROP ROLE IF EXISTS "{name}_owner", "{name}_app"')
+        finally:
+            await superuser.close()
+
+    async def kill(self) -> None:
+        """End the server as a crash would."""
+        await self._own.kill()
+
+    async def start(self) -> None:
+        """Start it again, with what it had stored."""
+        await self._own.start()
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        await self._own.stop()
+
+    @property
+    def _own(self) -> EmbeddedPostgres:
+        if self.embedded is None:
+            pytest.skip("only an embedded server can be stopped: ask for `own_postgres`")
+        return self.embedded
+
+    def _url(self, name: str, role: str, password: str) -> str:
+        parts = urlsplit(self.superuser_url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{name}_{role}:{password}@{host}", path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+async def nats_server() -> AsyncIterator[NatsServer]:
+    """The NATS server of this run, with the users of the provisioner and no streams yet."""
+    passwords = _passwords()
+    if url := os.environ.get("COUNTERFOIL_TEST_NATS_URL"):
+        yield NatsServer(lambda: url, passwords)
+    elif _docker_answers():
+        with _nats_container(provision.accounts(passwords)) as address:
+            yield NatsServer(lambda: address, passwords)
+    else:
+        async with _embedded_nats(()) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def postgres_server() -> AsyncIterator[PostgresServer]:
+    """The PostgreSQL server of this run."""
+    if url := os.environ.get("COUNTERFOIL_TEST_POSTGRES_URL"):
+        server = PostgresServer(url)
+        yield server
+        await server.clear()
+    elif _docker_answers():
+        with _postgres_container() as address:
+            yield PostgresServer(address)
+    else:
+        async with _embedded_postgres() as server:
+            yield server
+
+
+@pytest.fixture
+async def own_nats() -> AsyncIterator[Callable[..., Awaitable[NatsServer]]]:
+    """Call `await own_nats(outsiders=[...])` for an embedded server for this test alone, to be crashed at will."""
+    async with AsyncExitStack() as servers:
+
+        async def start(outsiders: Sequence[provision.Outsider] = ()) -> NatsServer:
+            return await servers.enter_async_context(_embedded_nats(outsiders))
+
+        yield start
+
+
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[Callable[[], Awaitable[PostgresServer]]]:
+    """Call `await own_postgres()` for an embedded server for this test alone, to be crashed at will."""
+    async with AsyncExitStack() as servers:
+
+        async def start() -> PostgresServer:
+            return await servers.enter_async_context(_embedded_postgres())
+
+        yield start
+
+
+@pytest.fixture
+def roomy_path() -> Iterator[Path]:
+    """A directory that every user may enter: root's PostgreSQL is another user, whom pytest's `tmp_path` shuts out."""
+    with temporary_directory() as path:
+        yield path
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """As `roomy_path`, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="counterfoil-test-", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+def _passwords() -> dict[str, str]:
+    return {user: secrets.token_urlsafe(12) for user in provision.users()}
+
+
+@asynccontextmanager
+async def _embedded_nats(outsiders: Sequence[provision.Outsider]) -> AsyncIterator[NatsServer]:
+    passwords = _passwords()
+    with temporary_directory() as directory:
+        server = EmbeddedNats(directory / "nats", accounts=provision.accounts(passwords, outsiders))
+        known = passwords | {outsider.user: outsider.password for outsider in outsiders}
+        try:
+            await server.start()
+            yield NatsServer(lambda: server.url("{user}", "{password}"), known, server)
+        finally:
+            await server.stop()
+
+
+@asynccontextmanager
+async def _embedded_postgres() -> AsyncIterator[PostgresServer]:
+    with temporary_directory() as directory:
+        server = EmbeddedPostgres(directory / "postgres")
+        try:
+            await server.start()
+            yield PostgresServer(server.superuser_url, server)
+        finally:
+            await server.stop()
+
+
+@cache
+def _docker_answers() -> bool:
+    with suppress(OSError, subprocess.TimeoutExpired):
+        if shutil.which("docker"):
+            return subprocess.run(["docker", "version"], capture_output=True, timeout=2, check=False).returncode == 0
+    return False
+
+
+@contextmanager
+def _nats_container(accounts: str) -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - slow, and seldom needed
+    from testcontainers.core.wait_strategies import HttpWaitStrategy  # noqa: PLC0415 - as above
+
+    with ExitStack() as stack:
+        directory = stack.enter_context(temporary_directory())
+        (directory / "nats.conf").write_text(_NATS_IN_A_CONTAINER.format(accounts=accounts), encoding="utf-8")
+        container = stack.enter_context(
+            DockerContainer(_NATS_IMAGE)
+            .with_volume_mapping(str(directory), "/etc/counterfoil", "ro")
+            .with_command("-c /etc/counterfoil/nats.conf")
+            .with_exposed_ports(4222, 8222)
+            .waiting_for(HttpWaitStrategy(8222, "/healthz"))
+        )
+        host = f"{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
+        yield f"nats://{{user}}:{{password}}@{host}"
+
+
+@contextmanager
+def _postgres_container() -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - slow, and seldom needed
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415 - as above
+
+    password = secrets.token_urlsafe(12)
+    with (
+        DockerContainer(_POSTGRES_IMAGE)
+        .with_env("POSTGRES_PASSWORD", password)
+        .with_exposed_ports(5432)
+        # It says so once more than it means: the first is the server that only prepares the directory.
+        .waiting_for(LogMessageWaitStrategy("database system is ready to accept connections", times=2))
+    ) as container:
+        host = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
+        yield f"postgresql://postgres:{password}@{host}/postgres"
