@@ -1,0 +1,1 @@
+"""One folder per deployable. None of them may import another."""

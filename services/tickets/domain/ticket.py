@@ -1,0 +1,283 @@
+"""A ticket: it decides what a command changes, and says so in facts; each fact is one version."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from uuid import UUID
+
+from contracts.base import Actor, Caller, Person, Role, TicketEvent, Via
+from contracts.refusals import Invalid, TransitionNotAllowed
+from contracts.tickets import (
+    Action,
+    Allowed,
+    Assigned,
+    CommentAdded,
+    ContactLinked,
+    ContactUnlinked,
+    ConversationLinked,
+    ConversationRef,
+    DescriptionChanged,
+    NoteAdded,
+    NoteKind,
+    Priority,
+    PriorityChanged,
+    Status,
+    StatusChanged,
+    SubjectChanged,
+    TagsChanged,
+    TicketChange,
+    TicketCreated,
+    Unassigned,
+)
+from services.tickets.domain import policy
+from services.tickets.domain.state import Contact, TicketState, after, born
+from services.tickets.domain.status import moves, right_for
+
+_RIGHTS = {
+    "subject": Action.EDIT,
+    "description": Action.EDIT,
+    "priority": Action.EDIT,
+    "contact_id": Action.EDIT,
+    "tags": Action.EDIT,
+    "assignee": Action.ASSIGN,
+}
+_MAY_BE_TAKEN_AWAY = {"assignee", "contact_id"}
+
+type Step = tuple[type[TicketEvent], dict[str, Any]]
+"""A fact to be: its class, and what it says beside who, why and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who did it, through which door, because of what, and when."""
+
+    actor: Actor
+    via: Via
+    cause: str
+    now: dt.datetime
+
+
+class Ticket:
+    """One question from creation to resolution.
+
+    Every method that changes it returns the facts and has applied them already; one that refuses has changed nothing.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: TicketState) -> None:
+        """Take a ticket as it was remembered; a new one is made by `open`."""
+        self._state = state
+
+    @property
+    def state(self) -> TicketState:
+        """The ticket as it is."""
+        return self._state
+
+    @property
+    def id(self) -> UUID:
+        return self._state.id
+
+    @property
+    def workspace_id(self) -> str:
+        return self._state.workspace_id
+
+    @property
+    def version(self) -> int:
+        return self._state.version
+
+    @property
+    def status(self) -> Status:
+        return self._state.status
+
+    @property
+    def assignee(self) -> Person | None:
+        return self._state.assignee
+
+    def allowed(self, caller: Caller) -> Allowed:
+        """Return what this caller may do with it."""
+        return policy.allowed(caller, self)
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        id: UUID,
+        number: int,
+        subject: str,
+        description: str,
+        priority: Priority,
+        caller: Caller,
+        by: By,
+        assignee: Person | None = None,
+        contact: Contact | None = None,
+        tags: Iterable[str] = (),
+        conversation: ConversationRef | None = None,
+        external_id: str | None = None,
+    ) -> tuple[Self, list[TicketEvent]]:
+        """Open a ticket; the conversation it comes from is linked by the same right.
+
+        Raises NotAllowed, or Invalid for an assignee who can't work on tickets.
+        """
+        policy.require_creation(caller, assignee)
+        _require_worker(assignee)
+        created = TicketCreated(
+            **_said(TicketCreated, caller.workspace_id, id, 1, by),
+            number=number,
+            subject=subject,
+            description=description,
+            status=Status.NEW,
+            priority=priority,
+            assignee=assignee,
+            contact=contact.ref if contact else None,
+            tags=_distinct(tags),
+            external_id=external_id,
+        )
+        ticket = cls(replace(born(created), contact=contact))
+        linked = [(ConversationLinked, {"new": conversation})] if conversation else []
+        return ticket, [created, *ticket._record(linked, by)]
+
+    @classmethod
+    def replay(cls, facts: Iterable[TicketEvent]) -> Self:
+        """Tell the ticket again from its facts, the first of which is its creation; raises ValueError at a gap."""
+        life = iter(facts)
+        first = next(life, None)
+        if not isinstance(first, TicketCreated) or first.version != 1:
+            msg = "a ticket's life begins with version 1, its creation"
+            raise ValueError(msg)
+        ticket = cls(born(first))
+        for fact in life:
+            ticket.apply(fact)
+        return ticket
+
+    def apply(self, fact: TicketEvent) -> None:
+        """Let this fact have happened; raises ValueError when it is not the next one."""
+        self._state = after(self._state, fact)
+
+    def change(self, change: TicketChange, caller: Caller, by: By, contact: Contact | None = None) -> list[TicketEvent]:
+        """Change the fields that are set, all or none; `contact` is who `change.contact_id` names.
+
+        A named field takes its right even where its value stays, which is no fact. Raises NotAllowed,
+        TransitionNotAllowed, or Invalid for a null in a field that always has a value and for somebody who isn't there.
+        """
+        named = change.model_fields_set
+        self._require_rights(change, caller)
+        if change.status is not None and change.status is not self.status:
+            self._require_move(change.status, caller)
+        nulls = [name for name in sorted(named - _MAY_BE_TAKEN_AWAY) if getattr(change, name) is None]
+        if nulls:
+            raise Invalid(errors=[{"field": name, "code": "required", "detail": "can't be null"} for name in nulls])
+        if change.assignee is not None:
+            _require_worker(change.assignee)
+        if change.contact_id is not None and (contact is None or contact.id != change.contact_id):
+            raise Invalid.field("contact_id", "not_found", "there is no such contact")
+        facts = self._record(self._differences(change, contact), by)
+        if change.contact_id is not None:
+            self._state = replace(self._state, contact=contact)
+        return facts
+
+    def add_note(
+        self,
+        *,
+        id: UUID,
+        body: str,
+        kind: NoteKind,
+        caller: Caller,
+        by: By,
+        pinned: bool = False,
+        in_reply_to: UUID | None = None,
+    ) -> list[TicketEvent]:
+        """Add a standing note, which may be pinned, or a comment, which may answer another.
+
+        Raises NotAllowed or Invalid.
+        """
+        policy.require(Action.NOTE, caller, self)
+        if kind is NoteKind.COMMENT:
+            if pinned:
+                raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
+            return self._record([(CommentAdded, {"note_id": id, "body": body, "in_reply_to": in_reply_to})], by)
+        if in_reply_to:
+            raise Invalid.field("in_reply_to", "not_for_notes", "only a comment can answer another")
+        return self._record([(NoteAdded, {"note_id": id, "body": body, "pinned": pinned})], by)
+
+    def link_conversation(self, conversation: ConversationRef, caller: Caller, by: By) -> list[TicketEvent]:
+        """Tie a conversation to the ticket; no fact when it is tied already. Raises NotAllowed."""
+        policy.require(Action.LINK, caller, self)
+        if any(known.id == conversation.id for known in self._state.conversations):
+            return []
+        return self._record([(ConversationLinked, {"new": conversation})], by)
+
+    def _require_rights(self, change: TicketChange, caller: Caller) -> None:
+        for name in sorted(change.model_fields_set - {"status"}):
+            policy.require(_RIGHTS[name], caller, self)
+        new = change.status or self.status
+        # A move that nobody can make is refused as such below, whoever asks.
+        if "status" in change.model_fields_set and new in (self.status, *moves(self.status)):
+            policy.require(right_for(self.status, new), caller, self)
+
+    def _require_move(self, new: Status, caller: Caller) -> None:
+        if new not in moves(self.status):
+            raise TransitionNotAllowed(allowed=[status.value for status in self.allowed(caller).statuses])
+
+    def _differences(self, change: TicketChange, contact: Contact | None) -> Iterator[Step]:
+        named, state = change.model_fields_set, self._state
+        if change.subject not in (None, state.subject):
+            yield SubjectChanged, {"old": state.subject, "new": change.subject}
+        if change.description not in (None, state.description):
+            yield DescriptionChanged, {"old": state.description, "new": change.description}
+        if change.priority not in (None, state.priority):
+            yield PriorityChanged, {"old": state.priority, "new": change.priority}
+        if change.tags is not None and _distinct(change.tags) != state.tags:
+            yield TagsChanged, {"old": state.tags, "new": _distinct(change.tags)}
+        if "contact_id" in named:
+            yield from _contact_differs(state.contact, contact if change.contact_id else None)
+        if "assignee" in named:
+            yield from _assignee_differs(state.assignee, change.assignee)
+        if change.status not in (None, state.status):
+            yield StatusChanged, {"old": state.status, "new": change.status}
+
+    def _record(self, steps: Iterable[Step], by: By) -> list[TicketEvent]:
+        facts = [
+            kind(**_said(kind, self.workspace_id, self.id, version, by), **words)
+            for version, (kind, words) in enumerate(steps, self.version + 1)
+        ]
+        for fact in facts:
+            self.apply(fact)
+        return facts
+
+
+def _contact_differs(old: Contact | None, new: Contact | None) -> Iterator[Step]:
+    if new is not None and (old is None or old.id != new.id):
+        yield ContactLinked, {"old": old.ref if old else None, "new": new.ref}
+    elif old is not None and new is None:
+        yield ContactUnlinked, {"old": old.ref}
+
+
+def _assignee_differs(old: Person | None, new: Person | None) -> Iterator[Step]:
+    if new is not None and (old is None or old.id != new.id):
+        yield Assigned, {"old": old, "new": new}
+    elif old is not None and new is None:
+        yield Unassigned, {"old": old}
+
+
+def _said(kind: type[TicketEvent], workspace_id: str, ticket_id: UUID, version: int, by: By) -> dict[str, Any]:
+    return {
+        "at": by.now,
+        "workspace_id": workspace_id,
+        "actor": by.actor,
+        "via": by.via,
+        "cause": by.cause,
+        "audience": policy.audience_of(kind),
+        "ticket_id": ticket_id,
+        "version": version,
+    }
+
+
+def _require_worker(assignee: Person | None) -> None:
+    if assignee is not None and assignee.role is Role.GUEST:
+        raise Invalid.field("assignee_id", "guest", "a guest can't work on tickets")
+
+
+def _distinct(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))

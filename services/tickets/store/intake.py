@@ -1,0 +1,50 @@
+"""Remembers which workspaces there are, and what other systems asked for before."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from chassis.database import Transaction
+
+_STANDING = text("""
+    select exists (select 1 from workspaces where workspace_id = :ws) as known,
+        exists (
+            select 1 from intake_sources
+            where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id
+        ) as asked
+""")
+_ASKED = text(
+    "insert into intake_sources (workspace_id, integration, kind, external_id, ticket_id)"
+    " values (:ws, :integration, :kind, :external_id, :ticket)"
+)
+_WORKSPACE = text(
+    "insert into workspaces (workspace_id, name, slug) values (:ws, :name, :slug)"
+    " on conflict (workspace_id) do update set name = excluded.name, slug = excluded.slug"
+)
+
+
+async def standing(tx: Transaction, integration: str, kind: str, external_id: str) -> tuple[bool, bool]:
+    """Tell whether the workspace is known, and whether this integration asked for this before."""
+    row = await tx.one(
+        _STANDING, {"ws": tx.workspace_id, "integration": integration, "kind": kind, "external_id": external_id}
+    )
+    return (row["known"], row["asked"]) if row else (False, False)
+
+
+async def asked(tx: Transaction, integration: str, kind: str, external_id: str, ticket_id: UUID) -> None:
+    """Remember for ever what this integration asked for, and what came of it."""
+    await tx.execute(
+        _ASKED,
+        {
+            "ws": tx.workspace_id,
+            "integration": integration,
+            "kind": kind,
+            "external_id": external_id,
+            "ticket": ticket_id,
+        },
+    )
+
+
+async def workspace(tx: Transaction, name: str, slug: str) -> None:
+    """Remember a workspace, or what it is called now."""
+    await tx.execute(_WORKSPACE, {"ws": tx.workspace_id, "name": name, "slug": slug})

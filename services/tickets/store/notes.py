@@ -1,0 +1,90 @@
+"""Remembers the team's notes and comments, each by the fact that told of it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+
+from chassis import cursors
+from chassis.database import Transaction
+from contracts.base import Actor, ActorKind
+from contracts.refusals import Conflict, Malformed
+from contracts.tickets import CommentAdded, NoteAdded, NoteKind, NoteSnapshot
+from services.tickets.domain import Ticket
+from services.tickets.store.pages import fitting
+
+_ADD = text("""
+    insert into notes (
+        workspace_id, id, ticket_id, ticket_version, kind, body, pinned, in_reply_to,
+        author_kind, author_id, author_name, created_at
+    ) values (
+        :ws, :id, :ticket, :version, :kind, :body, :pinned, :in_reply_to, :author_kind, :author_id, :author_name, :at
+    ) on conflict (workspace_id, id) do nothing
+""")
+_EXISTS = text("select 1 from notes where workspace_id = :ws and ticket_id = :ticket and id = :id")
+_PAGE = text(
+    "select * from notes where workspace_id = :ws and ticket_id = :ticket and ticket_version > :after"
+    " order by ticket_version limit :many"
+)
+
+
+async def add_note(tx: Transaction, fact: NoteAdded | CommentAdded) -> None:
+    """Remember a note or comment; raises Conflict when its id is taken."""
+    added = await tx.execute(
+        _ADD,
+        {
+            "ws": fact.workspace_id,
+            "id": fact.note_id,
+            "ticket": fact.ticket_id,
+            "version": fact.version,
+            "kind": (NoteKind.NOTE if isinstance(fact, NoteAdded) else NoteKind.COMMENT).value,
+            "body": fact.body,
+            "pinned": isinstance(fact, NoteAdded) and fact.pinned,
+            "in_reply_to": fact.in_reply_to if isinstance(fact, CommentAdded) else None,
+            "author_kind": fact.actor.kind.value,
+            "author_id": fact.actor.id,
+            "author_name": fact.actor.name,
+            "at": fact.at,
+        },
+    )
+    if not added.rowcount:
+        raise Conflict("There is a note with this id already.")
+
+
+async def has_note(tx: Transaction, ticket: Ticket, id: UUID) -> bool:
+    """Tell whether this note or comment stands on the ticket."""
+    return bool(await tx.scalar(_EXISTS, {"ws": tx.workspace_id, "ticket": ticket.id, "id": id}))
+
+
+async def note_page(
+    tx: Transaction, ticket: Ticket, cursor: str | None, limit: int
+) -> tuple[Sequence[NoteSnapshot], str | None]:
+    """Return a page of the ticket's notes, oldest first and no more than fit, and the cursor of the next one."""
+    scope = f"notes {tx.workspace_id} {ticket.id}"
+    after = _after(scope, cursor) if cursor is not None else 0
+    rows = await tx.all(_PAGE, {"ws": tx.workspace_id, "ticket": ticket.id, "after": after, "many": limit + 1})
+    notes = [_note(row) for row in rows[:limit]]
+    page = notes[: fitting([len(note.model_dump_json().encode()) for note in notes])]
+    more = cursors.encode(scope, [page[-1].ticket_version]) if len(rows) > len(page) else None
+    return page, more
+
+
+def _after(scope: str, cursor: str) -> int:
+    match cursors.decode(scope, cursor):
+        case [int(version)] if 0 <= version < 2**31:
+            return version
+    raise Malformed("the cursor is broken")
+
+
+def _note(row: RowMapping) -> NoteSnapshot:
+    return NoteSnapshot(
+        id=row["id"],
+        ticket_id=row["ticket_id"],
+        kind=NoteKind(row["kind"]),
+        body=row["body"],
+        pinned=row["pinned"],
+        in_reply_to=row["in_reply_to"],
+        author=Actor(kind=ActorKind(row["author_kind"]), id=row["author_id"], name=row["author_name"]),
+        created_at=row["created_at"],
+        ticket_version=row["ticket_version"],
+    )

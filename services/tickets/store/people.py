@@ -1,0 +1,75 @@
+"""Remembers who asked, and the conversations of other systems."""
+
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+
+from chassis.database import Transaction
+from contracts.base import now, uuid7
+from contracts.tickets import ConversationRef
+from services.tickets.domain import Contact
+from services.tickets.store.tickets import folded
+
+_BY_ID = text("select id, name, email from contacts where workspace_id = :ws and id = :id")
+_BY_SOURCE = text(
+    "select id, name, email from contacts"
+    " where workspace_id = :ws and integration = :integration and external_id = :external_id"
+)
+# Whoever has this address already is met again, under the name they have here. The update that changes nothing makes
+# the statement return the row; another system's name for them is kept if they had none.
+_MEET = text("""
+    insert into contacts as c (workspace_id, id, name, email, email_key, integration, external_id, created_at)
+    values (:ws, :id, :name, :email, :email_key, :integration, :external_id, :at)
+    on conflict (workspace_id, email_key) where email_key is not null do update set
+        integration = coalesce(c.integration, excluded.integration),
+        external_id = coalesce(c.external_id, excluded.external_id)
+    returning id, name, email
+""")
+_CONVERSATION = text("""
+    insert into conversations as v (workspace_id, id, integration, external_id, url, created_at)
+    values (:ws, :id, :integration, :external_id, :url, :at)
+    on conflict (workspace_id, integration, external_id) do update set url = coalesce(excluded.url, v.url)
+    returning id, external_id, url
+""")
+
+
+async def contact(tx: Transaction, id: UUID) -> Contact | None:
+    """Return the contact with this id, if there is one."""
+    return _contact(await tx.one(_BY_ID, {"ws": tx.workspace_id, "id": id}))
+
+
+async def meet(
+    tx: Transaction, name: str, email: str | None, *, integration: str | None = None, external_id: str | None = None
+) -> Contact:
+    """Return the contact whom an integration knows by `external_id`, else who has this address, else a new one."""
+    source = {"ws": tx.workspace_id, "integration": integration, "external_id": external_id}
+    if external_id is None:
+        source["integration"] = None
+    elif known := _contact(await tx.one(_BY_SOURCE, source)):
+        return known
+    met = await tx.execute(
+        _MEET,
+        source
+        | {"id": uuid7(), "name": name, "email": email, "email_key": folded(email) if email else None, "at": now()},
+    )
+    return Contact(**met.mappings().one())
+
+
+async def conversation(tx: Transaction, integration: str, external_id: str, url: str | None) -> ConversationRef:
+    """Return the conversation that an integration knows by this id, made if it is new; a newer address is kept."""
+    row = await tx.one(
+        _CONVERSATION,
+        {
+            "ws": tx.workspace_id,
+            "id": uuid7(),
+            "integration": integration,
+            "external_id": external_id,
+            "url": url,
+            "at": now(),
+        },
+    )
+    return ConversationRef.model_validate(row)
+
+
+def _contact(row: RowMapping | None) -> Contact | None:
+    return Contact(row["id"], row["name"], row["email"]) if row else None

@@ -1,0 +1,83 @@
+"""Rows to tickets and back."""
+
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from contracts.base import Person, Role
+from contracts.tickets import ConversationRef, Priority, Status
+from services.tickets.domain import Contact, TicketState
+
+TICKET = """
+    t.id, t.workspace_id, t.number, t.version, t.subject, t.status, t.status_before_spam, t.priority,
+    t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags,
+    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at
+"""
+"""The columns of a ticket `t`, but for its description."""
+
+BESIDE = """
+    c.name as contact_name, c.email as contact_email,
+    (select json_agg(json_build_object('id', v.id, 'external_id', v.external_id, 'url', v.url)
+         order by l.ticket_version)
+     from ticket_conversations l
+     join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
+     where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations
+"""
+"""What lies beside a ticket `t` in other tables, its contact as `c`."""
+
+CONTACT = "left join contacts c on c.workspace_id = t.workspace_id and c.id = t.contact_id"
+
+
+def state_of(row: RowMapping) -> TicketState:
+    """Return the ticket that a row tells of; a row of a list has no description."""
+    return TicketState(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        number=row["number"],
+        version=row["version"],
+        subject=row["subject"],
+        description=row.get("description", ""),
+        status=Status(row["status"]),
+        status_before_spam=Status(row["status_before_spam"]) if row["status_before_spam"] else None,
+        priority=Priority(row["priority"]),
+        assignee=_assignee(row),
+        contact=Contact(row["contact_id"], row["contact_name"], row["contact_email"]) if row["contact_id"] else None,
+        tags=tuple(row["tags"]),
+        conversations=tuple(ConversationRef.model_validate(each) for each in row["conversations"] or ()),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        first_response_at=row["first_response_at"],
+        resolved_at=row["resolved_at"],
+        closed_at=row["closed_at"],
+    )
+
+
+def values_of(state: TicketState) -> dict[str, Any]:
+    """Return the columns of a ticket, but for its description."""
+    assignee, contact = state.assignee, state.contact
+    return {
+        "id": state.id,
+        "ws": state.workspace_id,
+        "number": state.number,
+        "version": state.version,
+        "subject": state.subject,
+        "status": state.status.value,
+        "status_before_spam": state.status_before_spam.value if state.status_before_spam else None,
+        "priority": state.priority.value,
+        "assignee_id": assignee.id if assignee else None,
+        "assignee_name": assignee.name if assignee else None,
+        "assignee_role": assignee.role.value if assignee else None,
+        "contact_id": contact.id if contact else None,
+        "tags": list(state.tags),
+        "created_at": state.created_at,
+        "updated_at": state.updated_at,
+        "first_response_at": state.first_response_at,
+        "resolved_at": state.resolved_at,
+        "closed_at": state.closed_at,
+    }
+
+
+def _assignee(row: RowMapping) -> Person | None:
+    if row["assignee_id"] is None:
+        return None
+    return Person(id=row["assignee_id"], name=row["assignee_name"], role=Role(row["assignee_role"]))

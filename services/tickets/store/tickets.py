@@ -1,0 +1,146 @@
+"""Remembers tickets: one row each, and what every fact leaves beside it."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from chassis.outbox import events_since
+from contracts.base import TicketEvent
+from contracts.refusals import Conflict, NotFound
+from contracts.tickets import CommentAdded, ConversationLinked, DescriptionChanged, NoteAdded, SubjectChanged
+from services.tickets.domain import Ticket
+from services.tickets.store.notes import add_note
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of, values_of
+
+LARGEST_NUMBER = 2**31 - 1
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+
+_NEXT_NUMBER = text(
+    "insert into ticket_numbers as n (workspace_id, last) values (:ws, 1)"
+    " on conflict (workspace_id) do update set last = n.last + 1 returning last"
+)
+# Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
+# left in the tables beside the ticket.
+_LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
+_LOCK_NUMBER = text("select id from tickets where workspace_id = :ws and number = :ref for update")
+_LOAD = f"select t.description, {TICKET}, {BESIDE} from tickets t {CONTACT} where t.workspace_id = :ws"  # noqa: S608 - constants
+_LOAD_ID = text(_LOAD + " and t.id = :ref")
+_LOAD_NUMBER = text(_LOAD + " and t.number = :ref")
+_INSERT = text("""
+    with added as (
+        insert into tickets (
+            workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
+            assignee_id, assignee_name, assignee_role, contact_id, tags,
+            created_at, updated_at, first_response_at, resolved_at, closed_at
+        ) values (
+            :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
+            :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
+            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at
+        ) on conflict (workspace_id, id) do nothing returning workspace_id, id
+    ), found_by as (
+        insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
+    )
+    select count(*) from added
+""")
+# A description that did not change keeps its place on the disk: coalesce hands the stored value on as it is.
+_UPDATE = text("""
+    update tickets set
+        version = :version, subject = :subject, description = coalesce(cast(:description as text), description),
+        status = :status, status_before_spam = :status_before_spam, priority = :priority,
+        assignee_id = :assignee_id, assignee_name = :assignee_name, assignee_role = :assignee_role,
+        contact_id = :contact_id, tags = :tags, updated_at = :updated_at,
+        first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at
+    where workspace_id = :ws and id = :id and version = :before
+""")
+_FIND_BY = text("update ticket_search set words = :words where workspace_id = :ws and ticket_id = :id")
+_LINK = text(
+    "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version)"
+    " values (:ws, :ticket, :conversation, :version)"
+)
+
+
+def folded(words: str) -> str:
+    """Return the words as they are compared: whatever their case or the way their accents are written."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
+
+
+async def next_number(tx: Transaction) -> int:
+    """Return the workspace's next number; nobody else gets one before the commit."""
+    number: int = await tx.scalar(_NEXT_NUMBER, {"ws": tx.workspace_id})
+    return number
+
+
+async def load(tx: Transaction, ref: str, *, for_update: bool = False) -> Ticket:
+    """Return the ticket with this id or number; raises NotFound. `for_update`: nobody changes it before the commit."""
+    by_id, where = _where(tx, ref)
+    if for_update:
+        await tx.execute(_LOCK_ID if by_id else _LOCK_NUMBER, where)
+    row = await tx.one(_LOAD_ID if by_id else _LOAD_NUMBER, where)
+    if row is None:
+        raise NotFound
+    return Ticket(state_of(row))
+
+
+async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
+    """Remember a new ticket; raises Conflict when its id is taken."""
+    state = ticket.state
+    added = await tx.scalar(
+        _INSERT, values_of(state) | {"description": state.description, "words": folded(state.subject)}
+    )
+    if not added:
+        raise Conflict("There is a ticket with this id already.")
+    await _beside(tx, facts)
+
+
+async def save(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
+    """Remember what these facts, the newest of the ticket, have changed; raises Conflict if others came between."""
+    if not facts:
+        return
+    state = ticket.state
+    described = any(isinstance(fact, DescriptionChanged) for fact in facts)
+    values = values_of(state) | {
+        "description": state.description if described else None,
+        "before": state.version - len(facts),
+    }
+    if not (await tx.execute(_UPDATE, values)).rowcount:
+        raise Conflict("The ticket was changed at the same moment; read it again.")
+    if any(isinstance(fact, SubjectChanged) for fact in facts):
+        await tx.execute(_FIND_BY, {"ws": state.workspace_id, "id": state.id, "words": folded(state.subject)})
+    await _beside(tx, facts)
+
+
+async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str, Any]]:
+    """Return what happened to the ticket after this version, as it was told."""
+    return await events_since(tx, "ticket", str(ticket.id), version)
+
+
+async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
+    for fact in facts:
+        match fact:
+            case ConversationLinked():
+                await tx.execute(
+                    _LINK,
+                    {
+                        "ws": fact.workspace_id,
+                        "ticket": fact.ticket_id,
+                        "conversation": fact.new.id,
+                        "version": fact.version,
+                    },
+                )
+            case NoteAdded() | CommentAdded():
+                await add_note(tx, fact)
+
+
+def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
+    if _UUID.fullmatch(ref):
+        return True, {"ws": tx.workspace_id, "ref": UUID(ref)}
+    if _NUMBER.fullmatch(ref) and int(ref) <= LARGEST_NUMBER:
+        return False, {"ws": tx.workspace_id, "ref": int(ref)}
+    raise NotFound
