@@ -1,0 +1,49 @@
+"""Ears for HTTP: a request in, a question to whoever owns the thing, an answer out. No decision is made here."""
+
+import json
+
+from litestar import Litestar, get
+from litestar.datastructures import State
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
+
+from chassis.telemetry import Metrics
+from services.gateway.routes import dead_letters, sessions, tickets, workspaces
+from services.gateway.routes.door import Door
+from services.gateway.routes.operations import API, describe
+from services.gateway.routes.problems import answer_exception
+from services.gateway.routes.visitors import Desk
+
+__all__ = ["Desk", "web"]
+
+_HANDLERS = (*sessions.HANDLERS, *workspaces.HANDLERS, *tickets.HANDLERS, *dead_letters.HANDLERS)
+_DESCRIPTION = "/api/openapi.json"
+
+
+def web(desk: Desk, metrics: Metrics) -> ASGIApp:
+    """Assemble the API."""
+    description = json.dumps(describe(_HANDLERS, desk.public_url or "/"), separators=(",", ":")).encode()
+
+    @get("/")
+    async def home() -> ASGIResponse:
+        """Say what this is and where to go on."""
+        return _json({"name": "Counterfoil", "api": API, "openapi": _DESCRIPTION})
+
+    @get(_DESCRIPTION)
+    async def openapi() -> ASGIResponse:
+        """Describe the API."""
+        return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
+
+    app = Litestar(
+        route_handlers=[home, openapi, *_HANDLERS],
+        exception_handlers={Exception: answer_exception},
+        state=State({"desk": desk}),
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    return Door(app, metrics, https=desk.https)
+
+
+def _json(content: dict[str, str]) -> ASGIResponse:
+    return ASGIResponse(body=json.dumps(content).encode(), media_type="application/json")

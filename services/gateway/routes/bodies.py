@@ -1,0 +1,194 @@
+"""What a client said: bodies and query strings, read once, strictly, and never repeated in an answer."""
+
+import asyncio
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, get_origin
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chassis.requests import invalid
+from contracts.base import IdempotencyKey
+from contracts.refusals import Invalid, Malformed, TooLarge, WrongMediaType
+
+MOST_BYTES = 1024 * 1024
+_DEEPEST = 20
+_MOST_FIELDS = 1_000
+_MOST_ITEMS = 10_000
+_MOST_ERRORS = 20
+_LONGEST_FIELD = 200
+_MOST_PARAMETERS = 100
+_PATIENCE = 15.0
+"""Seconds that a body may take to arrive."""
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Given(BaseModel):
+    """What a client may send: every field is named here, and another one is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent[Body: BaseModel]:
+    """A body that was understood, and the client's promise about sending it again."""
+
+    body: Body
+    key: IdempotencyKey | None
+
+
+async def read[Body: BaseModel](request: Request[Any, Any, Any], model: type[Body]) -> Sent[Body]:
+    """Read the body as `model`.
+
+    Raises WrongMediaType, TooLarge, Malformed for what is no plain JSON, and Invalid with the fields at fault.
+    """
+    key = _client_key(request)
+    _check_media(request)
+    raw = await _collect(request)
+    said = _parse(raw)
+    try:
+        body = model.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    return Sent(body, _promise(request, key, said) if key else None)
+
+
+def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:
+    """Return the client's promise about a request without a body."""
+    key = _client_key(request)
+    return _promise(request, key, None) if key else None
+
+
+def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter]) -> Filter:
+    """Read the query string as `model`; a field that is a tuple may be repeated."""
+    try:
+        pairs = parse_qsl(
+            request.scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MOST_PARAMETERS,
+        )
+    except ValueError:
+        raise Malformed("The query string can't be read.") from None
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        field = model.model_fields.get(name)
+        if field is not None and get_origin(field.annotation) is tuple:
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            raise Invalid.field(name[:_LONGEST_FIELD], "repeated", "may be given once")
+        else:
+            given[name] = value
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> Invalid | Malformed:
+    if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
+        return Malformed("The body is not JSON that can be read.")
+    errors = invalid(error).facts["errors"][:_MOST_ERRORS]
+    return Invalid(errors=[{**each, "field": each["field"][:_LONGEST_FIELD]} for each in errors])
+
+
+def _client_key(request: Request[Any, Any, Any]) -> str | None:
+    keys = request.headers.getall("idempotency-key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise Malformed("Idempotency-Key must be 1 to 255 visible ASCII characters, once.")
+    return keys[0]
+
+
+def _promise(request: Request[Any, Any, Any], key: str, said: object) -> IdempotencyKey:
+    route = f"{request.method} {request.scope['path_template']}"
+    words = [request.scope["path"], json.dumps(said, sort_keys=True, separators=(",", ":"))]
+    if request.method == "PATCH":
+        words.append(",".join(request.headers.getall("if-match", [])))
+    return IdempotencyKey(key=key, route=route, fingerprint=hashlib.sha256("\0".join(words).encode()).hexdigest())
+
+
+def _check_media(request: Request[Any, Any, Any]) -> None:
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise WrongMediaType
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise WrongMediaType("Send the body as it is, without a content encoding.")
+
+
+async def _collect(request: Request[Any, Any, Any]) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+        raise TooLarge
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] != "http.request":
+                    raise Malformed("The body ended early.")
+                body += message["body"]
+                if len(body) > MOST_BYTES:
+                    raise TooLarge
+                more = message["more_body"]
+    except TimeoutError:
+        raise Malformed("The body took too long to arrive.") from None
+    return bytes(body)
+
+
+def _parse(raw: bytes) -> object:
+    """Return what the JSON says; stricter than JSON itself, so that no two readers can understand it differently."""
+    _check_shape(raw)
+    try:
+        return json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError):
+        raise Malformed("The body is not JSON that can be read.") from None
+
+
+def _check_shape(raw: bytes) -> None:
+    """Refuse what would cost more to read than it can be worth, before it is read."""
+    openings = raw.count(b"{") + raw.count(b"[")
+    if openings <= _DEEPEST and raw.count(b":") <= _MOST_FIELDS and raw.count(b",") <= _MOST_ITEMS:
+        return
+    bones = _STRINGS.sub(b"", raw)
+    brackets = _BRACKETS.findall(bones)
+    if bones.count(b":") > _MOST_FIELDS or max(bones.count(b","), len(brackets)) > _MOST_ITEMS:
+        raise Malformed("The body has too many fields.")
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"{[" else -1
+        if depth > _DEEPEST:
+            raise Malformed("The body is nested too deeply.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        msg = "a name stands twice"
+        raise ValueError(msg)
+    return found
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        msg = "a number is too large"
+        raise ValueError(msg)
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)

@@ -1,0 +1,100 @@
+"""What people and programs are told of workspaces and of who is in them."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from contracts.base import Model, Role
+from services.gateway import domain
+
+
+class User(Model):
+    """Whoever is signed in."""
+
+    id: UUID
+    email: str
+    name: str
+
+    @classmethod
+    def of(cls, user: domain.User) -> "User":
+        """Describe a user to themself."""
+        return cls(id=user.id, email=user.email, name=user.name)
+
+
+class WorkspaceRef(Model):
+    """A workspace that the user is a member of, and as what."""
+
+    id: str
+    slug: str
+    name: str
+    role: Role
+
+
+class SignedIn(Model):
+    """A new session. The token is told this once; what is stored can't be turned back into it."""
+
+    token: str
+    csrf_token: str
+    user: User
+    workspaces: tuple[WorkspaceRef, ...]
+
+
+class Me(Model):
+    """Who the caller is, and where they may go."""
+
+    user: User
+    workspaces: tuple[WorkspaceRef, ...]
+    csrf_token: str
+    """What `X-CSRF-Token` must say when this session comes in a cookie."""
+
+
+class Workspace(Model):
+    """A workspace as one of its members sees it."""
+
+    id: str
+    slug: str
+    name: str
+    role: Role
+    """What the caller is in it."""
+    version: int
+    created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, workspace: domain.Workspace, role: Role) -> "Workspace":
+        """Describe a workspace to somebody of this role."""
+        return cls(
+            id=workspace.id,
+            slug=workspace.slug,
+            name=workspace.name,
+            role=role,
+            version=workspace.version,
+            created_at=workspace.created_at,
+        )
+
+
+class Member(Model):
+    """A member of the workspace."""
+
+    id: UUID
+    name: str
+    email: str | None
+    """Null for guests, who see no addresses but their own."""
+    role: Role
+    version: int
+    joined_at: AwareDatetime
+
+
+class MemberPage(Model):
+    """One page of members, by name."""
+
+    items: tuple[Member, ...]
+    next_cursor: str | None
+
+
+class InvitationMade(Model):
+    """A link that lets somebody in, once, within 72 hours. It is told this once."""
+
+    id: UUID
+    token: str
+    url: str
+    expires_at: AwareDatetime
