@@ -86,7 +86,7 @@ class Bus:
         """Apply these messages in order, once each, in the transaction of their workspace.
 
         A Refusal or a body that can't be read is a dead letter with its reason; NotYet waits; anything else is tried
-        again with growing delays: for ever when a store is away, and a few minutes long when it is a bug.
+        again with growing delays: for ever when a store is away, and about a minute long when it is a bug.
         """
         if self.service not in message.HEARD_BY or message.SUBJECT in self._ears:
             msg = f"{message.SUBJECT} is not meant for {self.service} (or is heard already)"

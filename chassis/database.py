@@ -18,13 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from chassis.telemetry import traceparent
 from contracts.base import Event, IdempotencyKey
 from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge, Unavailable
+from contracts.streams import stream_of
 from contracts.texts import seal, sealed_texts
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
 
-# What the broker would refuse must not enter the log, where it would stop everything behind it.
-_LARGEST_FACT = 250 * 1024
+# What the broker would refuse must not enter the log, where it would stop everything behind it. Its limits include
+# headers.
+_FOR_HEADERS = 6 * 1024
+_FOR_A_SALT = 128
 
 type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -81,6 +84,7 @@ class Transaction:
         self.workspace_id = workspace_id
         self._connection = connection
         self._facts: list[Event] = []
+        self._wakes = False
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
         """Run a statement."""
@@ -102,10 +106,14 @@ class Transaction:
         """Let others know, once this is committed. There is no other way out of a service."""
         self._facts.extend(facts)
 
+    def wake(self) -> None:
+        """Have the relay look at once after the commit."""
+        self._wakes = True
+
     @property
-    def has_announced(self) -> bool:
+    def wakes(self) -> bool:
         """Whether the relay has something to do after the commit."""
-        return bool(self._facts)
+        return self._wakes or bool(self._facts)
 
     async def once[R: BaseModel](
         self,
@@ -158,7 +166,8 @@ class Transaction:
             seal(body, words)
             texts += [(fact, pointer, salt, word) for pointer, (salt, word) in words.items()]
             about = fact.about
-            if len(fact.model_dump_json()) + len(words) * 128 > _LARGEST_FACT:
+            size = len(fact.model_dump_json().encode()) + len(words) * _FOR_A_SALT
+            if size > stream_of(fact.subject_for(fact.workspace_id)).max_msg_size - _FOR_HEADERS:
                 raise TooLarge("that is too much to change at once")
             rows.append(
                 {
@@ -201,6 +210,7 @@ class Database:
             pool_size=pool,
             max_overflow=0,
             pool_timeout=5,
+            hide_parameters=True,  # they hold people's words, and errors are logged
             connect_args={
                 "timeout": 5,
                 "server_settings": {
@@ -238,7 +248,7 @@ class Database:
             tx = Transaction(connection, workspace_id)
             yield tx
             await tx.write_facts()
-        if tx.has_announced:
+        if tx.wakes:
             self.wake()
 
     async def answers(self) -> bool:

@@ -67,8 +67,11 @@ async def bury(
 ) -> None:
     """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`. Overlong headers are left out."""
     kept = {
-        key: value for key, value in list(headers.items())[:_MOST_HEADERS] if len(key) + len(value) <= _LONGEST_HEADER
+        _storable(key): _storable(value)
+        for key, value in list(headers.items())[:_MOST_HEADERS]
+        if len(key) + len(value) <= _LONGEST_HEADER
     }
+    tx.wake()
     await tx.execute(
         _BURY,
         {
@@ -79,11 +82,16 @@ async def bury(
             "sequence": sequence,
             "subject": subject,
             "reason": reason,
-            "detail": detail[:1000],
+            "detail": _storable(detail[:1000]),
             "headers": json.dumps(kept),
             "body": body,
         },
     )
+
+
+def _storable(words: str) -> str:
+    # PostgreSQL keeps no NUL, and what can't be buried would block its lane for ever.
+    return words.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def dead_letter_of(service: str, row: RowMapping | Mapping[str, Any]) -> DeadLetter:

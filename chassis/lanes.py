@@ -28,7 +28,9 @@ _AT_ONCE = 100
 _MOST_HELD = 5_000
 _HEARTBEAT = 5.0
 _TICK = 0.5
-_FIRST_DELAY, _LAST_DELAY = 0.5, 300.0
+_FIRST_DELAY = 0.5
+# Weather is asked often, so that a workspace is not late for long once it has passed; a bug never passes soon.
+_LAST_DELAY_OF_WEATHER, _LAST_DELAY_OF_A_BUG = 4.0, 300.0
 _TRIES_OF_A_BUG = 8
 _ALARM_AFTER = 60.0
 _NOT_YET_DELAY = 1.0
@@ -75,16 +77,20 @@ class Held:
     workspace: str
     integration: str
     position: int
+    trace: str
+    outcome: str = "known"
 
     @classmethod
     def of(cls, msg: Msg) -> "Held":
         """Read subject and place; an unusable subject, or a fact without position, has no workspace."""
-        parts = msg.subject.split(".")
+        parts, headers = msg.subject.split("."), msg.headers or {}
         intake = len(parts) > 1 and parts[1] == Intake.KIND
-        given = (msg.headers or {}).get("ce-position", "")
+        given = headers.get("ce-position", "")
         position = int(given) if not intake and _POSITION.fullmatch(given) else 0
         fits = len(parts) == _INTAKE_PARTS if intake else len(parts) == _INTAKE_PARTS - 1 and position > 0
         metadata = msg.metadata
+        with traced(headers.get("traceparent")) as trace:
+            pass
         return cls(
             msg=msg,
             sequence=metadata.sequence.stream,
@@ -93,6 +99,7 @@ class Held:
             workspace=parts[4] if fits else "",
             integration=parts[5] if fits and intake else "",
             position=position,
+            trace=trace,
         )
 
 
@@ -101,6 +108,7 @@ class _Lane:
     workspace: str
     held: dict[int, Held] = field(default_factory=dict)
     tries: int = 0
+    crashes: int = 0
     not_before: float = 0
     gap_since: float | None = None
     alarmed: float = 0
@@ -143,8 +151,10 @@ class Lanes:
                 held = Held.of(msg)
                 key = (held.workspace, held.integration)
                 lane = self._lanes.setdefault(key, _Lane(held.workspace))
-                if lane.held and (room := room - 1) < 0:
-                    await msg.nak(delay=_HEARTBEAT)
+                # Only who waits is turned away when much is held: the others are applied at once.
+                if lane.not_before > now and (room := room - 1) < 0:
+                    with suppress(NatsError):  # it comes again by itself, later
+                        await msg.nak(delay=_HEARTBEAT)
                     continue
                 # A second delivery of what is held already replaces it: the newer ack subject counts.
                 lane.held[held.position or held.sequence] = held
@@ -181,13 +191,14 @@ class Lanes:
         """Apply the lane's messages until it is empty or must wait."""
         while lane.held:
             group = [lane.held[key] for key in sorted(lane.held)[:_AT_ONCE]]
+            together = lane.workspace and len(group) > 1 and not lane.tries and not lane.crashes
             try:
-                done = await self._commit(lane.workspace, group, self._apply) if lane.workspace else 0
+                done = await self._commit(lane.workspace, group, self._apply, "applied") if together else 0
             except Exception as error:  # noqa: BLE001 - one by one tells which, and what to do about it
                 log.debug("consumer.batch_failed", rows=len(group), error=repr(error))
                 done = 0
             if done:
-                self._settled(lane, group[:done], "applied")
+                self._settled(lane, group[:done])
                 await self._ack(group[:done])
                 continue
             for held in group:
@@ -199,10 +210,10 @@ class Lanes:
         try:
             if not lane.workspace:
                 raise UnknownMessage("the subject is not one of ours")  # noqa: TRY301 - settled like any other refusal
-            if not await self._commit(lane.workspace, [held], self._apply):
+            if not await self._commit(lane.workspace, [held], self._apply, "applied"):
                 self._gap(lane, held)
                 return False
-            self._settled(lane, [held], "applied")
+            self._settled(lane, [held])
             await self._ack([held])
         except Refusal as refusal:
             return await self._give_up(lane, held, refusal)
@@ -212,13 +223,15 @@ class Lanes:
             self._wait(lane, _NOT_YET_DELAY, str(reason))
             return False
         except Exception as error:
-            lane.tries += 1
-            if not is_weather(error):
-                log.exception("message.crashed", type=held.base, tries=lane.tries)
-                if lane.tries >= _TRIES_OF_A_BUG:
-                    return await self._give_up(lane, held, Crashed(f"{type(error).__name__} after {lane.tries} tries"))
-            delay = min(_LAST_DELAY, _FIRST_DELAY * 2.0 ** min(lane.tries - 1, 10))
-            self._wait(lane, delay * random.uniform(0.75, 1.25), repr(error))  # noqa: S311 - spreads tries
+            if is_weather(error):
+                lane.tries += 1
+                self._wait(lane, _delay(lane.tries, _LAST_DELAY_OF_WEATHER), repr(error))
+                return False
+            lane.crashes += 1
+            log.exception("message.crashed", type=held.base, tries=lane.crashes, trace_id=held.trace)
+            if lane.crashes >= _TRIES_OF_A_BUG:
+                return await self._give_up(lane, held, Crashed(f"{type(error).__name__} after {lane.crashes} tries"))
+            self._wait(lane, _delay(lane.crashes, _LAST_DELAY_OF_A_BUG), repr(error))
             return False
         return True
 
@@ -238,19 +251,26 @@ class Lanes:
             )
 
         try:
-            if not await self._commit(lane.workspace, [held], inter, heard=False):
+            if not await self._commit(lane.workspace, [held], inter, "buried"):
                 self._gap(lane, held)
                 return False
         except Exception as error:
-            if not is_weather(error):
-                log.exception("message.not_buried", type=held.base)
             lane.tries += 1
-            self._wait(lane, min(_LAST_DELAY, _FIRST_DELAY * 2.0 ** min(lane.tries, 10)), repr(error))
+            weather = is_weather(error)
+            if not weather:
+                log.exception("message.not_buried", type=held.base, trace_id=held.trace)
+            longest = _LAST_DELAY_OF_WEATHER if weather else _LAST_DELAY_OF_A_BUG
+            self._wait(lane, _delay(lane.tries, longest), repr(error))
             return False
         log.warning(
-            "message.buried", type=held.base, workspace=lane.workspace, reason=refusal.code, sequence=held.sequence
+            "message.buried",
+            type=held.base,
+            workspace=lane.workspace,
+            reason=refusal.code,
+            sequence=held.sequence,
+            trace_id=held.trace,
         )
-        self._settled(lane, [held], "buried")
+        self._settled(lane, [held])
         with suppress(NatsError):  # it comes again and is buried once
             await held.msg.term()
         return True
@@ -260,25 +280,27 @@ class Lanes:
         workspace: str,
         group: Sequence[Held],
         act: Callable[[Transaction, Held], Awaitable[None]],
-        *,
-        heard: bool = True,
+        outcome: str,
     ) -> int:
-        """Apply the group in one transaction; return how many are settled, now or before. 0: the first must wait."""
+        """Settle the group in one transaction; return how many are settled, now or before. 0: the first must wait."""
         if not workspace:
             async with self._database.every_workspace("dead letters without a workspace") as tx:
                 await act(tx, group[0])
+            group[0].outcome = outcome
             return 1
         async with self._database.transaction(workspace) as tx:
             if not group[0].position:
                 for held in group:
-                    if not heard or await self._first(tx, held):
+                    if outcome == "buried" or await self._first(tx, held):
                         await act(tx, held)
+                        held.outcome = outcome
                 return len(group)
             last = await applied(tx, self._stream)
             done = fresh = 0
             for held in group:
                 if held.position == last + fresh + 1:
                     await act(tx, held)
+                    held.outcome = outcome
                     fresh += 1
                 elif held.position > last + fresh:
                     break
@@ -303,19 +325,26 @@ class Lanes:
             raise UnknownMessage
         if received.type not in ("", held.base, ear.message.TYPE):
             raise UnknownMessage(f"ce-type must be {held.base}")
-        message = _read(ear, received, held)
-        with traced(received.traceparent):
+        with traced(received.traceparent) as held.trace:
+            message = _read(ear, received, held)
             if isinstance(message, Intake):
                 await ear.handler(message, Origin(held.workspace, held.integration, received.id), tx)
             else:
                 await ear.handler(message, tx)
 
-    def _settled(self, lane: _Lane, group: Sequence[Held], outcome: str) -> None:
+    def _settled(self, lane: _Lane, group: Sequence[Held]) -> None:
         for held in group:
             lane.held.pop(held.position or held.sequence, None)
-            log.info("message.heard", type=held.base, workspace=lane.workspace, sequence=held.sequence, outcome=outcome)
-        lane.tries, lane.not_before, lane.gap_since = 0, 0, None
-        self._metrics.heard.labels(self._stream, outcome).inc(len(group))
+            self._metrics.heard.labels(self._stream, held.outcome).inc()
+            log.info(
+                "message.heard",
+                type=held.base,
+                workspace=lane.workspace,
+                sequence=held.sequence,
+                outcome=held.outcome,
+                trace_id=held.trace,
+            )
+        lane.tries, lane.crashes, lane.not_before, lane.gap_since = 0, 0, 0, None
 
     @staticmethod
     async def _ack(group: Sequence[Held]) -> None:
@@ -343,6 +372,11 @@ class Lanes:
         if now - lane.gap_since >= _ALARM_AFTER and now - lane.alarmed >= _ALARM_AFTER:
             lane.alarmed = now
             log.error("consumer.gap", stream=self._stream, workspace=lane.workspace, waiting_at=held.position)
+
+
+def _delay(tries: int, longest: float) -> float:
+    """Return how long to wait after so many tries: twice as long each time, spread by a quarter."""
+    return min(longest, _FIRST_DELAY * 2.0 ** min(tries - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 def _read(ear: Ear, received: Received, held: Held) -> Message:

@@ -172,7 +172,11 @@ class Relay:
         """Store a batch with one fsync instead of one each; False where one of them is stored already."""
         name, last = NUID().next().decode(), len(batch)
         for nth, out in enumerate(batch, 1):
-            headers = out.headers | {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(nth)}
+            headers = out.headers | {
+                "Nats-Expected-Stream": out.stream.name,
+                "Nats-Batch-Id": name,
+                "Nats-Batch-Sequence": str(nth),
+            }
             if nth == last:
                 headers["Nats-Batch-Commit"] = "1"
             if 1 < nth < last:

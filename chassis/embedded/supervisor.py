@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-from chassis.embedded.process import LOOPBACK, Child, EmbeddedError, says_ok, spawn
+from chassis.embedded.process import LOOPBACK, Child, EmbeddedError, StartFailed, last_lines, says_ok, spawn
 from chassis.logs import get_logger
 
 SOONEST: Final = 0.2
@@ -15,6 +15,7 @@ LATEST: Final = 5.0
 
 _READY: Final = "/health/ready"
 _POLL_SECONDS: Final = 0.05
+_START_SECONDS: Final = 60.0
 _STEADY_SECONDS: Final = 30.0
 _DRAIN_SECONDS: Final = 10.0
 
@@ -60,16 +61,12 @@ class Program:
         return f"http://{LOOPBACK}:{self._port}{_READY}"
 
     async def start(self) -> None:
+        """Start it, and the first time wait until it can work; later it may be others whom it has to wait for."""
+        first = self._child is None
         self._child = await spawn(*self._command, dies_by=signal.SIGKILL, env=self._env, cwd=self._cwd, log=self._log)
-
-    async def ready(self, *, within: float) -> bool:
-        """Whether it said in time that it can work, be it after some restarts."""
-        end = time.monotonic() + within
-        while time.monotonic() < end:
-            if await says_ok(self._port, _READY):
-                return True
-            await asyncio.sleep(_POLL_SECONDS)
-        return False
+        if first and not await self._child.ready(self._ready, within=_START_SECONDS, every=_POLL_SECONDS):
+            await self.stop()
+            raise StartFailed(f"{self._command[-1]} did not start; {self._log} ends with:\n{last_lines(self._log)}")
 
     async def wait(self) -> int:
         return await self._running.wait()
@@ -78,6 +75,9 @@ class Program:
         """Let it finish what it has begun, for as long as people are patient."""
         if self._child:
             await self._child.stop((signal.SIGTERM, _DRAIN_SECONDS))
+
+    async def _ready(self) -> bool:
+        return await says_ok(self._port, _READY)
 
     @property
     def _running(self) -> Child:

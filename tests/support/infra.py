@@ -1,9 +1,11 @@
 """Real NATS and PostgreSQL, once for the whole run: by URL, else in containers where Docker answers, else embedded."""
 
+import asyncio
 import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
@@ -18,6 +20,8 @@ import pytest
 from chassis import provision
 from chassis.embedded.nats import EmbeddedNats
 from chassis.embedded.postgres import EmbeddedPostgres, ensure_database
+
+PROJECT = Path(__file__).parent.parent.parent
 
 _NATS_IMAGE = "nats:2.15-alpine"
 _POSTGRES_IMAGE = "postgres:17"
@@ -188,6 +192,42 @@ def temporary_directory() -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o755)
         yield path
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still does something: one that ended, but that nobody has asked about yet, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
+def command_line(pid: int) -> str:
+    """What everyone on this machine may read of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
+
+
+@asynccontextmanager
+async def python(code: str, *arguments: str | Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python process of its own that runs `code` with the project at hand; killed at the end, if not before."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, *map(str, arguments)),
+        cwd=PROJECT,
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def first_line(process: asyncio.subprocess.Process) -> str:
+    """What the process says first; it is then as far as it wanted to get."""
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode().strip()
 
 
 def _passwords() -> dict[str, str]:
