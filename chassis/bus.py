@@ -18,8 +18,8 @@ from chassis.lanes import Ear, NotYet, Origin
 from chassis.logs import get_logger
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
-from contracts.base import Event, Intake, Message, Request, Stream
-from contracts.streams import stream_of
+from contracts.base import Event, Intake, Message, Request
+from contracts.streams import Stream, stream_of
 
 if TYPE_CHECKING:
     from chassis.consumers import Consumer

@@ -24,7 +24,7 @@ from chassis.database import Database
 from chassis.lanes import Ear, Lanes
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
-from contracts.base import Stream
+from contracts.streams import Stream
 
 log = get_logger()
 

@@ -80,6 +80,11 @@ class Held:
     trace: str
     outcome: str = "known"
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """What its lane is sorted by."""
+        return self.position, self.sequence
+
     @classmethod
     def of(cls, msg: Msg) -> "Held":
         """Read subject and place; an unusable subject, or a fact without position, has no workspace."""
@@ -106,7 +111,7 @@ class Held:
 @dataclass(slots=True)
 class _Lane:
     workspace: str
-    held: dict[int, Held] = field(default_factory=dict)
+    held: dict[tuple[int, int], Held] = field(default_factory=dict)
     tries: int = 0
     crashes: int = 0
     not_before: float = 0
@@ -157,7 +162,7 @@ class Lanes:
                         await msg.nak(delay=_HEARTBEAT)
                     continue
                 # A second delivery of what is held already replaces it: the newer ack subject counts.
-                lane.held[held.position or held.sequence] = held
+                lane.held[held.place] = held
                 touched[key] = lane
             for lane in touched.values():
                 if lane.not_before <= now:
@@ -334,7 +339,7 @@ class Lanes:
 
     def _settled(self, lane: _Lane, group: Sequence[Held]) -> None:
         for held in group:
-            lane.held.pop(held.position or held.sequence, None)
+            lane.held.pop(held.place, None)
             self._metrics.heard.labels(self._stream, held.outcome).inc()
             log.info(
                 "message.heard",

@@ -23,9 +23,9 @@ from chassis.database import Database, Transaction
 from chassis.inbox import dead_letter_of
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
-from contracts.base import DeadLetter, Message, Stream, now
+from contracts.base import DeadLetter, Message, now
 from contracts.envelope import event_headers
-from contracts.streams import stream_of
+from contracts.streams import Stream, stream_of
 from contracts.texts import unseal
 
 log = get_logger()

@@ -15,8 +15,8 @@ from nats.aio.client import Client
 from chassis.bus import wake_subject
 from chassis.connection import inbox_prefix, options
 from chassis.logs import get_logger
-from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, Stream, TicketEvent
-from contracts.streams import DEADLETTERS, STREAMS, stream_of
+from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, TicketEvent
+from contracts.streams import DEADLETTERS, STREAMS, Stream, stream_of
 
 log = get_logger()
 

@@ -4,7 +4,15 @@ Two roles per database: `…_owner` runs migrations and owns the tables, `…_ap
 signs in as. Row-level security is forced, so that not even the owner sees past it.
 """
 
-from alembic.operations import Operations
+from typing import Any, Protocol
+
+
+class Migration(Protocol):
+    """What `alembic.op` can do."""
+
+    def execute(self, sqltext: str, /) -> None: ...
+    def get_bind(self) -> Any: ...
+
 
 _WS = "(select nullif(current_setting('app.ws', true), ''))"
 _APP = "select replace(current_user, '_owner', '_app')"
@@ -99,19 +107,19 @@ create index dead_letters_newest on dead_letters (workspace_id, id desc);
 """
 
 
-def _app_role(op: Operations) -> str:
+def _app_role(op: Migration) -> str:
     role: str = op.get_bind().exec_driver_sql(_APP).scalar_one()
     return role
 
 
-def grant(op: Operations, table: str, rights: str) -> None:
+def grant(op: Migration, table: str, rights: str) -> None:
     """Give the app role these rights on a table, and no others."""
     role = _app_role(op)
     op.execute(f'revoke all on {table} from "{role}"')
     op.execute(f'grant {rights} on {table} to "{role}"')
 
 
-def tenant(op: Operations, table: str, rights: str = "select, insert, update, delete") -> None:
+def tenant(op: Migration, table: str, rights: str = "select, insert, update, delete") -> None:
     """Put the wall between workspaces around a table that has a `workspace_id`."""
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"alter table {table} force row level security")
@@ -120,12 +128,12 @@ def tenant(op: Operations, table: str, rights: str = "select, insert, update, de
     grant(op, table, rights)
 
 
-def shared(op: Operations, table: str, rights: str = "select, insert, update, delete") -> None:
+def shared(op: Migration, table: str, rights: str = "select, insert, update, delete") -> None:
     """Open a table that belongs to no workspace, such as people and their sessions."""
     grant(op, table, rights)
 
 
-def plumbing(op: Operations) -> None:
+def plumbing(op: Migration) -> None:
     """Make the chassis' own tables; the first lines of each service's first migration."""
     for statement in _PLUMBING.split(";\n"):
         if statement.strip():

@@ -10,7 +10,6 @@ import datetime as dt
 import os
 import re
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
@@ -310,17 +309,3 @@ class DeadLetter(Message):
     """Bytes of the whole body."""
     body: str
     """The body as base64 (RFC 4648); of a body over 150 KiB, its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Limits of a JetStream stream; whoever adds one adds it to `contracts.streams`."""
-
-    name: str
-    subjects: tuple[str, ...]
-    max_bytes: int
-    max_msg_size: int
-    max_age: dt.timedelta = dt.timedelta(days=30)
-    duplicate_window: dt.timedelta = dt.timedelta(minutes=10)
-    batches: bool = False
-    """Whether the relay may publish several at once (atomic batch publish)."""

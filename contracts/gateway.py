@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from contracts.base import DeadLetter, RecordEvent, Role, Stream
+from contracts.base import DeadLetter, RecordEvent, Role
+from contracts.streams import Stream
 from contracts.texts import FreeText, PersonName
 
 GATEWAY = Stream("GATEWAY", ("gateway.events.>",), max_bytes=256 << 20, max_msg_size=64 * 1024, batches=True)

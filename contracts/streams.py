@@ -1,8 +1,31 @@
-"""Every stream of the system, its limits written beside its owner's messages."""
+"""What JetStream keeps: each stream's limits stand beside its owner's messages, and all are known here."""
 
-from contracts.base import SERVICES, DeadLetter, Stream
-from contracts.gateway import GATEWAY
-from contracts.tickets import INTAKE, TICKETS
+import datetime as dt
+from dataclasses import dataclass
+
+from contracts.base import SERVICES, DeadLetter
+
+STREAMS: "list[Stream]" = []
+"""Every stream; one joins by being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Limits of a JetStream stream; what is over them is refused, nothing is forgotten before its age."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int
+    max_msg_size: int
+    max_age: dt.timedelta = dt.timedelta(days=30)
+    duplicate_window: dt.timedelta = dt.timedelta(minutes=10)
+    batches: bool = False
+    """Whether the relay may publish several at once (atomic batch publish)."""
+
+    def __post_init__(self) -> None:
+        """Join the registry."""
+        STREAMS.append(self)
+
 
 DEADLETTERS = Stream(
     "DEADLETTERS",
@@ -10,8 +33,6 @@ DEADLETTERS = Stream(
     max_bytes=256 << 20,
     max_msg_size=256 * 1024,
 )
-
-STREAMS: tuple[Stream, ...] = (TICKETS, INTAKE, GATEWAY, DEADLETTERS)
 
 
 def stream_of(subject: str) -> Stream:

@@ -3,7 +3,8 @@
 from typing import ClassVar
 from uuid import UUID
 
-from contracts.base import Audience, DeadLetter, Person, Stream, TicketEvent
+from contracts.base import Audience, DeadLetter, Person, TicketEvent
+from contracts.streams import Stream
 from contracts.texts import FreeText
 from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status
 

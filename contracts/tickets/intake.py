@@ -3,7 +3,8 @@
 import datetime as dt
 from uuid import UUID
 
-from contracts.base import Intake, Model, Stream
+from contracts.base import Intake, Model
+from contracts.streams import Stream
 from contracts.texts import Body, Email, ExternalId, Line, Name, WebAddress
 from contracts.tickets.shapes import Priority, Tags
 
