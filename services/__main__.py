@@ -120,6 +120,7 @@ class Machine:
 
     async def run(self) -> None:
         """Start everything, say so, and keep it running until cancelled; then stop it in order."""
+        self._record()
         try:
             async with self._servers:
                 await self._start_servers()

@@ -98,7 +98,8 @@ async def accept_invitation(request: Request[Any, Any, Any], token: FromPath[str
     check_origin(request)
     sent = await read(request, Acceptance)
     desk = desk_of(request)
-    begun = await desk.people.accept(token, sent.body.password, sent.key, Via.API)
+    via = Via.WEB if "sec-fetch-site" in request.headers else Via.API
+    begun = await desk.people.accept(token, sent.body.password, sent.key, via)
     return reply(begun, 201, headers={"set-cookie": desk.cookie_header(begun.token)})
 
 

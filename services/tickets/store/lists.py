@@ -66,7 +66,7 @@ _NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and
 
 
 async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[TicketState], str | None]:
-    """Return a page of tickets, no more than fit and without descriptions, and the cursor of the next; raises Malformed."""
+    """Return a page of tickets without their descriptions, no more than fit, and the next cursor; raises Malformed."""
     conditions, values = _filters(wanted)
     sort, down = _SORTS[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
     scope = json.dumps([tx.workspace_id, wanted.sort, conditions, values], default=str, sort_keys=True)
@@ -78,7 +78,12 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[TicketSta
     way = "desc" if down else "asc"
     order = f"order by t.{sort.column} {way}, t.id {way}"
     statement = (
-        *("with page as (select", TICKET, "from tickets t where", " and ".join(["t.workspace_id = :ws", *conditions])),
+        *(
+            "with page as (select t.priority_rank,",
+            TICKET,
+            "from tickets t where",
+            " and ".join(["t.workspace_id = :ws", *conditions]),
+        ),
         *(order, "limit :many) select", TICKET, ",", BESIDE, "from page t", CONTACT, order),
     )
     rows = await tx.all(text(" ".join(statement)), {"ws": tx.workspace_id, "many": wanted.limit + 1, **values})

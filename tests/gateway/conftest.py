@@ -1,0 +1,64 @@
+"""The gateway's fixtures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.database import Database
+from chassis.migrations import migrate
+from chassis.provision import PROVISIONER, provision
+from chassis.service import Service
+from services.gateway import app as gateway
+from services.gateway.settings import Settings as GatewaySettings
+from services.tickets import app as tickets
+from services.tickets.settings import Settings as TicketsSettings
+from tests.gateway.house import House
+from tests.support.infra import NatsServer, PostgresServer, Urls
+
+
+@pytest.fixture(scope="session")
+async def gateway_urls(postgres_server: PostgresServer) -> Urls:
+    """One database for all: every test makes people and workspaces that nobody else knows."""
+    urls = await postgres_server.fresh_database("gateway")
+    await asyncio.to_thread(migrate, "gateway", urls.owner)
+    return urls
+
+
+@pytest.fixture
+async def house(gateway_urls: Urls) -> AsyncIterator[House]:
+    """The gateway's people, without a door, and with a clock of their own."""
+    database = Database(gateway_urls.app, "gateway", pool=5)
+    yield House(database)
+    await database.close()
+
+
+@pytest.fixture
+async def empty_house(postgres_server: PostgresServer) -> AsyncIterator[House]:
+    """A house that nobody has entered yet."""
+    urls = await postgres_server.fresh_database("gateway")
+    await asyncio.to_thread(migrate, "gateway", urls.owner)
+    database = Database(urls.app, "gateway", pool=5)
+    yield House(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def tickets_service(nats_server: NatsServer, postgres_server: PostgresServer) -> AsyncIterator[None]:
+    """The tickets service itself: what the gateway asks is decided nowhere else."""
+    await provision(nats_server.url_for(PROVISIONER), apply=True)
+    urls = await postgres_server.fresh_database("tickets")
+    await asyncio.to_thread(migrate, "tickets", urls.owner)
+    service = tickets.build(TicketsSettings(nats_url=nats_server.url_for("tickets"), database_url=urls.app))
+    await service.start()
+    yield
+    await service.stop()
+
+
+@pytest.fixture(scope="session")
+async def gateway_service(nats_server: NatsServer, gateway_urls: Urls, tickets_service: None) -> AsyncIterator[Service]:
+    """The gateway itself, with a port, beside a tickets service to ask."""
+    service = gateway.build(GatewaySettings(nats_url=nats_server.url_for("gateway"), database_url=gateway_urls.app))
+    await service.start()
+    yield service
+    await service.stop()

@@ -1,0 +1,133 @@
+"""People and workspaces for the gateway's tests, and a client that speaks to it as a program or as a browser would."""
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import text
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.telemetry import Metrics
+from contracts.base import Role, Via, uuid7
+from services.gateway import domain, store
+from services.gateway.domain import Cause, User
+from services.gateway.routes import Desk, web
+from services.gateway.usecases.passwords import Passwords
+from services.gateway.usecases.people import People
+
+PASSWORD = "correct horse battery staple"
+# As costly as the real ones would make each test half a second longer.
+_HASH = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+NOON = dt.datetime(2030, 5, 17, 12, tzinfo=dt.UTC)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time that passes when told to."""
+
+    at: dt.datetime = NOON
+
+    def __call__(self) -> dt.datetime:
+        return self.at
+
+    def passes(self, **span: float) -> None:
+        self.at += dt.timedelta(**span)
+
+
+@dataclass(slots=True)
+class Somebody:
+    """A user with the session that they are signed in with."""
+
+    user: User
+    token: str
+    password: str = PASSWORD
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+    @property
+    def csrf(self) -> str:
+        return domain.csrf_token(self.token)
+
+
+@dataclass(slots=True)
+class House:
+    """The gateway's people and the database that they are kept in."""
+
+    database: Database
+    clock: Clock = field(default_factory=Clock)
+    passwords: Passwords = field(default_factory=Passwords)
+
+    @property
+    def people(self) -> People:
+        return People(self.database, self.passwords, self.clock)
+
+    def cause(self) -> Cause:
+        return Cause(command_id=uuid7(), via=Via.API, at=self.clock())
+
+    async def somebody(self, name: str = "Ada Lovelace") -> Somebody:
+        """Make a user who is signed in."""
+        user = User(id=uuid7(), email=f"{name.split(maxsplit=1)[0]}.{secrets.token_hex(4)}@example.com", name=name)
+        token = secrets.token_urlsafe(32)
+        async with self.database.every_workspace("test") as tx:
+            await store.add_user(tx, user, _HASH, self.clock())
+            await store.add_session(tx, domain.begin_session(uuid7(), user, self.clock()), domain.token_hash(token))
+        return Somebody(user, token)
+
+    async def workspace(self, owner: Somebody, slug: str | None = None) -> domain.Workspace:
+        """Make a workspace that belongs to somebody."""
+        slug = slug or f"desk-{secrets.token_hex(4)}"
+        made, member, created, joined = domain.found(str(uuid7()), slug, "A desk", owner.user, self.cause())
+        async with self.database.transaction(made.id) as tx:
+            await store.add_workspace(tx, made)
+            await store.add_member(tx, made.id, member)
+            tx.announce(created, joined)
+        return made
+
+    async def member(self, workspace: domain.Workspace, role: Role, name: str = "Grace Hopper") -> Somebody:
+        """Make a user who is signed in and a member of the workspace."""
+        somebody = await self.somebody(name)
+        member, joined = domain.join(workspace.id, somebody.user, role, self.cause())
+        async with self.database.transaction(workspace.id) as tx:
+            await store.add_member(tx, workspace.id, member)
+            tx.announce(joined)
+        return somebody
+
+    async def facts(self, workspace_id: str) -> list[Mapping[str, Any]]:
+        """Return what was announced in a workspace, oldest first, and the words in it beside."""
+        async with self.database.transaction(workspace_id) as tx:
+            rows = await tx.all(text("select type, audience, about_kind, about_id, body from event_log order by seq"))
+        return [dict(row) for row in rows]
+
+
+def without_trace(answer: httpx.Response) -> dict[str, Any]:
+    """Return a problem, but for what names the request."""
+    body: dict[str, Any] = answer.json()
+    assert len(body.pop("trace_id")) == 32
+    return body
+
+
+def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a complete problem, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["code"] == code, answer.text
+    assert body["status"] == status
+    assert body["trace_id"] == answer.headers["x-trace-id"]
+    assert {"type", "title", "detail"} <= body.keys()
+    return body
+
+
+def door(house: House, public_url: str = "", bus: Bus | None = None) -> httpx.AsyncClient:
+    """Return a client of the API, in this process."""
+    metrics = Metrics("gateway")
+    bus = bus or Bus("", "gateway", house.database, metrics)
+    transport = httpx.ASGITransport(cast(Any, web(Desk(house.people, bus, public_url), metrics)))
+    return httpx.AsyncClient(transport=transport, base_url=public_url or "http://desk.test")
