@@ -28,11 +28,12 @@ _BURY = text(
     " on conflict (stream, sequence) do nothing"
 )
 _LETTERS = text(
-    "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers, ''::bytea as body"
+    "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers,"
+    " octet_length(body) as size, ''::bytea as body"
     " from dead_letters where workspace_id = :ws and (cast(:before as uuid) is null or id < :before)"
     " order by id desc limit :many"
 )
-_LETTER = text("select * from dead_letters where workspace_id = :ws and id = :id")
+_LETTER = text("select *, octet_length(body) as size from dead_letters where workspace_id = :ws and id = :id")
 
 
 async def first_sight(tx: Transaction, source: str, message_id: str) -> bool:
@@ -108,7 +109,7 @@ def dead_letter_of(service: str, row: RowMapping | Mapping[str, Any]) -> DeadLet
         reason=row["reason"],
         detail=row["detail"],
         headers=row["headers"],
-        size=len(row["body"]),
+        size=row["size"],
         body=base64.b64encode(row["body"][:_LONGEST_BODY]).decode(),
     )
 

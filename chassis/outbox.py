@@ -60,7 +60,9 @@ _UNSENT = text(
     " from event_log as e where sent_at is null and position is not null"
     " order by workspace_id, position limit :many"
 )
-_UNSENT_LETTERS = text("select * from dead_letters where sent_at is null order by id limit :many")
+_UNSENT_LETTERS = text(
+    "select *, octet_length(body) as size from dead_letters where sent_at is null order by id limit :many"
+)
 _LETTERS_SENT = text("update dead_letters set sent_at = now() where id = any(cast(:ids as uuid[]))")
 _SINCE = text(
     "select type, body, (select json_object_agg(pointer, json_build_array(salt, text)) from event_texts as t"

@@ -1,0 +1,192 @@
+"""The documentation says what is there: every name in it is looked up in the code."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic_settings import BaseSettings
+
+from chassis.settings import PREFIX, ServiceSettings
+from chassis.telemetry import Metrics
+
+ROOT = Path(__file__).parents[2]
+README, DOCS, ADRS = ROOT / "README.md", ROOT / "docs", ROOT / "docs" / "adr"
+OPERATIONS = DOCS / "operations.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+RECORDS = sorted(ADRS.glob("[0-9]*.md"))
+OURS = [path for top in ("contracts", "chassis", "services") for path in sorted((ROOT / top).rglob("*.py"))]
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_SHOUTED = {"warning", "error", "critical", "exception"}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    language: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*found) for found in _FENCE.findall(page.read_text(encoding="utf-8"))]
+
+
+def prose(page: Path) -> str:
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield each piece of code: the spans of the prose, and every block but the diagrams."""
+    yield from _SPAN.findall(prose(page))
+    yield from (block.text for block in blocks(page) if block.language != "mermaid")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links can jump to: the headings as GitHub names them."""
+    return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in _HEADING.findall(prose(page))}
+
+
+def paths_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w./<>-])(?:chassis|contracts|docs|services|tests)/[\w./-]*[\w/]", text))
+
+
+def settings() -> list[type[BaseSettings]]:
+    modules = [importlib.import_module(f"services.{path.parent.name}.settings") for path in services("settings.py")]
+    return [ServiceSettings, *(module.Settings for module in modules)]
+
+
+def services(room: str) -> list[Path]:
+    return sorted((ROOT / "services").glob(f"*/{room}"))
+
+
+def shouted_events() -> set[str]:
+    """Return the names of all log lines that somebody may have to look at."""
+    return {
+        str(call.args[0].value)
+        for path in OURS
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in _SHOUTED
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+@every_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in _LINK.findall(prose(page)):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        there = page.parent / name if name else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@every_page
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    named = {path for text in code(page) for path in paths_in(text)}
+
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@every_page
+def test_every_file_of_a_running_desk_is_written_by_the_code(page: Path) -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    named = {name for text in code(page) for name in re.findall(r"\bvar/(?:[\w-]+/)*([\w.-]*\w)", text)}
+
+    def written(name: str) -> bool:
+        """Look for the whole name, or for one of its halves beside a placeholder."""
+        first, _, last = name.partition(".")
+        return name in source or (last != "" and (f"}}.{last}" in source or f'"{first}.{{' in source))
+
+    assert [name for name in sorted(named) if not written(name)] == []
+
+
+@every_page
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {name for text in code(page) for name in re.findall(r"^make ([a-z]+)", text, re.MULTILINE)}
+
+    assert named <= targets
+
+
+@every_page
+def test_every_variable_that_is_named_is_read(page: Path) -> None:
+    sources = [*OURS, *sorted((ROOT / "tests" / "support").glob("*.py"))]
+    read = {name for path in sources for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
+    read |= {f"{PREFIX}{field.upper()}" for kind in settings() for field in kind.model_fields}
+
+    named = set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", page.read_text(encoding="utf-8")))
+    assert {name.removesuffix("_FILE") for name in named} <= read
+
+
+def test_every_setting_is_explained() -> None:
+    explained = set(_SPAN.findall(prose(OPERATIONS)))
+
+    assert {field for kind in settings() for field in kind.model_fields} <= explained
+
+
+def test_the_metrics_are_those_that_are_counted() -> None:
+    counted = set()
+    for metric in vars(Metrics("x")).values():
+        if isinstance(metric, MetricWrapperBase):
+            (family,) = metric.describe()
+            suffix = "_total" if family.type == "counter" else ""
+            counted.add((family.name.removeprefix("counterfoil_x_") + suffix, metric._labelnames))
+
+    rows = re.findall(r"^\| `counterfoil_<service>_(\w+)` \|([^|]*)\|", prose(OPERATIONS), re.MULTILINE)
+    assert {(name, tuple(_SPAN.findall(labels))) for name, labels in rows} == counted
+
+
+def test_every_log_line_that_asks_for_attention_is_explained() -> None:
+    assert shouted_events() <= set(_SPAN.findall(prose(OPERATIONS)))
+
+
+def test_no_log_line_is_explained_that_is_never_written() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    rows = re.findall(r"^\| ((?:`\w+\.\w+`(?:, )?)+) \|", prose(OPERATIONS), re.MULTILINE)
+    explained = {event for row in rows for event in _SPAN.findall(row)}
+
+    assert explained
+    assert [event for event in sorted(explained) if f'"{event}"' not in source] == []
+
+
+@pytest.mark.parametrize("block", [b for b in blocks(README) if b.language == "python"], ids=lambda b: b.text[-40:])
+def test_every_example_in_python_compiles(block: Block) -> None:
+    compile(block.text, "README.md", "exec")
+
+
+@every_record
+def test_a_decision_is_in_the_index_and_has_its_parts(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    parts = [heading for heading in _HEADING.findall(text) if not heading[0].isdigit()]
+
+    assert f"]({record.name})" in (ADRS / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {int(record.stem[:4])}. ")
+    assert parts == ["Context", "Decision", "Rejected", "Revisit when"]
+    assert len(text.splitlines()) <= 60
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(record.stem[:4]) for record in RECORDS] == list(range(1, len(RECORDS) + 1))
+
+
+def test_the_glossary_says_which_word_to_avoid() -> None:
+    entries = re.findall(r"^\*\*.+?\*\*: .+?(?=\n\n|\Z)", prose(DOCS / "glossary.md"), re.MULTILINE | re.DOTALL)
+
+    assert entries
+    assert [entry.splitlines()[0] for entry in entries if "\n*Avoid:* " not in entry] == []
