@@ -2,25 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.support.eventually import eventually
 from tests.support.infra import temporary_directory
-from tests.support.stack import Desk, Stack, fresh_stack, publish, running_stack
-
-
-@pytest.fixture(scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    async with fresh_stack() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def desk(stack: Stack) -> Desk:
-    return await stack.sign_in()
+from tests.support.stack import Desk, Stack, publish, running_stack
 
 
 def intake(stack: Stack, *, workspace: str = "", integration: str = "", name: str = "ticket_requested") -> str:

@@ -1,24 +1,12 @@
 """Bad input gets a clear refusal with a stable code, and changes nothing."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.stack import EMAIL, Desk, Stack, fresh_stack
-
-
-@pytest.fixture(scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    async with fresh_stack() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def desk(stack: Stack) -> Desk:
-    return await stack.sign_in()
+from tests.support.stack import EMAIL, Desk, Stack
 
 
 @pytest.fixture(scope="module")

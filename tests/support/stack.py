@@ -16,6 +16,7 @@ import httpx
 import nats
 import nats.errors
 import nats.js.errors
+import pytest
 from nats.aio.client import Client
 
 from tests.support.eventually import eventually
@@ -195,3 +196,16 @@ async def healed(stack: Stack) -> None:
         )
 
     await eventually(well, within=30)
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """One whole system for all journeys; who must stop or kill it starts one of their own."""
+    async with fresh_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def desk(stack: Stack) -> Desk:
+    """The owner's desk there."""
+    return await stack.sign_in()
