@@ -31,6 +31,7 @@ log = get_logger()
 _AT_ONCE = 100
 _BEAT = 1.0
 _CHECK_AFTER = 10
+_GRACE = 2.0
 
 
 class _Pull:
@@ -95,13 +96,19 @@ class Consumer:
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[NatsBroker]:
         stepping_down = False
-        broker = NatsBroker(self._url, logger=None, **options(self._service, closing=lambda: stepping_down))
+        # FastStream would wait 15 s for a handler that hangs; what is cut off is rolled back and comes again.
+        broker = NatsBroker(
+            self._url,
+            logger=None,
+            graceful_timeout=_GRACE,
+            **options(self._service, closing=lambda: stepping_down),
+        )
         try:
             yield broker
         finally:
             stepping_down = True
             with suppress(nats.errors.Error, TimeoutError):
-                await asyncio.wait_for(broker.stop(), 2)
+                await asyncio.wait_for(broker.stop(), _GRACE)
 
     @asynccontextmanager
     async def _subscribed(self, broker: NatsBroker) -> AsyncGenerator[None]:

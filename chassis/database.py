@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 from nats.errors import Error as NatsError
 from pydantic import BaseModel
-from sqlalchemy import CursorResult, Executable, RowMapping, text
+from sqlalchemy import CursorResult, Executable, RowMapping, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -74,6 +75,13 @@ def is_weather(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
     return isinstance(error, (OSError, TimeoutError, PoolTimeout, asyncpg.InterfaceError, NatsError, Unavailable))
+
+
+def _forget_details(context: ExceptionContext) -> None:
+    # PostgreSQL's DETAIL quotes the row, which holds people's words, and errors are logged.
+    cause = getattr(context.original_exception, "__cause__", None)
+    if isinstance(cause, asyncpg.PostgresError):
+        cause.detail = None
 
 
 class Transaction:
@@ -210,7 +218,7 @@ class Database:
             pool_size=pool,
             max_overflow=0,
             pool_timeout=5,
-            hide_parameters=True,  # they hold people's words, and errors are logged
+            hide_parameters=True,
             connect_args={
                 "timeout": 5,
                 "server_settings": {
@@ -222,6 +230,7 @@ class Database:
                 },
             },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _forget_details)
 
     @asynccontextmanager
     async def transaction(self, workspace_id: str) -> AsyncGenerator[Transaction]:

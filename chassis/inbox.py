@@ -1,6 +1,7 @@
 """What was heard before, how far each book has been applied, and what could not be applied."""
 
 import base64
+import datetime as dt
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,10 @@ _BEGIN = text(
 )
 _ADVANCE = text("update consumed set position = :position where workspace_id = :ws and consumer = :consumer")
 _BURY = text(
-    "insert into dead_letters (id, workspace_id, at, stream, sequence, subject, reason, detail, headers, body)"
-    " values (:id, :ws, :at, :stream, :sequence, :subject, :reason, :detail, cast(:headers as jsonb), :body)"
-    " on conflict (stream, sequence) do nothing"
+    "insert into dead_letters"
+    " (id, workspace_id, at, stream, sequence, stored_at, subject, reason, detail, headers, body) values"
+    " (:id, :ws, :at, :stream, :sequence, :stored, :subject, :reason, :detail, cast(:headers as jsonb), :body)"
+    " on conflict (stream, sequence, stored_at) do nothing"
 )
 _LETTERS = text(
     "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers,"
@@ -65,8 +67,12 @@ async def bury(
     detail: str,
     headers: Mapping[str, str],
     body: bytes,
+    stored: dt.datetime | None = None,
 ) -> None:
-    """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`. Overlong headers are left out."""
+    """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`. Overlong headers are left out.
+
+    `stored` is when its stream got it (else now): with it the same message is kept once.
+    """
     kept = {
         _storable(key): _storable(value)
         for key, value in list(headers.items())[:_MOST_HEADERS]
@@ -81,6 +87,7 @@ async def bury(
             "at": now(),
             "stream": stream,
             "sequence": sequence,
+            "stored": stored or now(),
             "subject": subject,
             "reason": reason,
             "detail": _storable(detail[:1000]),

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from nats.errors import Error as NatsError
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.database import Database, Transaction, is_weather
+from chassis.held import Held
 from chassis.inbox import advance, applied, bury, first_sight
 from chassis.logs import get_logger
 from chassis.requests import invalid
@@ -34,8 +34,6 @@ _LAST_DELAY_OF_WEATHER, _LAST_DELAY_OF_A_BUG = 4.0, 300.0
 _TRIES_OF_A_BUG = 8
 _ALARM_AFTER = 60.0
 _NOT_YET_DELAY = 1.0
-_INTAKE_PARTS = 6
-_POSITION = re.compile(r"[1-9][0-9]{0,15}")
 
 
 class NotYet(Exception):
@@ -64,48 +62,6 @@ class Ear:
     message: type[Message]
     handler: Callable[..., Awaitable[None]]
     read: TypeAdapter[Any]
-
-
-@dataclass(slots=True)
-class Held:
-    """A fetched message that is not settled."""
-
-    msg: Msg
-    sequence: int
-    sent: float
-    base: str
-    workspace: str
-    integration: str
-    position: int
-    trace: str
-    outcome: str = "known"
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """What its lane is sorted by."""
-        return self.position, self.sequence
-
-    @classmethod
-    def of(cls, msg: Msg) -> "Held":
-        """Read subject and place; an unusable subject, or a fact without position, has no workspace."""
-        parts, headers = msg.subject.split("."), msg.headers or {}
-        intake = len(parts) > 1 and parts[1] == Intake.KIND
-        given = headers.get("ce-position", "")
-        position = int(given) if not intake and _POSITION.fullmatch(given) else 0
-        fits = len(parts) == _INTAKE_PARTS if intake else len(parts) == _INTAKE_PARTS - 1 and position > 0
-        metadata = msg.metadata
-        with traced(headers.get("traceparent")) as trace:
-            pass
-        return cls(
-            msg=msg,
-            sequence=metadata.sequence.stream,
-            sent=metadata.timestamp.timestamp(),
-            base=".".join(parts[:4]),
-            workspace=parts[4] if fits else "",
-            integration=parts[5] if fits and intake else "",
-            position=position,
-            trace=trace,
-        )
 
 
 @dataclass(slots=True)
@@ -223,7 +179,7 @@ class Lanes:
         except Refusal as refusal:
             return await self._give_up(lane, held, refusal)
         except NotYet as reason:
-            if time.time() - held.sent > reason.give_up_after:
+            if time.time() - held.stored.timestamp() > reason.give_up_after:
                 return await self._give_up(lane, held, Invalid(str(reason)))
             self._wait(lane, _NOT_YET_DELAY, str(reason))
             return False
@@ -248,6 +204,7 @@ class Lanes:
                 tx,
                 stream=self._stream,
                 sequence=dead.sequence,
+                stored=dead.stored,
                 subject=dead.msg.subject,
                 reason=refusal.code,
                 detail=_said(refusal),
@@ -319,7 +276,7 @@ class Lanes:
         id = open_envelope(held.msg.headers, held.msg.data).id
         if id:
             return await first_sight(tx, held.integration, id)
-        return await first_sight(tx, f"{self._stream}.sequence", str(held.sequence))
+        return await first_sight(tx, f"{self._stream}.sequence", f"{held.sequence} {held.stored.isoformat()}")
 
     async def _apply(self, tx: Transaction, held: Held) -> None:
         received = open_envelope(held.msg.headers, held.msg.data)

@@ -7,7 +7,6 @@ frozen or cut-off leader harmless are the row locks and positions inside each tr
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import asyncpg
 
@@ -28,6 +27,7 @@ class Leader:
     def __init__(self, database_url: str, service: str, metrics: Metrics) -> None:
         """Stand for election in the service's own database."""
         self.leading = False
+        self._led = False
         self._url = database_url
         self._service = service
         self._metrics = metrics
@@ -35,6 +35,7 @@ class Leader:
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` whenever this process leads, until cancelled; work that fails costs the lead."""
         while True:
+            self._led = False
             try:
                 await self._term(work)
             except Exception as error:
@@ -43,7 +44,7 @@ class Leader:
                 else:
                     log.exception("leader.failed")
             # A beaten leader waits longer than one that stands by, so that the lead really moves.
-            await asyncio.sleep(random.uniform(0.3, 0.8))  # noqa: S311 - spreads replicas, guards nothing
+            await asyncio.sleep(random.uniform(0.3, 0.8) + _BEAT * self._led)  # noqa: S311 - spreads replicas
 
     async def _term(self, work: Callable[[], Awaitable[None]]) -> None:
         session = await asyncpg.connect(
@@ -56,6 +57,7 @@ class Leader:
         try:
             while not await session.fetchval(_TRY, f"leader:{self._service}", timeout=2):  # noqa: ASYNC110 - another process has it
                 await asyncio.sleep(_BEAT * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
+            self._led = True
             self._lead(leading=True)
             working = asyncio.ensure_future(work())
             while not working.done():
@@ -63,10 +65,9 @@ class Leader:
                 await session.execute("select 1", timeout=2)
             await working
         finally:
-            if working is not None and not working.done():
+            if working is not None:
                 working.cancel()
-                with suppress(asyncio.CancelledError):
-                    await working
+                await asyncio.gather(working, return_exceptions=True)
             self._lead(leading=False)
             session.terminate()
 

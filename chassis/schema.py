@@ -94,13 +94,14 @@ create table dead_letters (
     at timestamptz not null,
     stream text not null,
     sequence bigint not null,
+    stored_at timestamptz not null,
     subject text not null,
     reason text not null,
     detail text not null,
     headers jsonb not null,
     body bytea not null,
     sent_at timestamptz,
-    unique (stream, sequence)
+    unique (stream, sequence, stored_at)
 );
 create index dead_letters_unsent on dead_letters (id) where sent_at is null;
 create index dead_letters_newest on dead_letters (workspace_id, id desc);

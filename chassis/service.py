@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
@@ -240,6 +241,12 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, int(settings.drain_seconds / 2)),
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # its answer to a port that is taken; who starts the service is told by OSError
+            self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

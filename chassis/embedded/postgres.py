@@ -32,7 +32,7 @@ ELSEWHERE: Final = Path("/var/lib/counterfoil")
 
 _SUPERUSER: Final = "postgres"
 _LONGEST_SOCKET_DIRECTORY: Final = 80  # a socket's whole path may have 103 bytes on macOS, 107 on Linux
-_SOCKET_PATH_THAT_CLIENTS_READ: Final = re.compile(r"[^,:\"\\\n]+")
+_WHAT_CLIENTS_READ: Final = re.compile(r"[^,:\"\\\n]+")
 _START_SECONDS: Final = 120.0  # a crash may leave a long log to replay
 _STOP_SECONDS: Final = 20.0
 _ABORT_SECONDS: Final = 5.0
@@ -231,18 +231,20 @@ class EmbeddedPostgres:
     async def _ready(self, pid: int) -> bool:
         with contextlib.suppress(OSError):
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-            return lines[0] == str(pid) and lines[7:8] == ["ready   "]
+            return lines[:1] == [str(pid)] and lines[7:8] == ["ready   "]
         return False
 
     def _socket_directory(self) -> Path:
         """The directory of the socket, at a place whose path is short and plain enough for kernel and clients."""
         socket = self._home / "socket"
-        if len(os.fsencode(socket)) > _LONGEST_SOCKET_DIRECTORY or not _SOCKET_PATH_THAT_CLIENTS_READ.fullmatch(
-            str(socket)
-        ):
-            socket = self._known_short_socket() or Path(tempfile.mkdtemp(prefix="counterfoil-", dir="/tmp"))
+        if len(os.fsencode(socket)) <= _LONGEST_SOCKET_DIRECTORY and _WHAT_CLIENTS_READ.fullmatch(str(socket)):
+            _own_directory(socket, self._account)
+        elif known := self._known_short_socket():
+            socket = known
+        else:
+            socket = Path(tempfile.mkdtemp(prefix="counterfoil-", dir="/tmp"))
+            _give(socket, self._account)
             write_private(self._short_socket, str(socket))
-        _own_directory(socket, self._account)
         for stale in socket.glob(".s.PGSQL.*"):
             stale.unlink()
         return socket

@@ -16,7 +16,7 @@ LATEST: Final = 5.0
 _READY: Final = "/health/ready"
 _POLL_SECONDS: Final = 0.05
 _START_SECONDS: Final = 60.0
-_STEADY_SECONDS: Final = 30.0
+_STEADY_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 10.0
 
 log = get_logger()

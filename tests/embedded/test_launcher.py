@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import nats
 import pytest
 
+from chassis.embedded.process import says_ok
 from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, alive, command_line, temporary_directory
 
@@ -66,15 +68,15 @@ class Launcher:
     data: Path
     errors: Path
 
-    async def said(self) -> str:
-        """Everything it says, up to its welcome or its end."""
+    async def said(self, until: str = "Ctrl-C") -> str:
+        """Everything it says, up to the last word of its welcome, some other word, or its end."""
         assert self.process.stdout is not None
         said = ""
         async for line in self.process.stdout:
             said += line.decode()
-            if "Ctrl-C" in said:
-                break
-        return said
+            if until in said:
+                return said
+        raise AssertionError(f"it ended, saying {said!r} and complaining {read(self.errors)!r}")
 
     def running(self) -> dict[str, dict[str, Any]]:
         told: dict[str, dict[str, Any]] = json.loads(read(self.data, "run.json"))
@@ -156,12 +158,9 @@ def modes(directory: Path) -> dict[str, int]:
 
 
 async def everything_answers(launcher: Launcher) -> bool:
-    running = launcher.running()
-    ports = [int(str(child["health"]).split(":")[2].split("/")[0]) for child in running.values() if child["health"]]
-    for port in ports:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-    return len(launcher.pids()) == len(EVERYTHING)
+    addresses = [urlsplit(child["health"]) for child in launcher.running().values() if child["health"]]
+    answers = [await says_ok(address.port or 0, address.path) for address in addresses]
+    return all(answers) and len(launcher.pids()) == len(EVERYTHING)
 
 
 async def words_kept(launcher: Launcher, *more: str) -> list[str]:
@@ -213,7 +212,7 @@ class TestWhileItRuns:
         await words_kept(launcher, f"before {name}")
         os.kill(before[name]["pid"], signal.SIGKILL)
         await eventually(lambda: launcher.running()[name]["pid"] not in {None, before[name]["pid"]}, within=15)
-        await eventually(lambda: everything_answers(launcher))
+        await eventually(lambda: everything_answers(launcher), within=15)
         assert launcher.running()[name] | {"pid": 0} == before[name] | {"pid": 0}
         assert f"before {name}" in await words_kept(launcher)
         await eventually(lambda: f'"child": "{name}", "exit": "SIGKILL"' in read(launcher.errors))
@@ -247,7 +246,7 @@ async def test_asking_twice_for_the_end_is_as_good_as_once(checkout: Path, roomy
         await launcher.said()
         pids = launcher.pids()
         launcher.process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.1)
+        await launcher.said(until="Stopping")
         launcher.process.send_signal(signal.SIGINT)
         assert await launcher.ends() == (0, "")
         for service in ("tickets", "gateway"):
@@ -301,6 +300,15 @@ async def test_a_directory_that_cannot_be_written_is_told_in_one_sentence(checko
     assert code == 1
     assert complaint.count("\n") == 1
     assert "Not a directory. COUNTERFOIL_DATA may name a better place." in complaint
+
+
+async def test_the_streams_of_a_server_can_be_made_again(launcher: Launcher, checkout: Path) -> None:
+    outsider = access(launcher, "integration.env")["NATS_URL"]
+    password = read(launcher.data / "secrets" / "nats.provisioner")
+    url = f"nats://provisioner:{password}@{outsider.rpartition('@')[2]}"
+    command = (sys.executable, "-m", "services", "provision")
+    async with launched(checkout, launcher.data, *command, COUNTERFOIL_NATS_URL=url) as provisioner:
+        assert await provisioner.ends() == (0, "")
 
 
 async def test_a_service_that_does_not_start_is_told_with_its_own_last_words(checkout: Path, roomy_path: Path) -> None:

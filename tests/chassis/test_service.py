@@ -1,0 +1,211 @@
+"""A service says how it is, keeps its timers in one replica, and ends in order."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy import text
+
+from chassis.health import Health
+from chassis.service import Service
+from tests.support.eventually import eventually
+from tests.support.infra import NatsServer, PostgresServer, Urls
+from tests.support.replicas import (
+    a_broker,
+    a_fact,
+    a_gateway,
+    a_workspace,
+    completed,
+    running,
+    settings_for,
+)
+
+
+@pytest.fixture(scope="module")
+async def broker() -> AsyncIterator[NatsServer]:
+    async with a_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def urls(gateway_urls: Urls) -> Urls:
+    return gateway_urls
+
+
+@pytest.fixture
+async def gateway(broker: NatsServer, urls: Urls) -> AsyncIterator[Service]:
+    gateway = a_gateway(settings_for(broker, "gateway", urls))
+    async with running(gateway):
+        yield gateway
+
+
+@asynccontextmanager
+async def closed(postgres: PostgresServer, urls: Urls) -> AsyncIterator[None]:
+    """Let nobody into a database, and put out who is in it."""
+    name = urlsplit(urls.owner).path.removeprefix("/")
+    superuser = await asyncpg.connect(postgres.superuser_url)
+    try:
+        await superuser.execute(f'alter database "{name}" allow_connections false')
+        await superuser.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        yield
+    finally:
+        await superuser.execute(f'alter database "{name}" allow_connections true')
+        await superuser.close()
+
+
+async def get(service: Service, path: str) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.get(f"http://127.0.0.1:{service.port}{path}")
+
+
+async def test_a_healthy_service_is_live_and_ready(gateway: Service) -> None:
+    live, ready = await get(gateway, "/health/live"), await get(gateway, "/health/ready")
+    assert (live.status_code, live.json()["status"]) == (200, "ok")
+    assert ready.status_code == 200
+    assert ready.json() == {"status": "ok", "service": "gateway", "database": "ok", "nats": "ok", "drift": "ok"}
+    assert ready.headers["cache-control"] == "no-store"
+
+
+async def test_a_service_without_its_store_is_live_but_not_ready_and_recovers_by_itself(
+    postgres_server: PostgresServer, gateway: Service, urls: Urls
+) -> None:
+    await eventually(lambda: gateway.leader.leading)
+    async with closed(postgres_server, urls):
+        ready = await get(gateway, "/health/ready")
+        assert (ready.status_code, ready.json()["database"]) == (503, "the database does not answer")
+        assert (await get(gateway, "/health/live")).status_code == 200
+        await eventually(lambda: not gateway.leader.leading)
+
+    async def well() -> bool:
+        return (await get(gateway, "/health/ready")).status_code == 200
+
+    await eventually(well)
+    await eventually(lambda: gateway.leader.leading)
+    ws = a_workspace()
+    async with gateway.database.transaction(ws) as tx:
+        tx.announce(a_fact(ws, "told"))
+
+    async def sent() -> bool:
+        async with gateway.database.transaction(ws) as tx:
+            return bool(await tx.scalar(text("select count(*) from event_log where sent_at is not null")))
+
+    await eventually(sent)
+
+
+async def test_a_service_without_its_broker_is_live_but_not_ready(urls: Urls) -> None:
+    async with a_broker() as broker:
+        gateway = a_gateway(settings_for(broker, "gateway", urls))
+        async with running(gateway):
+            await broker.kill()
+            await eventually(lambda: not gateway.bus.connected)
+            ready = await get(gateway, "/health/ready")
+            assert (ready.status_code, ready.json()["nats"]) == (503, "NATS does not answer")
+            assert (await get(gateway, "/health/live")).status_code == 200
+
+
+async def test_a_service_whose_heart_stands_still_is_not_live(gateway: Service) -> None:
+    beat = gateway.health.beat
+    await eventually(lambda: gateway.health.beat > beat)
+    health = Health("gateway", gateway.metrics.registry, {})
+    assert (await health.live())[0]
+    health.beat -= 11
+    assert not (await health.live())[0]
+
+
+async def test_metrics_are_served_in_prometheus_words_without_ids(gateway: Service) -> None:
+    ws = a_workspace()
+    await eventually(lambda: gateway.leader.leading)
+    async with gateway.database.transaction(ws) as tx:
+        tx.announce(a_fact(ws, "told"))
+
+    async def relayed() -> str | None:
+        said = (await get(gateway, "/metrics")).text
+        return said if 'counterfoil_gateway_relayed_total{stream="GATEWAY"}' in said else None
+
+    said = await eventually(relayed)
+    assert "counterfoil_gateway_leading 1.0" in said
+    assert ws not in said
+
+
+async def test_other_addresses_are_nobodys_unless_the_service_has_a_web(gateway: Service) -> None:
+    nobody = await get(gateway, "/anything")
+    assert (nobody.status_code, nobody.headers["content-type"]) == (404, "application/problem+json")
+    assert (await get(gateway, "/health")).status_code == 404
+
+
+async def test_a_service_that_stops_first_finishes_the_answers_it_has_begun(broker: NatsServer, urls: Urls) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def web(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        await go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    service = completed(Service("gateway", settings_for(broker, "gateway", urls), web=lambda _: web))
+    async with running(service):
+        asking = asyncio.create_task(get(service, "/slow"))
+        await begun.wait()
+        stopping = asyncio.create_task(service.stop())
+        await eventually(lambda: service._server is not None and service._server.should_exit)
+        go_on.set()
+        assert (await asking).text == "whole"
+        await stopping
+
+
+async def test_a_port_that_is_taken_is_told_by_who_starts(broker: NatsServer, urls: Urls) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        service = a_gateway(settings_for(broker, "gateway", urls, http_port=port))
+        try:
+            with pytest.raises(OSError, match=f"port {port} can't be opened"):
+                await service.start()
+        finally:
+            await service.stop()
+
+
+# Timers
+
+
+async def test_a_timer_runs_in_one_replica_and_a_failure_does_not_end_it(broker: NatsServer, urls: Urls) -> None:
+    turns = list[str]()
+    replicas = []
+    for name in ("one", "two"):
+        replica = a_gateway(settings_for(broker, "gateway", urls))
+
+        @replica.every(0.02, "tick")
+        async def tick(name: str = name) -> None:
+            turns.append(name)
+            if len(turns) == 2:
+                raise RuntimeError("a bug")
+
+        replicas.append(replica)
+    async with running(*replicas):
+        await eventually(lambda: len(turns) > 5)
+        assert len(set(turns)) == 1
+        assert [replica.leader.leading for replica in replicas].count(True) == 1
+
+
+async def test_answers_to_keys_are_kept_for_a_day_and_not_for_ever(gateway: Service) -> None:
+    ws = a_workspace()
+    async with gateway.database.transaction(ws) as tx:
+        for hours in (1, 25, 49):
+            await tx.execute(
+                text(
+                    "insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, at)"
+                    " values (:ws, '', '', :key, '', '', now() - make_interval(hours => :hours))"
+                ),
+                {"ws": ws, "key": str(hours), "hours": hours},
+            )
+
+    await gateway._forget_answers()
+
+    async with gateway.database.transaction(ws) as tx:
+        kept = await tx.all(text("select key from idempotency"))
+    assert {row["key"] for row in kept} == {"1", "25"}

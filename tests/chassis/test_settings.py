@@ -1,0 +1,60 @@
+"""A setting comes from an argument, the environment, or a file that the environment names: in this order."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from chassis.settings import ServiceSettings
+
+
+class Wider(ServiceSettings):
+    """A service's own settings."""
+
+    mail_password: str = ""
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NATS_URL", "DATABASE_URL", "MAIL_PASSWORD", "LOG_LEVEL", "HTTP_PORT", "DRAIN_SECONDS"):
+        for twin in ("", "_FILE"):
+            monkeypatch.delenv(f"COUNTERFOIL_{name}{twin}", raising=False)
+
+
+def test_every_setting_may_be_a_file_whose_last_line_break_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (("nats_url", "nats://u:p@h"), ("database_url", "postgresql://d"), ("mail_password", "s3cret ")):
+        (tmp_path / name).write_text(f"{value}\n", encoding="utf-8")
+        monkeypatch.setenv(f"COUNTERFOIL_{name.upper()}_FILE", str(tmp_path / name))
+    (tmp_path / "port").write_text("8123", encoding="utf-8")
+    monkeypatch.setenv("COUNTERFOIL_HTTP_PORT_FILE", str(tmp_path / "port"))
+
+    settings = Wider()
+
+    assert (settings.nats_url, settings.database_url) == ("nats://u:p@h", "postgresql://d")
+    assert (settings.mail_password, settings.http_port) == ("s3cret", 8123)
+
+
+def test_an_argument_goes_before_the_environment_and_that_before_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("nats_url", "database_url", "log_level"):
+        (tmp_path / name).write_text("error" if name == "log_level" else "file", encoding="utf-8")
+        monkeypatch.setenv(f"COUNTERFOIL_{name.upper()}_FILE", str(tmp_path / name))
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "environment")
+    monkeypatch.setenv("COUNTERFOIL_NATS_URL", "environment")
+
+    settings = ServiceSettings(nats_url="argument")
+
+    assert (settings.nats_url, settings.database_url, settings.log_level) == ("argument", "environment", "error")
+
+
+def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="nats_url"):
+        ServiceSettings(database_url="d")
+    with pytest.raises(ValidationError, match="log_level"):
+        ServiceSettings(nats_url="n", database_url="d", log_level="loud")  # type: ignore[arg-type]  # as above
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        ServiceSettings(nats_url="n")
