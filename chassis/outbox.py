@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nats.aio.client import Client
+from nats.errors import ConnectionReconnectingError
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 from nats.nuid import NUID
@@ -33,6 +34,8 @@ log = get_logger()
 _AT_ONCE = 256
 _WORTH_A_BATCH = 8
 _POLL = 1.0
+_LONGEST_DELAY = 2.0
+_RECEIPT_SECONDS = 5.0
 _DUPLICATE_IN_BATCH = 10201
 
 _LOCK = text("select pg_try_advisory_xact_lock(hashtextextended('relay', 0))")
@@ -137,7 +140,7 @@ class Relay:
             except (NatsError, JetStreamError, TimeoutError, OSError) as error:
                 log.warning("relay.delayed", rows=len(batch), error=repr(error))
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                delay = min(delay * 2, _LONGEST_DELAY)
                 continue
             delay, sent = 0.05, batch
             for out in batch:
@@ -163,12 +166,17 @@ class Relay:
             ]
 
     async def _publish(self, batch: Sequence[_Outgoing]) -> None:
+        # The client would keep what is published now for when it is back, and let us wait for each receipt in vain.
+        if not self._nats.is_connected:
+            raise ConnectionReconnectingError
         rest = list(batch)
         head = [out for out in batch if out.stream.batches]
         if len(head) >= _WORTH_A_BATCH and await self._publish_at_once(head):
             rest = rest[len(head) :]
         for out in rest:
-            await self._jetstream.publish(out.subject, out.body, timeout=5, stream=out.stream.name, headers=out.headers)
+            await self._jetstream.publish(
+                out.subject, out.body, timeout=_RECEIPT_SECONDS, stream=out.stream.name, headers=out.headers
+            )
 
     async def _publish_at_once(self, batch: Sequence[_Outgoing]) -> bool:
         """Store a batch with one fsync instead of one each; False where one of them is stored already."""
@@ -184,7 +192,7 @@ class Relay:
             if 1 < nth < last:
                 await self._nats.publish(out.subject, out.body, headers=headers)
                 continue
-            answer = await self._nats.request(out.subject, out.body, timeout=10, headers=headers)
+            answer = await self._nats.request(out.subject, out.body, timeout=_RECEIPT_SECONDS, headers=headers)
             receipt = json.loads(answer.data) if answer.data else {}
             if error := receipt.get("error"):
                 if error.get("err_code") == _DUPLICATE_IN_BATCH:

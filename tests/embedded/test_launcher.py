@@ -215,7 +215,7 @@ class TestWhileItRuns:
         await eventually(lambda: everything_answers(launcher), within=15)
         assert launcher.running()[name] | {"pid": 0} == before[name] | {"pid": 0}
         assert f"before {name}" in await words_kept(launcher)
-        await eventually(lambda: f'"child": "{name}", "exit": "SIGKILL"' in read(launcher.errors))
+        await eventually(lambda: f'"child": "{name}", "exit": "SIGKILL"' in read(launcher.errors), within=15)
 
     async def test_a_second_one_on_the_same_data_is_refused(self, launcher: Launcher, checkout: Path) -> None:
         async with launched(checkout, launcher.data) as second:
@@ -257,7 +257,7 @@ async def test_asking_twice_for_the_end_is_as_good_as_once(checkout: Path, roomy
 async def test_the_end_may_be_asked_for_before_the_start_is_over(checkout: Path, roomy_path: Path) -> None:
     data = roomy_path / "var"
     async with launched(checkout, data) as launcher:
-        await eventually((data / "postgres" / "data.half").exists)
+        await eventually((data / "postgres" / "data.half").exists, within=15)
         launcher.process.send_signal(signal.SIGINT)
         assert await launcher.ends() == (0, "")
     async with launched(checkout, data) as launcher:
@@ -270,7 +270,7 @@ async def test_a_killed_launcher_leaves_nothing_behind_and_can_start_again(check
         pids = launcher.pids()
         assert len(pids) == len(EVERYTHING)
         launcher.process.kill()
-        await eventually(lambda: not any(map(alive, pids)))
+        await eventually(lambda: not any(map(alive, pids)), within=15)
     async with launched(checkout, roomy_path / "var") as launcher:
         assert "is ready" in await launcher.said()
 

@@ -199,7 +199,7 @@ async def test_a_password_stands_in_no_command_line_and_no_log(directory: Path) 
         await answer(server.superuser_url, "ALTER SYSTEM SET log_statement = 'all'")
         await answer(server.superuser_url, "SELECT pg_reload_conf()")
         await server.ensure_database("tickets", "a-planted-password", "a-planted-password")
-        await eventually(lambda: "CREATE ROLE" in read(directory, "postgres.log"))
+        await eventually(lambda: "CREATE ROLE" in read(directory, "postgres.log"), within=15)
         assert "planted" not in read(directory, "postgres.log")
         assert read(directory, "password") not in command_line(server.pid)
 
@@ -213,7 +213,7 @@ async def test_two_servers_never_share_a_directory(directory: Path) -> None:
 
 async def test_a_first_start_killed_half_way_is_begun_anew(directory: Path) -> None:
     async with python(PARENT, directory) as parent:
-        await eventually((directory / "data.half" / "base").exists)
+        await eventually((directory / "data.half" / "base").exists, within=15)
         parent.kill()
         await parent.wait()
         assert not (directory / "data").exists()
@@ -228,7 +228,7 @@ async def test_a_killed_parent_leaves_no_server_behind(directory: Path) -> None:
         processes = [server, *children_of(server)]
         assert len(processes) > 1
         parent.kill()
-        await eventually(lambda: not any(map(alive, processes)))
+        await eventually(lambda: not any(map(alive, processes)), within=15)
     async with running(EmbeddedPostgres(directory)):
         pass
 
