@@ -146,7 +146,7 @@ async def test_a_leader_frozen_in_the_middle_of_its_work_keeps_neither_the_lead_
         assert time.monotonic() - frozen < 7
         await house.hears(ws, "hang", "behind", within=8)
         tickets.process.send_signal(signal.SIGCONT)
-        await tickets.says("leader.stepped_down")
+        await tickets.says("leader.stepped_down", within=10)
         await house.announce(ws, "afterwards")
         await house.hears(ws, "hang", "behind", "afterwards")
         assert second.leader.leading
