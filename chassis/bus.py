@@ -5,7 +5,7 @@ transaction that its effect belongs to.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from nats.aio.client import Client
@@ -14,19 +14,23 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from chassis.connection import connect
 from chassis.database import Database, Transaction
-from chassis.lanes import Ear, NotYet, Origin
+from chassis.held import Ear, NotYet, Origin, Told
 from chassis.logs import get_logger
+from chassis.outbox import read_log
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
-from contracts.base import Event, Intake, Message, Request
+from contracts.base import Event, Intake, LoggedFact, Message, ReadLog, Request
 from contracts.streams import Stream, stream_of
 
 if TYPE_CHECKING:
     from chassis.consumers import Consumer
+    from chassis.lanes import Again
 
-__all__ = ["Bus", "NotYet", "Origin", "Transaction"]
+__all__ = ["Bus", "NotYet", "Origin", "Told", "Transaction"]
 
 log = get_logger()
+
+_OWNER_SECONDS = 1.0
 
 
 class Bus:
@@ -41,8 +45,12 @@ class Bus:
         self._metrics = metrics
         self._answers = Answers(service, database, metrics)
         self._ears: dict[str, Ear] = {}
+        self._recorders: dict[str, Callable[[Told, Transaction], Awaitable[None]]] = {}
         self._followers: list[tuple[type[Event], Callable[[Any], Awaitable[None]]]] = []
         self._nats: Client | None = None
+        for request in Message.registry.values():
+            if issubclass(request, ReadLog) and service == request.OWNER:
+                self._answers.add(request, read_log)
 
     @property
     def nats(self) -> Client:
@@ -98,6 +106,19 @@ class Bus:
 
         return register
 
+    def records(
+        self, owner: str
+    ) -> Callable[[Callable[[Told, Transaction], Awaitable[None]]], Callable[[Told, Transaction], Awaitable[None]]]:
+        """Apply every fact of an owner as it was told, of types not known here too; else as `hears`."""
+
+        def register(
+            handler: Callable[[Told, Transaction], Awaitable[None]],
+        ) -> Callable[[Told, Transaction], Awaitable[None]]:
+            self._recorders[owner] = handler
+            return handler
+
+        return register
+
     def follows[E: Event](
         self, event: type[E]
     ) -> Callable[[Callable[[E], Awaitable[None]]], Callable[[E], Awaitable[None]]]:
@@ -109,27 +130,53 @@ class Bus:
 
         return register
 
-    async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0) -> R:
-        """Ask the request's owner; raises the refusal that it sent, or Unavailable."""
-        return await ask(self.nats, request, within)
+    async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0, patience: float = 2.0) -> R:
+        """Ask the request's owner; raises the refusal that it sent, or Unavailable.
+
+        `patience` is how long one try may take: more than `within` for work that must not be begun twice.
+        """
+        return await ask(self.nats, request, within, patience)
 
     def consumers(self) -> "list[Consumer]":
         """Return the consumers, one per stream. Raises TypeError when a message meant for us has no handler."""
-        meant = {m.SUBJECT for m in Message.registry.values() if self.service in m.HEARD_BY}
+        heard = [m for m in Message.registry.values() if self.service in m.HEARD_BY]
+        meant = {m.SUBJECT for m in heard if not (issubclass(m, Event) and m.OWNER in self._recorders)}
         if deaf := meant - self._ears.keys():
             msg = f"{self.service} has no handler for {sorted(deaf)}"
             raise TypeError(msg)
         # FastStream costs more than a second of start-up: only who hears pays.
         from chassis.consumers import Consumer  # noqa: PLC0415
 
-        streams: dict[str, Consumer] = {}
-        for subject, ear in self._ears.items():
+        made: dict[str, Consumer] = {}
+        subjects = [*self._ears, *(Event.of_kind(owner)[0].SUBJECT for owner in self._recorders)]
+        for subject in subjects:
             stream: Stream = stream_of(f"{subject}.w")
-            known = streams.setdefault(
-                stream.name, Consumer(stream, self._url, self.service, self._database, self._metrics)
-            )
-            known.ears[subject] = ear
-        return list(streams.values())
+            if stream.name not in made:
+                owner = Message.registry[subject].OWNER
+                made[stream.name] = Consumer(
+                    stream,
+                    self._url,
+                    self.service,
+                    self._database,
+                    self._metrics,
+                    recorder=self._recorders.get(owner),
+                    again=self._again(owner),
+                )
+            if subject in self._ears:
+                made[stream.name].ears[subject] = self._ears[subject]
+        return list(made.values())
+
+    def _again(self, owner: str) -> "Again | None":
+        """Return how to ask an owner for facts that the broker did not bring, if this service may."""
+        log_of = ReadLog.of(owner)
+        if self.service not in log_of.ASKED_BY:
+            return None
+
+        async def again(workspace_id: str, after: int) -> Sequence[LoggedFact]:
+            # Others wait meanwhile: an owner that is away is asked again later.
+            return (await self.ask(log_of(workspace_id=workspace_id, after=after), within=_OWNER_SECONDS)).items
+
+        return again
 
     async def start(self) -> None:
         """Connect (waits for a broker that is away), follow and answer."""

@@ -21,7 +21,8 @@ from nats.js.client import JetStreamContext
 
 from chassis.connection import die, inbox_prefix, options
 from chassis.database import Database
-from chassis.lanes import Ear, Lanes
+from chassis.held import Ear
+from chassis.lanes import Again, Lanes, Recorder
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
 from contracts.streams import Stream
@@ -78,13 +79,23 @@ class _Pull:
 class Consumer:
     """Hears one stream through the durable that bears the service's name."""
 
-    def __init__(self, stream: Stream, url: str, service: str, database: Database, metrics: Metrics) -> None:
-        """Hear nothing yet."""
+    def __init__(
+        self,
+        stream: Stream,
+        url: str,
+        service: str,
+        database: Database,
+        metrics: Metrics,
+        *,
+        recorder: Recorder | None = None,
+        again: Again | None = None,
+    ) -> None:
+        """Hear nothing yet; see `Lanes` for `recorder` and `again`."""
         self.stream = stream
         self._url = url
         self.ears: dict[str, Ear] = {}
         self._service = service
-        self._lanes = Lanes(stream.name, service, database, metrics, self.ears)
+        self._lanes = Lanes(stream.name, service, database, metrics, self.ears, recorder=recorder, again=again)
 
     async def run(self) -> None:
         """Hear until cancelled."""

@@ -1,23 +1,87 @@
-"""A message between its delivery and its fate: where it stands, and whose it is."""
+"""A message on its way to its effect: what was fetched, who will apply it, and what they are told."""
 
 import datetime as dt
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from nats.aio.msg import Msg
+from pydantic import TypeAdapter
 
 from chassis.telemetry import traced
-from contracts.base import Intake
+from contracts.base import Intake, LoggedFact, Message, now
+from contracts.refusals import Invalid
 
 _INTAKE_PARTS = 6
 _POSITION = re.compile(r"[1-9][0-9]{0,15}")
+_BODY: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+class NotYet(Exception):
+    """Raised by a handler: try again in a moment, and give up (a dead letter) when the message is this old."""
+
+    def __init__(self, detail: str, *, give_up_after: float) -> None:
+        """Say what is missing, and how many seconds after it was sent the message is hopeless."""
+        super().__init__(detail)
+        self.give_up_after = give_up_after
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an intake message comes from, by its subject (which NATS permissions guard) and its envelope."""
+
+    workspace_id: str
+    integration: str
+    id: str
+    """`ce-id`, or "" where none was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A handler and what it understands."""
+
+    message: type[Message]
+    handler: Callable[..., Awaitable[None]]
+    read: TypeAdapter[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact as its owner told it, whatever its type: what a record is kept of."""
+
+    id: str
+    type: str
+    """The subject without workspace."""
+    position: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """A fact that its owner told again, because the broker did not bring it; there is nothing to ack."""
+
+    subject: str
+    headers: dict[str, str]
+    data: bytes
+
+    @classmethod
+    def of(cls, fact: LoggedFact) -> "Retold":
+        """Give it the form in which the broker would have brought it."""
+        headers = {"ce-id": str(fact.id), "ce-type": fact.type, "ce-position": str(fact.position)}
+        return cls(f"{fact.type}.{fact.workspace_id}", headers, _BODY.dump_json(fact.body))
+
+    async def ack(self) -> None: ...
+    async def nak(self, delay: float) -> None: ...
+    async def term(self) -> None: ...
+    async def in_progress(self) -> None: ...
 
 
 @dataclass(slots=True)
 class Held:
-    """A fetched message that is not settled."""
+    """A message that is not settled."""
 
-    msg: Msg
+    msg: Msg | Retold
     sequence: int
     stored: dt.datetime
     """When the broker stored it: a stream that was made anew begins its sequence again."""
@@ -54,3 +118,24 @@ class Held:
             position=position,
             trace=trace,
         )
+
+    @classmethod
+    def again(cls, fact: LoggedFact) -> "Held":
+        """Hold a fact that its owner told again; it has no place in a stream, so its id stands for one."""
+        return cls(
+            msg=Retold.of(fact),
+            sequence=-(fact.id.int >> 66),
+            stored=now(),
+            base=fact.type,
+            workspace=fact.workspace_id,
+            integration="",
+            position=fact.position,
+            trace="",
+        )
+
+    def told(self, id: str, data: bytes) -> Told:
+        """Return the fact without asking what it means; raises Invalid for a body that is no JSON object."""
+        try:
+            return Told(id=id, type=self.base, position=self.position, body=_BODY.validate_json(data))
+        except ValueError as error:
+            raise Invalid("the body is not a JSON object") from error

@@ -6,19 +6,18 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from chassis.database import Database, Transaction, is_weather
-from chassis.held import Held
+from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.inbox import advance, applied, bury, first_sight
 from chassis.logs import get_logger
 from chassis.requests import invalid
 from chassis.telemetry import Metrics, traced
-from contracts.base import Event, Intake, Message
+from contracts.base import Event, Intake, LoggedFact, Message
 from contracts.envelope import Received, open_envelope
 from contracts.refusals import Crashed, Invalid, NotAllowed, Refusal, UnknownMessage
 
@@ -34,34 +33,11 @@ _LAST_DELAY_OF_WEATHER, _LAST_DELAY_OF_A_BUG = 4.0, 300.0
 _TRIES_OF_A_BUG = 8
 _ALARM_AFTER = 60.0
 _NOT_YET_DELAY = 1.0
+_ASK_AFTER = 2.0
 
 
-class NotYet(Exception):
-    """Raised by a handler: try again in a moment, and give up (a dead letter) when the message is this old."""
-
-    def __init__(self, detail: str, *, give_up_after: float) -> None:
-        """Say what is missing, and how many seconds after it was sent the message is hopeless."""
-        super().__init__(detail)
-        self.give_up_after = give_up_after
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an intake message comes from, by its subject (which NATS permissions guard) and its envelope."""
-
-    workspace_id: str
-    integration: str
-    id: str
-    """`ce-id`, or "" where none was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ear:
-    """A handler and what it understands."""
-
-    message: type[Message]
-    handler: Callable[..., Awaitable[None]]
-    read: TypeAdapter[Any]
+type Recorder = Callable[[Told, Transaction], Awaitable[None]]
+type Again = Callable[[str, int], Awaitable[Sequence[LoggedFact]]]
 
 
 @dataclass(slots=True)
@@ -73,15 +49,28 @@ class _Lane:
     not_before: float = 0
     gap_since: float | None = None
     alarmed: float = 0
+    asked: float = 0
 
 
 class Lanes:
     """Applies what one consumer fetched: in order within a lane, each message once."""
 
     def __init__(
-        self, stream: str, service: str, database: Database, metrics: Metrics, ears: Mapping[str, Ear]
+        self,
+        stream: str,
+        service: str,
+        database: Database,
+        metrics: Metrics,
+        ears: Mapping[str, Ear],
+        *,
+        recorder: Recorder | None = None,
+        again: Again | None = None,
     ) -> None:
-        """Use the handlers in `ears`, by subject without workspace."""
+        """Use the handlers in `ears`, by subject without workspace, or `recorder` for every fact alike.
+
+        `again` asks the owner for the facts of a workspace after a position, when the broker leaves a gap.
+        """
+        self._recorder, self._again = recorder, again
         self._stream, self._service, self._database, self._metrics, self._ears = (
             stream,
             service,
@@ -172,7 +161,7 @@ class Lanes:
             if not lane.workspace:
                 raise UnknownMessage("the subject is not one of ours")  # noqa: TRY301 - settled like any other refusal
             if not await self._commit(lane.workspace, [held], self._apply, "applied"):
-                self._gap(lane, held)
+                await self._gap(lane, held)
                 return False
             self._settled(lane, [held])
             await self._ack([held])
@@ -214,7 +203,7 @@ class Lanes:
 
         try:
             if not await self._commit(lane.workspace, [held], inter, "buried"):
-                self._gap(lane, held)
+                await self._gap(lane, held)
                 return False
         except Exception as error:
             lane.tries += 1
@@ -281,6 +270,10 @@ class Lanes:
     async def _apply(self, tx: Transaction, held: Held) -> None:
         received = open_envelope(held.msg.headers, held.msg.data)
         ear = self._ears.get(held.base)
+        if self._recorder is not None:
+            with traced(received.traceparent) as held.trace:
+                await self._recorder(held.told(received.id, received.data), tx)
+            return
         if ear is None:
             if held.position:
                 return
@@ -326,14 +319,22 @@ class Lanes:
             why=why,
         )
 
-    def _gap(self, lane: _Lane, held: Held) -> None:
-        """Wait for an earlier position; never skip."""
+    async def _gap(self, lane: _Lane, held: Held) -> None:
+        """Wait for an earlier position, ask its owner for it, and never skip it."""
         now = time.monotonic()
         lane.gap_since = lane.gap_since or now
         lane.not_before = now + _TICK
         if now - lane.gap_since >= _ALARM_AFTER and now - lane.alarmed >= _ALARM_AFTER:
             lane.alarmed = now
             log.error("consumer.gap", stream=self._stream, workspace=lane.workspace, waiting_at=held.position)
+        if self._again is not None and now - max(lane.gap_since, lane.asked) >= _ASK_AFTER:
+            lane.asked = now
+            with suppress(Refusal, NatsError, TimeoutError):  # the owner is away: it is asked again
+                async with self._database.transaction(lane.workspace) as tx:
+                    last = await applied(tx, self._stream)
+                found = [Held.again(fact) for fact in await self._again(lane.workspace, last)]
+                lane.held |= {each.place: each for each in found if each.position < held.position}
+                log.info("consumer.asked_again", stream=self._stream, workspace=lane.workspace, found=len(found))
 
 
 def _delay(tries: int, longest: float) -> float:

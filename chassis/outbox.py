@@ -24,7 +24,7 @@ from chassis.database import Database, Transaction
 from chassis.inbox import dead_letter_of
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
-from contracts.base import DeadLetter, Message, now
+from contracts.base import DeadLetter, LoggedFact, LogPage, Message, ReadLog, now
 from contracts.envelope import event_headers
 from contracts.streams import Stream, stream_of
 from contracts.texts import unseal
@@ -34,6 +34,7 @@ log = get_logger()
 _AT_ONCE = 256
 _WORTH_A_BATCH = 8
 _POLL = 1.0
+_LARGEST_PAGE = 200 * 1024
 _LONGEST_DELAY = 2.0
 _RECEIPT_SECONDS = 5.0
 _DUPLICATE_IN_BATCH = 10201
@@ -76,6 +77,16 @@ _SINCE = text(
 _JSON: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
+_LOGGED = text(
+    "select workspace_id, id, position, type, body,"
+    "  (select json_object_agg(pointer, json_build_array(salt, text)) from event_texts as t"
+    "   where t.workspace_id = e.workspace_id and t.event_id = e.id) as texts"
+    " from event_log as e where position is not null and (workspace_id, position) > (:workspace, :after)"
+    " and (cast(:only as text) is null or workspace_id = :only)"
+    " order by workspace_id, position limit :many"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
     stream: Stream
@@ -103,6 +114,36 @@ async def events_since(tx: Transaction, kind: str, id: str, version: int, *, lim
         {"type": row["type"].rpartition(".")[2]} | {k: v for k, v in body_of(row).items() if k != "salts"}
         for row in rows
     ]
+
+
+async def read_log(request: ReadLog, tx: Transaction) -> LogPage:
+    """Tell facts again, as many as fit into one message."""
+    rows = await tx.all(
+        _LOGGED,
+        {
+            "workspace": request.workspace_id or request.after_workspace,
+            "after": request.after,
+            "only": request.workspace_id,
+            "many": request.limit + 1,
+        },
+    )
+    items: list[LoggedFact] = []
+    size = 0
+    for row in rows[: request.limit]:
+        body = body_of(row)
+        size += len(_JSON.dump_json(body))
+        if items and size > _LARGEST_PAGE:
+            break
+        items.append(
+            LoggedFact(
+                id=row["id"],
+                type=row["type"],
+                workspace_id=row["workspace_id"],
+                position=row["position"],
+                body=body,
+            )
+        )
+    return LogPage(items=tuple(items), more=len(rows) > len(items))
 
 
 class Relay:

@@ -221,10 +221,11 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     """Return the subjects that a service may publish and subscribe to; replies to requests are allowed besides."""
     say = [f"{service}.{Event.KIND}.>", f"{service}.{DeadLetter.KIND}.>", wake_subject(service)]
     hear = [f"{inbox_prefix(service)}.>", wake_subject(service), "$SRV.>"]
-    asked = {request.OWNER for request in Message.registry.values() if issubclass(request, Request) and request.OWNER}
-    hear += [f"{service}.{Request.KIND}.>"] if service in asked else []
+    requests = [message for _, message in sorted(Message.registry.items()) if issubclass(message, Request)]
+    say += [request.SUBJECT for request in requests if service in request.ASKED_BY]
+    if any(service == request.OWNER for request in requests):
+        hear += [f"{service}.{Request.KIND}.>"]
     if service == "gateway":
-        say += [f"{owner}.{Request.KIND}.>" for owner in sorted(asked)]
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     heard = heard_streams(service)
     for stream in heard:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, Message, Query, Request, now
+from contracts.base import Caller, Command, Message, Query, ReadLog, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 
 log = get_logger()
@@ -179,6 +179,9 @@ class Answers:
         return body
 
     async def _handle(self, endpoint: _Endpoint, request: Request[Any]) -> BaseModel:
+        if isinstance(request, ReadLog):
+            async with self._database.every_workspace("tell the log again") as tx:
+                return await endpoint.handler(request, tx)
         if not isinstance(request, Command | Query):
             msg = f"{endpoint.request.__name__} is neither a command nor a query"
             raise TypeError(msg)
@@ -234,10 +237,11 @@ def _teller(tell: Callable[[], dict[str, Any]]) -> Callable[[Msg], Awaitable[Non
     return respond
 
 
-async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5.0) -> R:
+async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5.0, patience: float = _ONE_TRY) -> R:
     """Ask the owner of the request and return its answer; raise the refusal it sent, or Unavailable.
 
-    A lost try is repeated until `within` seconds are over: a query changes nothing, a command carries its id.
+    A try without an answer for `patience` seconds is taken for lost, and repeated until `within` seconds are over:
+    a query changes nothing, a command carries its id.
     """
     body = request.model_dump_json().encode()
     headers = {"traceparent": traceparent()}
@@ -246,7 +250,7 @@ async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5
     while (left := deadline - time.monotonic()) > 0:
         if nats.is_connected:
             try:
-                reply = await nats.request(request.SUBJECT, body, timeout=min(left, _ONE_TRY), headers=headers)
+                reply = await nats.request(request.SUBJECT, body, timeout=min(left, patience), headers=headers)
             except NoRespondersError:
                 pass
             except (NatsError, TimeoutError, OSError):

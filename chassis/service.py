@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 from nats.errors import Error as NatsError
 from sqlalchemy import text
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.bus import Bus, wake_each_other
 from chassis.database import Database, is_weather
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 log = get_logger()
 
+ABORT = "counterfoil.abort"
+"""The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
 _KEEP_ANSWERS = text("delete from idempotency where at < now() - interval '48 hours'")
 
@@ -53,6 +56,7 @@ class Service:
         self._web = web
         self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget_answers", self._forget_answers)]
         self._begun: list[Callable[[], Awaitable[None]]] = []
+        self._ending: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._relay: Relay | None = None
         self._server: _Server | None = None
@@ -80,6 +84,11 @@ class Service:
         """Run this once the store and the bus are there, before the port opens."""
         self._begun.append(begin)
         return begin
+
+    def at_stop(self, end: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Run this first when the service stops: what never ends by itself must end for the rest to drain."""
+        self._ending.append(end)
+        return end
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run `work` beside everything else until the service stops; a failure is logged."""
@@ -118,6 +127,8 @@ class Service:
         log.info("service.stopped")
 
     async def _drain(self) -> None:
+        for end in self._ending:
+            await end()
         if self._server is not None:
             self._server.should_exit = True
             await asyncio.wait(self._named("http"), timeout=self.settings.drain_seconds / 2)
@@ -221,6 +232,14 @@ class Service:
             return f"JetStream does not answer: {error!r}"
 
 
+class _Protocol(HttpToolsProtocol):
+    """Lets an answer break its connection off: to close it politely waits for a client that does not read."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+
+
 class _Server(uvicorn.Server):
     """uvicorn inside our own loop: signals are the service's, and so is the log."""
 
@@ -230,7 +249,7 @@ class _Server(uvicorn.Server):
                 app,
                 host=settings.http_host,
                 port=settings.http_port,
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

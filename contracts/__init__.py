@@ -3,5 +3,7 @@
 Every owner is imported here, so that the registries are whole, whoever asks them.
 """
 
+from contracts import activity as activity
 from contracts import gateway as gateway
+from contracts import notifications as notifications
 from contracts import tickets as tickets

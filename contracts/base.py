@@ -87,6 +87,8 @@ class Request[Reply: BaseModel](Message):
     """A question with a typed answer. `class GetTicket(Request[TicketSnapshot], subject=…)`."""
 
     KIND: ClassVar[str] = "requests"
+    ASKED_BY: ClassVar[tuple[str, ...]] = ("gateway",)
+    """Who may ask; NATS permissions are made of it."""
 
     @classmethod
     def reply(cls) -> type[Reply]:
@@ -225,13 +227,16 @@ class Event(Message):
     """Who may see facts of this type."""
 
     id: UUID = Field(default_factory=uuid7)
+    """The same fact has it for ever."""
     at: AwareDatetime = Field(default_factory=now)
+    """When it was decided."""
     workspace_id: Token
     actor: Actor
     via: Via
     cause: str
     """Id of the command or event behind it."""
     audience: Audience
+    """Who may see it."""
     salts: dict[str, str] = Field(default_factory=dict)
     """Salt (128 bits, hex) of each free text and person's name, by JSON pointer; drawn when the fact is written."""
 
@@ -251,6 +256,7 @@ class TicketEvent(Event):
 
     ticket_id: UUID
     version: int = Field(ge=1)
+    """Which step of the ticket's life this is: 1, 2, 3 … without holes."""
 
     @property
     def about(self) -> Subject:
@@ -266,6 +272,7 @@ class RecordEvent(Event):
     ticket_id: None = None
     version: None = None
     subject: Subject
+    """The record, and which step of its life this is."""
 
     @property
     def about(self) -> Subject:
@@ -309,3 +316,40 @@ class DeadLetter(Message):
     """Bytes of the whole body."""
     body: str
     """The body as base64 (RFC 4648); of a body over 150 KiB, its beginning."""
+
+
+class LoggedFact(Model):
+    """A fact as its owner keeps it, its words put back; words that were erased stay digests."""
+
+    id: UUID
+    type: str
+    """The subject without workspace."""
+    workspace_id: Token
+    position: int
+    body: dict[str, Any]
+
+
+class LogPage(Model):
+    """One page of an event log, by workspace and position."""
+
+    items: tuple[LoggedFact, ...]
+    more: bool
+
+
+class ReadLog(Request[LogPage]):
+    """Read an owner's event log again: to close a gap, or to rebuild what was made of it.
+
+    With `workspace_id` that one's facts after the position; without it everybody's, after that place.
+    """
+
+    ASKED_BY: ClassVar[tuple[str, ...]] = ("tickets", "activity", "notifications")
+
+    workspace_id: Token | None = None
+    after_workspace: str = ""
+    after: int = 0
+    limit: int = Field(default=100, ge=1, le=500)
+
+    @classmethod
+    def of(cls, owner: str) -> type["ReadLog"]:
+        """Return the request that this owner answers; raises StopIteration for one without a log."""
+        return next(kind for kind in Message.registry.values() if issubclass(kind, ReadLog) and owner == kind.OWNER)

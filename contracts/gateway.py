@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from contracts.base import DeadLetter, RecordEvent, Role
+from contracts.base import DeadLetter, ReadLog, RecordEvent, Role
 from contracts.streams import Stream
 from contracts.texts import FreeText, PersonName
 
@@ -55,3 +55,7 @@ class MemberRemoved(RecordEvent, subject="gateway.events.v1.member_removed", hea
 
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried"):
     """Kept when gateway could not apply a message."""
+
+
+class ReadPeopleLog(ReadLog, subject="gateway.requests.v1.read_log"):
+    """Read the facts about people again."""

@@ -22,6 +22,7 @@ Refusal
 ├── HeadersTooLarge        431  headers_too_large
 ├── Crashed                500  internal: a bug of ours; nothing was changed
 └── Unavailable            503  unavailable: try again, `retry_after` seconds from now
+    └── NotReached              not_yet: the record has not reached that version
 
 A code is for ever. `status` is the HTTP status and the number in `Nats-Service-Error-Code`.
 """
@@ -195,3 +196,9 @@ class Unavailable(Refusal):
     """A service or store is away; `retry_after` seconds. Nothing is lost: repeat with the same idempotency key."""
 
     code, status, detail = "unavailable", 503, "A part of the system is away; try again in a moment."
+
+
+class NotReached(Unavailable):
+    """The record will reach that version, but has not yet."""
+
+    code, detail = "not_yet", "The record has not reached that version yet; ask again in a moment."

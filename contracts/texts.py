@@ -13,6 +13,7 @@ from functools import cache
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic.fields import FieldInfo
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
@@ -97,11 +98,16 @@ def _shape(model: type[BaseModel]) -> tuple[tuple[str, bool], ...]:
     """Fields of `model` that are sealed (True) or may contain something that is (False)."""
     found = []
     for name, field in model.model_fields.items():
-        if any(isinstance(mark, Sealed) for mark in field.metadata) or _mentions_seal(field.annotation):
+        if is_sealed(field):
             found.append((name, True))
         elif _mentions_model(field.annotation):
             found.append((name, False))
     return tuple(found)
+
+
+def is_sealed(field: FieldInfo) -> bool:
+    """Tell whether the texts of this field are sealed."""
+    return any(isinstance(mark, Sealed) for mark in field.metadata) or _mentions_seal(field.annotation)
 
 
 def _mentions_seal(annotation: object) -> bool:

@@ -52,7 +52,7 @@ ping_max: 3
 jetstream {{
   store_dir: {store}
   max_memory_store: 64MB
-  max_file_store: 4GB
+  max_file_store: 6GB
   sync_interval: always
 }}
 

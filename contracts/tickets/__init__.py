@@ -82,6 +82,7 @@ __all__ = [
     "NoteSnapshot",
     "Priority",
     "PriorityChanged",
+    "ReadTicketsLog",
     "Status",
     "StatusChanged",
     "SubjectChanged",

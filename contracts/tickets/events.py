@@ -111,6 +111,8 @@ class NoteAdded(TicketEvent, subject="tickets.events.v1.note_added", heard_by=("
     note_id: UUID
     body: FreeText
     pinned: bool
+    mentions: tuple[Person, ...] = ()
+    """Members whose attention it asks for."""
 
 
 class CommentAdded(TicketEvent, subject="tickets.events.v1.comment_added", heard_by=("activity", "notifications")):
@@ -121,6 +123,8 @@ class CommentAdded(TicketEvent, subject="tickets.events.v1.comment_added", heard
     note_id: UUID
     body: FreeText
     in_reply_to: UUID | None
+    mentions: tuple[Person, ...] = ()
+    """Members whose attention it asks for."""
 
 
 class TicketsDeadLetter(DeadLetter, subject="tickets.deadletters.v1.buried"):

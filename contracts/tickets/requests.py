@@ -1,11 +1,11 @@
 """What tickets answers."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from contracts.base import Command, DeadLetter, Model, Person, Query
+from contracts.base import Command, DeadLetter, Model, Person, Query, ReadLog
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     Limit,
@@ -94,6 +94,7 @@ class AddNote(Command[NoteSnapshot], subject="tickets.requests.v1.add_note"):
     kind: NoteKind = NoteKind.NOTE
     pinned: bool = False
     in_reply_to: UUID | None = None
+    mentions: Annotated[tuple[Person, ...], Field(max_length=20)] = ()
 
 
 class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
@@ -122,3 +123,7 @@ class GetDeadLetter(Query[DeadLetter], subject="tickets.requests.v1.get_dead_let
     """Read one dead letter whole. Refused: not_found, not_allowed."""
 
     id: UUID
+
+
+class ReadTicketsLog(ReadLog, subject="tickets.requests.v1.read_log"):
+    """Read the tickets' facts again."""

@@ -20,7 +20,13 @@ from tests.support.plumbing import plumbed
 from tests.support.replicas import HEARD, a_fact, a_workspace, heard, note_down
 
 PURPOSES = {
-    "chassis": {"relay", "dead letters without a workspace", "forget answers to idempotency keys"},
+    "activity": {"forget announcements", "operator's tools"},
+    "chassis": {
+        "relay",
+        "dead letters without a workspace",
+        "forget answers to idempotency keys",
+        "tell the log again",
+    },
     "gateway": {
         "example tickets",
         "first workspace",

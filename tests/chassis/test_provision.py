@@ -67,7 +67,7 @@ async def test_every_stream_is_bounded_and_together_they_leave_room_on_the_volum
         assert config["max_bytes"] > 0
         assert not any(config.get(f"allow_{risk}") for risk in ("rollup_hdrs", "msg_ttl", "msg_schedules"))
         assert config.get("mirror") is config.get("republish") is None
-    assert sum(config["max_bytes"] for config in configs) <= 0.6 * (volume if volume > 0 else 4 << 30)
+    assert sum(config["max_bytes"] for config in configs) <= 0.6 * (volume if volume > 0 else 6 << 30)
 
 
 async def test_provisioning_again_changes_nothing_and_neither_does_a_service_that_starts(

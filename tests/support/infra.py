@@ -29,7 +29,7 @@ _NATS_IN_A_CONTAINER = """\
 listen: "0.0.0.0:4222"
 http: "0.0.0.0:8222"
 max_payload: 262144
-jetstream {{ store_dir: "/data", max_file_store: 4GB, sync_interval: always }}
+jetstream {{ store_dir: "/data", max_file_store: 6GB, sync_interval: always }}
 {accounts}
 """
 
@@ -288,15 +288,15 @@ def _nats_container(accounts: str) -> Iterator[str]:
 @contextmanager
 def _postgres_container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - slow, and seldom needed
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415 - as above
+    from testcontainers.core.wait_strategies import ExecWaitStrategy  # noqa: PLC0415 - as above
 
     password = secrets.token_urlsafe(12)
     with (
         DockerContainer(_POSTGRES_IMAGE)
         .with_env("POSTGRES_PASSWORD", password)
         .with_exposed_ports(5432)
-        # It says so once more than it means: the first is the server that only prepares the directory.
-        .waiting_for(LogMessageWaitStrategy("database system is ready to accept connections", times=2))
+        # Over TCP, where the server that only prepares the directory does not listen.
+        .waiting_for(ExecWaitStrategy(["pg_isready", "--quiet", "--host", "127.0.0.1"]))
     ) as container:
         host = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
         yield f"postgresql://postgres:{password}@{host}/postgres"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ import nats.js.errors
 import pytest
 from nats.aio.client import Client
 
+from contracts.base import SERVICES
 from tests.support.eventually import eventually
 from tests.support.infra import temporary_directory
 
@@ -49,6 +51,10 @@ class Stack:
         lines = (self.data / f"{name}.env").read_text(encoding="utf-8").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
+    def secret(self, name: str) -> str:
+        """Return a secret that the launcher drew or made up."""
+        return (self.data / "secrets" / name).read_text(encoding="utf-8").strip()
+
     @asynccontextmanager
     async def nats(self, name: str) -> AsyncIterator[Client]:
         """Connect as the integration or the operator."""
@@ -64,6 +70,28 @@ class Stack:
         finally:
             await client.close()
 
+    @asynccontextmanager
+    async def replica(self, name: str) -> AsyncIterator["Replica"]:
+        """Start one more of a service beside the launcher's own, as an operator who scales it."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        secrets = self.data / "secrets"
+        told = {
+            "COUNTERFOIL_NATS_URL_FILE": str(secrets / f"{name}.nats-url"),
+            "COUNTERFOIL_DATABASE_URL_FILE": str(secrets / f"{name}.database-url"),
+            "COUNTERFOIL_HTTP_PORT": str(port),
+        }
+        with (self.data.parent / f"{name}-{port}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", f"services.{name}"), cwd=_ROOT, env=os.environ | told, stderr=log
+            )
+            try:
+                yield Replica(name, port, process)
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+                await asyncio.wait_for(process.wait(), 20)
+
     async def kill(self, name: str) -> None:
         """End a child at once, as a crash would; one that has just died is waited for."""
         await eventually(lambda: self.running[name]["pid"], within=30)
@@ -71,18 +99,14 @@ class Stack:
 
     async def ready(self, name: str) -> bool:
         """Tell whether a service says that it can work."""
-        try:
-            async with httpx.AsyncClient(timeout=3) as http:
-                return (await http.get(self.running[name]["health"])).status_code == httpx.codes.OK
-        except (OSError, httpx.HTTPError):
-            return False
+        return await _answers_well(self.running[name]["health"])
 
     async def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> "Desk":
         """Sign in and return the person's desk."""
         async with httpx.AsyncClient(base_url=self.url, timeout=15) as http:
             answer = await http.post("/api/v1/sessions", json={"email": email, "password": password})
         assert answer.status_code == httpx.codes.CREATED, answer.text
-        return Desk(self, answer.json()["token"])
+        return Desk(self, answer.json()["token"], answer.json()["user"]["id"])
 
     async def stop(self) -> int:
         """Ask for the end, and return the exit status."""
@@ -91,18 +115,53 @@ class Stack:
         return await asyncio.wait_for(self.process.wait(), 40)
 
 
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One more process of a service."""
+
+    name: str
+    port: int
+    process: asyncio.subprocess.Process
+
+    async def ready(self) -> bool:
+        """Tell whether it can work."""
+        return await _answers_well(f"http://127.0.0.1:{self.port}/health/ready")
+
+    async def leads(self) -> bool:
+        """Tell whether it leads its service."""
+        return await leads(self.name, self.port)
+
+
+async def leads(name: str, port: int) -> bool:
+    """Tell whether the process on this port leads its service, as its metrics say."""
+    async with httpx.AsyncClient(timeout=3) as http:
+        metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    return f"counterfoil_{name}_leading 1.0" in metrics
+
+
+async def _answers_well(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=3) as http:
+            return (await http.get(url)).status_code == httpx.codes.OK
+    except (OSError, httpx.HTTPError):
+        return False
+
+
 @dataclass(slots=True)
 class Desk:
     """One person's way in: every path is the workspace's unless it begins at the root."""
 
     stack: Stack
     token: str
+    user_id: str = ""
+    url: str = ""
+    """Another gateway than the launcher's."""
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Send one request; header names take `_` for `-`."""
         path = path if path.startswith("/") else f"/api/v1/workspaces/{WORKSPACE}/{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(base_url=self.stack.url, timeout=15) as http:
+        async with httpx.AsyncClient(base_url=self.url or self.stack.url, timeout=15) as http:
             access = {"Authorization": f"Bearer {self.token}"} if self.token else {}
             return await http.request(method, path, json=body, headers=access | named)
 
@@ -192,7 +251,7 @@ async def healed(stack: Stack) -> None:
 
     async def well() -> bool:
         return all(child["pid"] for child in stack.running.values()) and all(
-            [await stack.ready(name) for name in ("tickets", "gateway")]
+            [await stack.ready(name) for name in SERVICES]
         )
 
     await eventually(well, within=30)

@@ -1,0 +1,70 @@
+"""What servers that run elsewhere are given before the services start: rights, databases, tables and streams.
+
+All secrets lie in one directory, each in a file of its own: `<user>.nats-url`, `<service>.database-url`,
+`<service>.owner-url`, `postgres.url`, and `integration.nats-url` where another system is known from the first day.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from chassis.embedded.postgres import ensure_database
+from chassis.embedded.process import StartFailed
+from chassis.migrations import migrate
+from chassis.provision import PROVISIONER, Outsider, accounts, provision, users
+
+
+class Deployment:
+    """Servers that someone else runs, and the directory that holds every way into them."""
+
+    def __init__(self, secrets: Path) -> None:
+        self._secrets = secrets
+
+    def write_accounts(self, path: Path) -> None:
+        """Write who may enter NATS and what they may do; nats-server reads it as another user."""
+        passwords = {user: _password(self._read(f"{user}.nats-url")) for user in users()}
+        half = path.with_name(f".{path.name}.half")
+        half.write_text(accounts(passwords, self._outsiders()), encoding="utf-8")
+        half.chmod(0o644)
+        half.replace(path)
+
+    async def make_databases(self, services: Sequence[str]) -> None:
+        """Make what is missing of each service's database, roles and tables; the passwords are set again."""
+        try:
+            superuser = await asyncpg.connect(self._read("postgres.url"))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise StartFailed(f"PostgreSQL can't be entered: {error}") from None
+        try:
+            for service in services:
+                passwords = (_password(self._read(f"{service}.{kind}-url")) for kind in ("owner", "database"))
+                await ensure_database(superuser, service, *passwords)
+        finally:
+            await superuser.close()
+        for service in services:
+            await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
+
+    async def make_streams(self, *, apply: bool) -> None:
+        """Make the streams and durables that are missing; `apply` alters those that differ."""
+        await provision(self._read(f"{PROVISIONER}.nats-url"), outsiders=self._outsiders(), apply=apply)
+
+    def _outsiders(self) -> list[Outsider]:
+        if not (self._secrets / "integration.nats-url").exists():
+            return []
+        url = self._read("integration.nats-url")
+        integration, _, workspace_id = (urlsplit(url).username or "").rpartition("_")
+        return [Outsider(workspace_id, integration, _password(url))]
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self._secrets / name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise StartFailed(f"The secret {name} can't be read in {self._secrets}: {error.strerror}.") from None
+
+
+def _password(url: str) -> str:
+    if not (found := urlsplit(url).password):
+        raise StartFailed("A URL among the secrets has no password.")
+    return found

@@ -1,0 +1,144 @@
+"""What activity answers and announces: the record of a workspace, in two books. Owner: services/activity."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from contracts.base import Actor, Audience, DeadLetter, Model, Query, RecordEvent, Subject, Via
+from contracts.streams import Stream
+
+ACTIVITY = Stream("ACTIVITY", ("activity.events.>",), max_bytes=512 << 20, max_msg_size=64 * 1024, batches=True)
+
+Limit = Annotated[int, Field(ge=1, le=100)]
+Place = Annotated[int, Field(ge=0, le=2**53 - 1)]
+TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class Book(StrEnum):
+    """Each book is dense (1, 2, 3 …) and chained by itself."""
+
+    TICKETS = "tickets"
+    PEOPLE = "people"
+    """The admin audit: workspaces, members, roles, settings."""
+
+
+class Entry(Model):
+    """One step, as it was announced by its owner. A text that was erased stands as its digest."""
+
+    seq: int
+    """The source's position: dense in its book."""
+    id: UUID
+    type: str
+    ticket_id: UUID | None
+    version: int | None
+    subject: Subject | None
+    """The record it is about where that is no ticket."""
+    actor: Actor
+    via: Via
+    at: AwareDatetime
+    cause: str
+    audience: Audience
+    old: Any = None
+    new: Any = None
+    data: dict[str, Any]
+    """What else the event says."""
+    prev_hash: str
+    hash: str
+
+
+class EntryPage(Model):
+    """One page of entries, oldest first; `last` is how far it was read, so that a reader can go on `after` it."""
+
+    items: tuple[Entry, ...]
+    last: int
+    """The highest seq (in a ticket's history: version) that was looked at, whether its reader may see it or not.
+
+    Less than `after` only where the book ends before it.
+    """
+    more: bool
+
+
+class History(Query[EntryPage], subject="activity.requests.v1.history"):
+    """Read what happened to a ticket, oldest first.
+
+    Refused: not_yet (the ledger has not reached `min_version`, which must be a version that the ticket is known to
+    have), not_found (nothing is recorded of such a ticket, and no `min_version` was asked for).
+    """
+
+    ticket_id: UUID
+    types: Annotated[tuple[TypeName, ...], Field(max_length=100)] = ()
+    after: Place = 0
+    """A version of the ticket."""
+    min_version: Place = 0
+    limit: Limit = 50
+
+
+class Feed(Query[EntryPage], subject="activity.requests.v1.feed"):
+    """Read a book after a sequence; what the caller's role may not see is left out. Refused: not_allowed (people)."""
+
+    book: Book = Book.TICKETS
+    after: Place = 0
+    limit: Limit = 100
+
+
+class BookHead(Model):
+    """The end of a book: keep it elsewhere, and a cut tail or a rewritten book shows."""
+
+    book: Book
+    seq: int
+    hash: str
+
+
+class Heads(Model):
+    """The end of each book."""
+
+    items: tuple[BookHead, ...]
+
+
+class ReadHeads(Query[Heads], subject="activity.requests.v1.heads"):
+    """Read the end of each book. Refused: not_allowed (admins only)."""
+
+
+class BookVerdict(Model):
+    """What was found when a book was read from its beginning."""
+
+    book: Book
+    ok: bool
+    entries: int
+    head: str
+    erased: int
+    """Texts whose words are gone; their digests still hold."""
+    broken_at: int | None = None
+    """The first seq that does not fit."""
+    why: str | None = None
+
+
+class Verdict(Model):
+    """Whether both books are whole."""
+
+    ok: bool
+    books: tuple[BookVerdict, ...]
+
+
+class Verify(Query[Verdict], subject="activity.requests.v1.verify"):
+    """Check every hash and every text of both books, and that saved heads are still in them. Refused: not_allowed."""
+
+    heads: tuple[BookHead, ...] = ()
+
+
+class EntryRecorded(RecordEvent, subject="activity.events.v1.entry_recorded"):
+    """Sent when an entry stands in a book; `subject` is the book, its version the seq. The feed has the rest."""
+
+    AUDIENCE: ClassVar[Audience] = Audience.EVERYONE
+
+    book: Book
+    seq: int
+    entry_type: str
+    entry_ticket_id: UUID | None
+    entry_audience: Audience
+
+
+class ActivityDeadLetter(DeadLetter, subject="activity.deadletters.v1.buried"):
+    """Kept when activity could not apply a message."""
