@@ -1,0 +1,9 @@
+"""Runs this service, `python -m services.activity`, or with a verb one of its tools."""
+
+import sys
+
+from services.activity import app, tools
+
+if len(sys.argv) > 1:
+    sys.exit(tools.run(sys.argv[1:], app.settings))
+app.main()

@@ -1,0 +1,199 @@
+"""Decides what of a told fact is recorded, how entries are chained, who may read them, and whether a book is whole."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from contracts.activity import Book, BookHead, BookVerdict, Entry
+from contracts.base import Audience, Role
+from contracts.texts import seal, unseal
+
+OWNERS = {Book.TICKETS: "tickets", Book.PEOPLE: "gateway"}
+"""Whose facts each book holds."""
+
+GENESIS = "00" * 32
+"""What the first entry of a book follows."""
+
+_LARGEST_INTEGER = 2**53 - 1
+_DIGEST = re.compile(r'(?<!\\)"sha256:[0-9a-f]{64}"')
+_ENVELOPE = frozenset(Entry.model_fields) - {"data", "subject"} | {"workspace_id"}
+
+type Texts = dict[str, tuple[str, str]]
+"""Salt and text by JSON pointer."""
+
+
+def entry_of(id: str, type: str, position: int, body: Mapping[str, Any]) -> tuple[dict[str, Any], Texts]:
+    """Return what is recorded of a fact, and beside it its words: they stand in the entry as digests.
+
+    All of it is the source's; a fact of an unknown type is kept as it is. Only a number that every reader of JSON can't
+    hold (2^53 and more) is kept as text.
+    """
+    entry: dict[str, Any] = {key: _portable(value) for key, value in body.items() if key != "salts"}
+    entry = {"id": id, **entry, "type": type, "seq": position}
+    texts = {pointer: (salt, str(value_at(entry, pointer))) for pointer, salt in body.get("salts", {}).items()}
+    seal(entry, texts)
+    return entry, texts
+
+
+def _portable(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _portable(each) for key, each in value.items()}
+        case list():
+            return [_portable(each) for each in value]
+        case int() | float() if not abs(value) <= _LARGEST_INTEGER:  # nor is what is not a number
+            return str(value)
+        case _:
+            return value
+
+
+def value_at(document: object, pointer: str) -> object:
+    """Return what a JSON pointer points to; raises LookupError, ValueError or TypeError where there is nothing."""
+    for step in pointer.removeprefix("/").split("/"):
+        document = document[int(step)] if isinstance(document, list) else cast(dict[str, object], document)[step]
+    return document
+
+
+def chain(prev_hash: str, entry: str) -> str:
+    """Return the hash of an entry in canonical JSON: SHA-256(bytes of the hash before it ‖ the entry in UTF-8)."""
+    return hashlib.sha256(bytes.fromhex(prev_hash) + entry.encode()).hexdigest()
+
+
+# Reading
+
+
+def audiences(role: Role) -> list[str] | None:
+    """Return the audiences that a role belongs to; None: whatever it is, of types to come too."""
+    if role.runs_the_desk:
+        return None
+    return [audience.value for audience in Audience if audience.includes(role)]
+
+
+def audience_of(entry: Mapping[str, Any]) -> Audience:
+    """Return who may see an entry; one that is not known here is for admins."""
+    return next((audience for audience in Audience if audience == entry.get("audience")), Audience.ADMINS)
+
+
+def may_read(role: Role, book: Book) -> bool:
+    """Tell whether a role may read a book at all."""
+    return book is Book.TICKETS or role.runs_the_desk
+
+
+def shown(entry: dict[str, Any], texts: Texts, prev_hash: str, own_hash: str) -> Entry:
+    """Return an entry as its readers see it: words put back, and what only its type has under `data`."""
+    unseal(entry, texts)
+    about = entry.get("subject") if entry.get("ticket_id") is None else None
+    apart = _ENVELOPE | ({"subject"} if about is not None else set())
+    return Entry.model_validate(
+        entry
+        | {
+            "type": entry["type"].rpartition(".")[2],
+            "ticket_id": entry.get("ticket_id"),
+            "version": entry.get("version"),
+            "subject": about,
+            "data": {key: value for key, value in entry.items() if key not in apart},
+            "prev_hash": prev_hash,
+            "hash": own_hash,
+        }
+    )
+
+
+# Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it lies in its book: what it says in canonical JSON, and the digests of the words beside it."""
+
+    seq: int
+    entry: str
+    prev_hash: str
+    hash: str
+    digests: Mapping[str, str]
+    """By JSON pointer, computed from the words that are still there: `sha256:…`."""
+
+
+class Audit:
+    """Reads a book from its beginning, line by line, up to the first that does not fit."""
+
+    def __init__(self, workspace_id: str, book: Book, heads: Iterable[BookHead] = ()) -> None:
+        """Begin; `heads` were saved earlier and elsewhere, and must still be in the book."""
+        self._workspace_id, self._book = workspace_id, book
+        self._saved = [head for head in heads if head.book is book]
+        self._entries, self._erased, self._head = 0, 0, GENESIS
+        self._fault: tuple[int, str] | None = None
+        self._compare(0)
+
+    @property
+    def head(self) -> BookHead:
+        """How far the book is whole."""
+        return BookHead(book=self._book, seq=self._entries, hash=self._head)
+
+    @property
+    def broken(self) -> bool:
+        """Whether something was found; what follows is not looked at."""
+        return self._fault is not None
+
+    def read(self, line: Line) -> None:
+        """Look at the next line."""
+        if self.broken:
+            return
+        expected = self._entries + 1
+        if line.seq != expected:
+            self._break(min(line.seq, expected), "an entry is missing" if line.seq > expected else "an entry too many")
+        elif why := self._odd(line):
+            self._break(line.seq, why)
+        else:
+            self._entries, self._head = line.seq, line.hash
+            self._erased += len(_DIGEST.findall(line.entry)) - len(line.digests)
+            self._compare(line.seq)
+
+    def verdict(self) -> BookVerdict:
+        """Say what was found, now that there are no more lines."""
+        if not self.broken and any(head.seq > self._entries for head in self._saved):
+            self._break(self._entries + 1, "the book is shorter than the saved head says")
+        at, why = self._fault or (None, None)
+        return BookVerdict(
+            book=self._book,
+            ok=not self.broken,
+            entries=self._entries,
+            head=self._head,
+            erased=self._erased,
+            broken_at=at,
+            why=why,
+        )
+
+    def _odd(self, line: Line) -> str | None:
+        if line.prev_hash != self._head:
+            return "it does not follow the entry before it"
+        if line.hash != chain(self._head, line.entry):
+            return "its hash does not fit what it says"
+        try:
+            entry = json.loads(line.entry)
+            owner = entry["type"].partition(".")[0]
+            if (entry["workspace_id"], owner, entry["seq"]) != (self._workspace_id, OWNERS[self._book], line.seq):
+                return "it belongs to another book"
+            if any(value_at(entry, pointer) != digest for pointer, digest in line.digests.items()):
+                return "a text does not fit its digest"
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return "it can't be read, or a text belongs to no place in it"
+        return None
+
+    def _compare(self, seq: int) -> None:
+        # A head before the beginning is compared with the beginning, so that nonsense is never agreed with.
+        if any(max(head.seq, 0) == seq and head.hash != self._head for head in self._saved):
+            self._break(seq, "the book is not the one whose head was saved: it was rewritten")
+
+    def _break(self, seq: int, why: str) -> None:
+        self._fault = self._fault or (seq, why)
+
+
+def check(workspace_id: str, book: Book, lines: Iterable[Line], heads: Iterable[BookHead] = ()) -> BookVerdict:
+    """Tell whether a book is whole, and that saved heads are in it."""
+    audit = Audit(workspace_id, book, heads)
+    for line in lines:
+        audit.read(line)
+    return audit.verdict()

@@ -1,0 +1,19 @@
+"""Ears: what is asked and heard, and which use case it is."""
+
+from functools import partial
+
+from chassis.bus import Bus
+from contracts.activity import Book, Feed, History, ReadHeads, Verify
+from services.activity import usecases
+from services.activity.domain import OWNERS
+
+
+def listen(bus: Bus) -> None:
+    """Answer, and record what the owners of the two books tell."""
+    bus.answers(History)(usecases.history)
+    bus.answers(Feed)(usecases.feed)
+    bus.answers(ReadHeads)(usecases.read_heads)
+    bus.answers(Verify)(usecases.verify)
+
+    for book in Book:
+        bus.records(OWNERS[book])(partial(usecases.record, book))

@@ -1,0 +1,187 @@
+"""Remembers entries and, beside them, the words that may be erased."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from contracts.activity import Book, BookHead
+from services.activity.domain import GENESIS, Line, Texts, chain
+
+BEGINNING = -(2**62)
+"""Less than any seq, made up ones included."""
+
+_AT_ONCE = 2_000
+_PRUNED_AT_ONCE = 5_000
+
+_HEAD = text(
+    "select seq, hash from entries where workspace_id = :ws and book = :book order by seq desc limit 1",
+)
+_HEADS = text(
+    "select distinct on (workspace_id, book) workspace_id, book, seq, hash from entries"
+    " order by workspace_id, book, seq desc"
+)
+_ADD = text(
+    "with added as ("
+    "  insert into entries (workspace_id, book, seq, entry, prev_hash, hash)"
+    "  values (:ws, :book, :seq, :entry, :prev_hash, :hash)"
+    ")"
+    " insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
+    " select :ws, :book, :seq, words.* from unnest("
+    "  cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) as words"
+)
+_ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
+_REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
+_KEPT = (
+    "select seq, version, audience, entry, prev_hash, hash, octet_length(entry) + coalesce("
+    "   (select sum(octet_length(t.text)) from entry_texts as t"
+    "    where t.workspace_id = e.workspace_id and t.book = e.book and t.seq = e.seq), 0) as size"
+    " from entries as e where workspace_id = :ws and book = :book"
+)
+_OF_TICKET = text(
+    _KEPT + " and ticket_id = :ticket and version > cast(:after as bigint) and version <= :reach"
+    " and (cast(:types as text[]) is null or type = any(:types))"
+    " and (cast(:audiences as text[]) is null or audience = any(:audiences))"
+    " order by version limit :many"
+)
+_AFTER = text(_KEPT + " and seq > :after order by seq limit :many")
+_WORDS = text(
+    "select seq, pointer, salt, text from entry_texts"
+    " where workspace_id = :ws and book = :book and seq = any(cast(:seqs as bigint[]))"
+)
+_LINES = text(
+    "select seq, entry, prev_hash, hash, ("
+    "   select json_object_agg(pointer, 'sha256:' || encode(sha256(decode(salt, 'hex') || convert_to(text, 'UTF8')),"
+    "   'hex')) from entry_texts as t where t.workspace_id = e.workspace_id and t.book = e.book and t.seq = e.seq"
+    " ) as digests"
+    " from entries as e where workspace_id = :ws and book = :book and seq > :after order by seq limit :many"
+)
+_PRUNE = text(
+    "with outlived as ("
+    "  select workspace_id, id from event_log where sent_at < now() - interval '30 days' order by sent_at limit :many"
+    "), unworded as ("
+    "  delete from event_texts as t using outlived as o where t.workspace_id = o.workspace_id and t.event_id = o.id"
+    ")"
+    " delete from event_log as e using outlived as o where e.workspace_id = o.workspace_id and e.id = o.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry without its words."""
+
+    seq: int
+    version: int | None
+    audience: str | None
+    entry: str
+    prev_hash: str
+    hash: str
+    size: int
+    """Bytes of the entry and of the words that belong to it."""
+
+
+def canonical(entry: dict[str, Any]) -> str:
+    """Return the entry in the one form that is hashed: RFC 8785."""
+    return rfc8785.dumps(entry).decode()
+
+
+async def head(tx: Transaction, book: Book) -> BookHead:
+    """Return the end of a book."""
+    row = await tx.one(_HEAD, {"ws": tx.workspace_id, "book": book.value})
+    return BookHead(book=book, seq=row["seq"], hash=row["hash"]) if row else BookHead(book=book, seq=0, hash=GENESIS)
+
+
+async def heads_of_all(tx: Transaction) -> list[tuple[str, BookHead]]:
+    """Return the end of every book that this transaction sees, by workspace."""
+    rows = await tx.all(_HEADS)
+    return [(row["workspace_id"], BookHead(book=Book(row["book"]), seq=row["seq"], hash=row["hash"])) for row in rows]
+
+
+async def add(tx: Transaction, after: BookHead, entry: dict[str, Any], texts: Texts) -> BookHead:
+    """Write the next entry of a book and return its new end."""
+    words = sorted(texts.items())
+    said = canonical(entry)
+    head = BookHead(book=after.book, seq=entry["seq"], hash=chain(after.hash, said))
+    await tx.execute(
+        _ADD,
+        {
+            "ws": tx.workspace_id,
+            "book": after.book.value,
+            "seq": head.seq,
+            "entry": said,
+            "prev_hash": after.hash,
+            "hash": head.hash,
+            "pointers": [pointer for pointer, _ in words],
+            "salts": [salt for _, (salt, _) in words],
+            "texts": [word for _, (_, word) in words],
+        },
+    )
+    return head
+
+
+async def entry_at(tx: Transaction, book: Book, seq: int) -> str | None:
+    """Return what is written there, in canonical JSON."""
+    said: str | None = await tx.scalar(_ENTRY, {"ws": tx.workspace_id, "book": book.value, "seq": seq})
+    return said
+
+
+async def reach(tx: Transaction, ticket_id: UUID) -> int | None:
+    """Return the last version of a ticket that is recorded; None for a ticket that nothing is known of."""
+    version: int | None = await tx.scalar(_REACH, {"ws": tx.workspace_id, "ticket": ticket_id})
+    return version
+
+
+async def of_ticket(
+    tx: Transaction,
+    ticket_id: UUID,
+    *,
+    types: Sequence[str],
+    audiences: Sequence[str] | None,
+    after: int,
+    reach: int,
+    limit: int,
+) -> list[Kept]:
+    """Return a ticket's entries of these types and audiences, from version `after` + 1 to `reach`."""
+    rows = await tx.all(
+        _OF_TICKET,
+        {
+            "ws": tx.workspace_id,
+            "book": Book.TICKETS.value,
+            "ticket": ticket_id,
+            "types": list(types) or None,
+            "audiences": audiences,
+            "after": after,
+            "reach": reach,
+            "many": limit,
+        },
+    )
+    return [Kept(**row) for row in rows]
+
+
+async def after(tx: Transaction, book: Book, seq: int, limit: int) -> list[Kept]:
+    """Return the entries of a book after `seq`, whoever may see them."""
+    rows = await tx.all(_AFTER, {"ws": tx.workspace_id, "book": book.value, "after": seq, "many": limit})
+    return [Kept(**row) for row in rows]
+
+
+async def words(tx: Transaction, book: Book, seqs: Sequence[int]) -> dict[int, Texts]:
+    """Return the words of these entries that were not erased, by seq."""
+    found: dict[int, Texts] = {seq: {} for seq in seqs}
+    for row in await tx.all(_WORDS, {"ws": tx.workspace_id, "book": book.value, "seqs": list(seqs)}):
+        found[row["seq"]][row["pointer"]] = (row["salt"], row["text"])
+    return found
+
+
+async def lines(tx: Transaction, book: Book, after: int = BEGINNING) -> list[Line]:
+    """Return the next lines of a book, by seq, whatever numbers there are; its words stay where they are."""
+    rows = await tx.all(_LINES, {"ws": tx.workspace_id, "book": book.value, "after": after, "many": _AT_ONCE})
+    return [Line(row["seq"], row["entry"], row["prev_hash"], row["hash"], row["digests"] or {}) for row in rows]
+
+
+async def prune(tx: Transaction) -> int:
+    """Forget some announcements that were sent long ago; return how many."""
+    return (await tx.execute(_PRUNE, {"many": _PRUNED_AT_ONCE})).rowcount

@@ -1,0 +1,200 @@
+"""Records what the owners tell, reads it back, and proves it."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from chassis.bus import NotYet, Told, Transaction
+from chassis.database import Database
+from chassis.inbox import advance, applied
+from contracts.activity import (
+    Book,
+    BookHead,
+    BookVerdict,
+    Entry,
+    EntryPage,
+    EntryRecorded,
+    Feed,
+    Heads,
+    History,
+    ReadHeads,
+    Verdict,
+    Verify,
+)
+from contracts.base import Actor, ActorKind, Caller, LoggedFact, Subject, Via
+from contracts.refusals import NotAllowed, NotFound, NotReached
+from contracts.streams import stream_of
+from services.activity import domain, store
+from services.activity.store import Kept
+
+_ROOM = 240 * 1024
+_ITSELF = Actor(kind=ActorKind.SYSTEM, id="activity", name="Activity")
+
+
+class Differs(Exception):
+    """What stands in the book is not what its owner tells."""
+
+
+# Recording
+
+
+async def record(book: Book, told: Told, tx: Transaction) -> None:
+    """Write a fact down as the next entry of its book, and tell those who follow.
+
+    What stands there already is left alone. A book with a hole is not gone on with: raises NotYet until it is filled.
+    """
+    head = await store.head(tx, book)
+    if told.position <= head.seq:
+        return
+    if told.position != head.seq + 1:
+        raise NotYet(f"the book {book} ends at {head.seq}; rebuild it", give_up_after=math.inf)
+    entry, _ = await _write(tx, head, told)
+    tx.announce(
+        EntryRecorded(
+            workspace_id=tx.workspace_id,
+            actor=_ITSELF,
+            via=Via.RULE,
+            cause=str(entry["id"]),
+            audience=EntryRecorded.AUDIENCE,
+            subject=Subject(kind="book", id=book.value, version=told.position),
+            book=book,
+            seq=told.position,
+            entry_type=told.type.rpartition(".")[2],
+            entry_ticket_id=entry.get("ticket_id"),
+            entry_audience=domain.audience_of(entry),
+        )
+    )
+
+
+async def rebuild(tx: Transaction, book: Book, facts: Sequence[LoggedFact]) -> int:
+    """Write facts of one workspace, as their owner keeps them, into a book that lacks them; return how many it lacked.
+
+    The consumer goes on after them; nothing is announced, as it was when it happened. Raises Differs where the book
+    says something else, or the log has a hole.
+    """
+    consumer = stream_of(f"{facts[0].type}.{tx.workspace_id}").name
+    consumed = await applied(tx, consumer)
+    head = await store.head(tx, book)
+    lacked = 0
+    for fact in facts:
+        told = Told(id=str(fact.id), type=fact.type, position=fact.position, body=fact.body)
+        if fact.position <= head.seq:
+            entry, _ = domain.entry_of(told.id, told.type, told.position, told.body)
+            if await store.entry_at(tx, book, told.position) != store.canonical(entry):
+                raise Differs(f"{tx.workspace_id} {book} {fact.position}: the book says something else than the log")
+            continue
+        if fact.position != head.seq + 1:
+            raise Differs(f"{tx.workspace_id} {book}: the log goes on at {fact.position}, the book ends at {head.seq}")
+        _, head = await _write(tx, head, told)
+        lacked += 1
+    await advance(tx, consumer, max(consumed, facts[-1].position))
+    return lacked
+
+
+async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str, Any], BookHead]:
+    entry, texts = domain.entry_of(told.id, told.type, told.position, told.body)
+    if entry.get("workspace_id") != tx.workspace_id:
+        raise NotAllowed("the body names another workspace than the subject")
+    return entry, await store.add(tx, head, entry, texts)
+
+
+async def prune(database: Database) -> int:
+    """Forget announcements that were sent more than thirty days ago; the books say it all. Return how many."""
+    async with database.every_workspace("forget announcements") as tx:
+        return await store.prune(tx)
+
+
+# Reading
+
+
+async def history(request: History, tx: Transaction) -> EntryPage:
+    """Return what happened to a ticket; `after` and `last` count its versions."""
+    reach = await store.reach(tx, request.ticket_id)
+    if (reach or 0) < request.min_version:
+        raise NotReached(retry_after=1)
+    if reach is None:
+        raise NotFound
+    rows = await store.of_ticket(
+        tx,
+        request.ticket_id,
+        types=request.types,
+        audiences=domain.audiences(request.caller.role),
+        after=request.after,
+        reach=reach,
+        limit=request.limit + 1,
+    )
+    items = await _put_back(tx, Book.TICKETS, rows[: request.limit])
+    more = len(items) < len(rows)
+    last = items[-1].version if more else reach
+    return EntryPage(items=tuple(items), last=last or 0, more=more)
+
+
+async def feed(request: Feed, tx: Transaction) -> EntryPage:
+    """Return what a book says after a sequence, but for what the caller may not see."""
+    if not domain.may_read(request.caller.role, request.book):
+        raise NotAllowed
+    rows = await store.after(tx, request.book, request.after, request.limit + 1)
+    page, allowed = rows[: request.limit], domain.audiences(request.caller.role)
+    visible = [row for row in page if allowed is None or row.audience in allowed]
+    items = await _put_back(tx, request.book, visible)
+    if len(items) < len(visible):
+        return EntryPage(items=tuple(items), last=visible[len(items)].seq - 1, more=True)
+    # Nothing is there after `after`: the book may have grown since, so its end is not where the caller is.
+    last = page[-1].seq if page else min(request.after, (await store.head(tx, request.book)).seq)
+    return EntryPage(items=tuple(items), last=last, more=len(rows) > len(page))
+
+
+async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[Entry]:
+    """Return the first of these entries with their words, as many as fit into one message, and one at least."""
+    chosen: list[Kept] = []
+    for row in rows:
+        if chosen and sum(each.size for each in chosen) + row.size > _ROOM:
+            break
+        chosen.append(row)
+    words = await store.words(tx, book, [row.seq for row in chosen]) if chosen else {}
+    items: list[Entry] = []
+    size = 0
+    for row in chosen:
+        entry = domain.shown(json.loads(row.entry), words[row.seq], row.prev_hash, row.hash)
+        size += len(entry.model_dump_json().encode()) + 1
+        if items and size > _ROOM:
+            break
+        items.append(entry)
+    return items
+
+
+# Proof
+
+
+async def read_heads(request: ReadHeads, tx: Transaction) -> Heads:
+    """Return the end of each book."""
+    _for_admins(request.caller)
+    return Heads(items=tuple([await store.head(tx, book) for book in Book]))
+
+
+async def verify(request: Verify, tx: Transaction) -> Verdict:
+    """Read both books from their beginning."""
+    _for_admins(request.caller)
+    return await examine(tx, request.heads)
+
+
+async def examine(tx: Transaction, heads: Sequence[BookHead]) -> Verdict:
+    """Check every hash and every text of both books, and that saved heads are in them."""
+    books = [await _examine(tx, book, heads) for book in Book]
+    return Verdict(ok=all(book.ok for book in books), books=tuple(books))
+
+
+async def _examine(tx: Transaction, book: Book, heads: Sequence[BookHead]) -> BookVerdict:
+    audit = domain.Audit(tx.workspace_id, book, heads)
+    page = await store.lines(tx, book)
+    while page and not audit.broken:
+        for line in page:
+            audit.read(line)
+        page = await store.lines(tx, book, page[-1].seq)
+    return audit.verdict()
+
+
+def _for_admins(caller: Caller) -> None:
+    if not caller.role.runs_the_desk:
+        raise NotAllowed
