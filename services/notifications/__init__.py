@@ -1,6 +1,10 @@
-"""Owns who hears of what and by which channel: inboxes, preferences, watchers, mail, webhooks, and proof of delivery.
+"""Owns who hears of what: each member's inbox, who watches which ticket, and what was read.
 
-Will hear the facts of tickets and gateway and keep its own copy of the members; answer requests on a member's inbox,
-their preferences and the workspace's webhooks; and announce `notifications.events.*` when an inbox changed. An effect
-that left the house is in a send ledger and is never repeated.
+Hears the facts of tickets, and those of gateway for its own copy of the members; answers requests on the caller's own
+inbox; announces `notifications.events.*` when something came into one.
+
+The two streams have no order between them. Whoever a ticket names was a member when the gateway asked for it, so a
+name that is not known here is known soon: what they are to be told waits beside the inbox and enters it, or is
+dropped, as their role says once `member_joined` has come. Nothing else waits for it, and nothing is a dead letter
+because of it.
 """

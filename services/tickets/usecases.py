@@ -89,6 +89,7 @@ async def add_note(command: AddNote, tx: Transaction) -> NoteSnapshot:
         kind=command.kind,
         pinned=command.pinned,
         in_reply_to=command.in_reply_to,
+        mentions=command.mentions,
         caller=command.caller,
         by=_by(command),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult, Executable
 from chassis.bus import NotYet
 from chassis.database import Transaction
 from chassis.inbox import bury
-from contracts.base import Command, DeadLetter, IdempotencyKey, Intake, Message, Request, Role, uuid7
+from contracts.base import Command, DeadLetter, IdempotencyKey, Intake, Message, ReadLog, Request, Role, uuid7
 from contracts.refusals import (
     Conflict,
     Invalid,
@@ -71,9 +71,11 @@ def test_everything_that_is_meant_for_tickets_has_an_ear() -> None:
     ears = Ears()
     listen(ears)  # type: ignore[arg-type]
 
-    meant: list[type[Message]] = list(Request.of_kind("tickets"))
+    # The chassis itself tells the log again.
+    meant = [kind for kind in Message.registry.values() if kind.OWNER == "tickets" and issubclass(kind, Request)]
+    meant = [kind for kind in meant if not issubclass(kind, ReadLog)]
     heard = [kind for kind in Message.registry.values() if "tickets" in kind.HEARD_BY]
-    assert sorted(kind.SUBJECT for kind in ears.known) == sorted(kind.SUBJECT for kind in (*meant, *heard))
+    assert sorted(kind.SUBJECT for kind in ears.known) == sorted(kind.SUBJECT for kind in [*meant, *heard])
 
 
 # Creating

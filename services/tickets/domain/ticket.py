@@ -187,6 +187,7 @@ class Ticket:
         by: By,
         pinned: bool = False,
         in_reply_to: UUID | None = None,
+        mentions: tuple[Person, ...] = (),
     ) -> list[TicketEvent]:
         """Add a standing note, which may be pinned, or a comment, which may answer another.
 
@@ -196,10 +197,12 @@ class Ticket:
         if kind is NoteKind.COMMENT:
             if pinned:
                 raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
-            return self._record([(CommentAdded, {"note_id": id, "body": body, "in_reply_to": in_reply_to})], by)
+            said = {"note_id": id, "body": body, "in_reply_to": in_reply_to, "mentions": mentions}
+            return self._record([(CommentAdded, said)], by)
         if in_reply_to:
             raise Invalid.field("in_reply_to", "not_for_notes", "only a comment can answer another")
-        return self._record([(NoteAdded, {"note_id": id, "body": body, "pinned": pinned})], by)
+        said = {"note_id": id, "body": body, "pinned": pinned, "mentions": mentions}
+        return self._record([(NoteAdded, said)], by)
 
     def link_conversation(self, conversation: ConversationRef, caller: Caller, by: By) -> list[TicketEvent]:
         """Tie a conversation to the ticket; no fact when it is tied already. Raises NotAllowed."""

@@ -1,0 +1,5 @@
+"""Runs this service: `python -m services.notifications`."""
+
+from services.notifications.app import main
+
+main()

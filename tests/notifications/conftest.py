@@ -1,0 +1,79 @@
+"""The notifications' fixtures: the service without a bus, and a whole helpdesk in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from chassis.database import Database
+from chassis.migrations import migrate
+from chassis.provision import PROVISIONER, provision
+from chassis.service import Service
+from services.gateway import app as gateway
+from services.gateway.settings import Settings as GatewaySettings
+from services.notifications import app as notifications
+from services.notifications.settings import Settings as NotificationsSettings
+from services.tickets import app as tickets
+from services.tickets.settings import Settings as TicketsSettings
+from tests.gateway.house import House
+from tests.notifications.helpdesk import Helpdesk
+from tests.notifications.office import Office
+from tests.support.infra import PostgresServer, Urls, _embedded_nats
+
+
+@pytest.fixture(scope="session")
+async def notifications_urls(postgres_server: PostgresServer) -> Urls:
+    """One database for all: every test works in a workspace that nobody else knows."""
+    urls = await postgres_server.fresh_database("notifications")
+    await asyncio.to_thread(migrate, "notifications", urls.owner)
+    return urls
+
+
+@pytest.fixture
+async def office(notifications_urls: Urls) -> AsyncIterator[Office]:
+    """The service's handlers on a real database, in a workspace of their own."""
+    database = Database(notifications_urls.app, "notifications", pool=5)
+    yield Office(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
+    """Tickets, notifications and gateway with a broker of their own: others' services must not answer for them."""
+    async with AsyncExitStack() as stack:
+        nats = await stack.enter_async_context(_embedded_nats(()))
+        await provision(nats.url_for(PROVISIONER), apply=True)
+        urls: dict[str, Urls] = {}
+        for name in ("tickets", "notifications", "gateway"):
+            urls[name] = await postgres_server.fresh_database(name)
+            await asyncio.to_thread(migrate, name, urls[name].owner)
+
+        def another() -> Service:
+            return notifications.build(
+                NotificationsSettings(nats_url=nats.url_for("notifications"), database_url=urls["notifications"].app)
+            )
+
+        services: dict[str, Service] = {
+            "tickets": tickets.build(
+                TicketsSettings(nats_url=nats.url_for("tickets"), database_url=urls["tickets"].app)
+            ),
+            "notifications": another(),
+            "gateway": gateway.build(
+                GatewaySettings(nats_url=nats.url_for("gateway"), database_url=urls["gateway"].app)
+            ),
+        }
+        for service in services.values():
+            await service.start()
+            stack.push_async_callback(service.stop)
+        house = House(Database(urls["gateway"].app, "gateway", pool=5))
+        stack.push_async_callback(house.database.close)
+        store = Database(urls["notifications"].app, "notifications", pool=2)
+        stack.push_async_callback(store.close)
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{services['gateway'].port}", timeout=20)
+        )
+        # What the house writes past the gateway is relayed at once all the same.
+        house.database.wake = services["gateway"].database.wake
+        yield Helpdesk(house, client, store, nats, services["notifications"], another)

@@ -1,0 +1,75 @@
+"""An office for stories about inboxes: it hears facts and is asked as by the bus, on a real database."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.telemetry import Metrics
+from contracts.base import ActorKind, Caller, Command, Event, Query, Request, Role
+from contracts.notifications import CountUnread, Inbox, Item, MarkRead, ReadInbox
+from services.notifications.handlers import listen
+from tests.notifications.builders import id_of
+
+TABLES = ("members", "tickets", "watchers", "items")
+
+
+@dataclass
+class Office:
+    """One workspace."""
+
+    database: Database
+    workspace: str = field(default_factory=lambda: f"ws-{secrets.token_hex(5)}")
+
+    def __post_init__(self) -> None:
+        self.bus = Bus("", "notifications", self.database, Metrics("notifications"))
+        listen(self.bus)
+
+    def who(self, name: str, role: Role = Role.MEMBER) -> Caller:
+        return Caller(workspace_id=self.workspace, kind=ActorKind.USER, id=str(id_of(name)), name=name, role=role)
+
+    async def hears(self, *facts: Event) -> None:
+        """Hear facts of one stream, as one batch."""
+        async with self.database.transaction(self.workspace) as tx:
+            for fact in facts:
+                here = fact.model_copy(update={"workspace_id": self.workspace})
+                await self.bus._ears[fact.SUBJECT].handler(here, tx)
+
+    async def ask[R: BaseModel](self, request: Request[R]) -> R:
+        sent = type(request).model_validate_json(request.model_dump_json())
+        assert isinstance(sent, Command | Query)
+        handler = self.bus._answers._endpoints[sent.SUBJECT].handler
+        caller: Caller = sent.caller
+        async with self.database.transaction(caller.workspace_id) as tx:
+            answer = await handler(sent, tx)
+        assert isinstance(answer, request.reply())
+        return answer
+
+    async def inbox(self, name: str, role: Role = Role.MEMBER, **more: Any) -> Inbox:
+        return await self.ask(ReadInbox(caller=self.who(name, role), **more))
+
+    async def told(self, name: str, role: Role = Role.MEMBER) -> list[str]:
+        """What somebody was told, oldest first."""
+        return [item.kind.value for item in reversed((await self.inbox(name, role)).items)]
+
+    async def unread(self, name: str, role: Role = Role.MEMBER) -> int:
+        return (await self.ask(CountUnread(caller=self.who(name, role)))).unread
+
+    async def read(self, name: str, *items: Item) -> int:
+        return (await self.ask(MarkRead(caller=self.who(name), ids=tuple(item.id for item in items)))).unread
+
+    async def everything(self) -> dict[str, list[str]]:
+        """Every row of this workspace, as text."""
+        async with self.database.transaction(self.workspace) as tx:
+            return {
+                table: sorted(str(dict(row)) for row in await tx.all(text(f"select * from {table}")))
+                for table in (*TABLES, "event_log")
+            }
+
+    async def announced(self) -> list[dict[str, Any]]:
+        async with self.database.transaction(self.workspace) as tx:
+            return [dict(row["body"]) for row in await tx.all(text("select body from event_log order by seq"))]

@@ -1,0 +1,170 @@
+"""The inbox from the outside: real services, a real broker, and people who work on tickets over HTTP."""
+
+from uuid import uuid4
+
+import pytest
+
+from contracts.base import Role
+from tests.gateway.house import is_problem, without_trace
+from tests.notifications.helpdesk import Desk, Helpdesk
+from tests.support.eventually import eventually
+
+
+@pytest.fixture
+async def desk(helpdesk: Helpdesk) -> Desk:
+    return await helpdesk.desk()
+
+
+async def test_a_ticket_at_work_tells_everyone_who_should_know(desk: Desk) -> None:
+    ada, ben = await desk.member(name="Ada"), await desk.member(name="Ben")
+    ticket = await desk.ticket(assignee_id=str(ada.user.id))
+    path = f"tickets/{ticket['number']}"
+    await desk.is_told(ada, "assigned")
+
+    await desk.done("PATCH", path, {"status": "in_progress", "priority": "high"}, who=ada)
+    await desk.done("POST", f"{path}/notes", {"body": "Cut the power."}, who=ada)
+    await desk.done("POST", f"{path}/notes", {"body": "@Ben?", "mentions": [str(ben.user.id)]}, who=ada)
+    await desk.done("PATCH", path, {"assignee_id": str(ben.user.id)})
+    await desk.done("POST", f"{path}/notes", {"body": "On it.", "kind": "comment"}, who=ben)
+
+    await desk.is_told(desk.owner, "status", "note", "note", "note")
+    await desk.is_told(ben, "mention", "assigned")
+    await desk.is_told(ada, "assigned")
+    newest = (await desk.inbox(ben))["items"][0]
+    assert newest["actor"] == {"kind": "user", "id": str(desk.owner.user.id), "name": "Olivia Owner"}
+    assert (newest["ticket_id"], newest["ticket_number"]) == (ticket["id"], ticket["number"])
+    assert (newest["ticket_subject"], newest["read_at"]) == ("Printer on fire", None)
+    status = (await desk.inbox(desk.owner))["items"][-1]
+    assert (status["kind"], status["old"], status["new"]) == ("status", "new", "in_progress")
+
+
+async def test_a_guest_never_hears_of_a_note_even_where_one_calls_them(desk: Desk) -> None:
+    guest, ada = await desk.member(Role.GUEST), await desk.member(name="Ada")
+    ticket = await desk.ticket(assignee_id=str(ada.user.id))
+    body = {"body": "Don't tell.", "mentions": [str(guest.user.id), str(ada.user.id)]}
+    await desk.done("POST", f"tickets/{ticket['id']}/notes", body)
+
+    await desk.is_told(ada, "assigned", "mention")
+    assert await desk.inbox(guest) == {"items": [], "unread": 0, "next_cursor": None}
+    assert await desk.done("GET", "notifications/unread", who=guest) == {"unread": 0}
+
+
+async def test_a_note_calls_members_of_this_workspace_only(desk: Desk) -> None:
+    ada, stranger = await desk.member(name="Ada"), await desk.helpdesk.house.somebody("Eve")
+    ticket = await desk.ticket()
+    path = f"tickets/{ticket['id']}/notes"
+
+    for called in ([stranger.user.id], [ada.user.id, uuid4()]):
+        answer = await desk.send("POST", path, {"body": "x", "mentions": [str(each) for each in called]})
+        (error,) = is_problem(answer, 422, "invalid")["errors"]
+        assert (error["field"], error["code"]) == ("mentions", "not_found")
+    for mentions in (["Ada"], [str(uuid4())] * 21, str(ada.user.id), None):
+        is_problem(await desk.send("POST", path, {"body": "x", "mentions": mentions}), 422, "invalid")
+    assert (await desk.done("GET", path))["items"] == []
+    twice = [str(ada.user.id)] * 2
+    await desk.done("POST", path, {"body": "x", "mentions": twice})
+    await desk.is_told(ada, "mention")
+
+
+async def test_reading_lowers_the_count_and_a_repeat_has_the_same_answer(desk: Desk) -> None:
+    ada = await desk.member(name="Ada")
+    for nth in range(3):
+        await desk.ticket(subject=f"Ticket {nth}", assignee_id=str(ada.user.id))
+    await desk.is_told(ada, "assigned", "assigned", "assigned")
+    newest, *others = (await desk.inbox(ada))["items"]
+
+    body = {"ids": [newest["id"]]}
+    first = await desk.send("POST", "notifications/read", body, who=ada, idempotency_key="k")
+    rest = await desk.done("POST", "notifications/read", {}, who=ada)
+    again = await desk.send("POST", "notifications/read", body, who=ada, idempotency_key="k")
+
+    assert (first.status_code, first.json(), rest) == (200, {"unread": 2}, {"unread": 0})
+    assert again.content == first.content
+    assert await desk.done("GET", "notifications/unread", who=ada) == {"unread": 0}
+    assert await desk.inbox(ada, "?unread=true") == {"items": [], "unread": 0, "next_cursor": None}
+    page = await desk.inbox(ada, "?limit=1")
+    next_page = await desk.inbox(ada, f"?limit=5&cursor={page['next_cursor']}")
+    assert [item["id"] for item in (*page["items"], *next_page["items"])] == [item["id"] for item in (newest, *others)]
+    assert all(item["read_at"] for item in (*page["items"], *next_page["items"]))
+
+
+async def test_an_inbox_is_its_owners_alone(desk: Desk) -> None:
+    ada, ben = await desk.member(name="Ada"), await desk.member(name="Ben")
+    await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.is_told(ada, "assigned")
+    (item,) = (await desk.inbox(ada))["items"]
+
+    foreign = await desk.send("POST", "notifications/read", {"ids": [item["id"]]}, who=desk.owner)
+    missing = await desk.send("POST", "notifications/read", {"ids": [str(uuid4())]}, who=ben)
+    stranger = await desk.send("GET", "notifications", who=await desk.helpdesk.house.somebody("Eve"))
+    for answer in (foreign, missing, stranger):
+        is_problem(answer, 404, "not_found")
+    assert without_trace(foreign) == without_trace(missing) == without_trace(stranger)
+    assert await desk.done("POST", "notifications/read", {}, who=ben) == {"unread": 0}
+    assert await desk.done("GET", "notifications/unread", who=ada) == {"unread": 1}
+    is_problem(await desk.send("GET", "notifications?unread=maybe"), 422, "invalid")
+    is_problem(await desk.send("GET", "notifications?user=x"), 422, "invalid")
+    is_problem(await desk.send("GET", "notifications?cursor=AAAA"), 400, "malformed")
+    is_problem(await desk.send("POST", "notifications/read", {"ids": ["x"]}), 422, "invalid")
+
+
+async def test_everything_delivered_again_changes_nothing(desk: Desk) -> None:
+    ada = await desk.member(name="Ada")
+    ticket = await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.done("POST", f"tickets/{ticket['id']}/notes", {"body": "@Ada", "mentions": [str(ada.user.id)]})
+    await desk.is_told(ada, "assigned", "mention")
+    await desk.done("POST", "notifications/read", {}, who=ada)
+    before = await _settled(desk)
+
+    for stream in ("TICKETS", "GATEWAY", "TICKETS"):
+        await desk.helpdesk.deliver_again(stream)
+    assert await desk.kept() == before
+
+
+async def test_what_was_heard_and_forgotten_is_told_once_all_the_same(desk: Desk) -> None:
+    ada = await desk.member(name="Ada")
+    ticket = await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.done("PATCH", f"tickets/{ticket['id']}", {"status": "open", "subject": "Fire"})
+    await desk.is_told(ada, "assigned", "status")
+    await desk.done("POST", "notifications/read", {}, who=ada)
+    before = await _settled(desk)
+
+    await desk.forgets_what_was_heard()
+    for stream in ("TICKETS", "GATEWAY"):
+        await desk.helpdesk.deliver_again(stream)
+    assert await desk.kept() == before
+
+
+async def test_a_second_leader_goes_on_where_the_first_ended(desk: Desk) -> None:
+    ada = await desk.member(name="Ada")
+    first = desk.helpdesk.notifications
+    second = desk.helpdesk.another()
+    await second.start()
+    try:
+        await desk.ticket(assignee_id=str(ada.user.id))
+        await first._cancel("leader")
+        await desk.ticket(assignee_id=str(ada.user.id))
+        await eventually(lambda: second.leader.leading, within=10)
+        await desk.is_told(ada, "assigned", "assigned")
+        before = await _settled(desk)
+        await desk.helpdesk.deliver_again("TICKETS")
+        await desk.helpdesk.deliver_again("GATEWAY")
+        assert await desk.kept() == before
+    finally:
+        first.background(first.leader.run(first._lead), "leader")
+        await second.stop()
+    await eventually(lambda: first.leader.leading, within=10)
+    await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.is_told(ada, "assigned", "assigned", "assigned")
+
+
+async def _settled(desk: Desk) -> dict[str, list[str]]:
+    """What is kept once all has been heard and all is relayed."""
+    await desk.all_heard()
+
+    async def relayed() -> dict[str, list[str]]:
+        kept = await desk.kept()
+        assert all("'sent_at': datetime" in row for row in kept["event_log"])
+        return kept
+
+    return await eventually(relayed, within=10)
