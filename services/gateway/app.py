@@ -5,6 +5,7 @@ from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 
@@ -15,11 +16,18 @@ def build(settings: Settings) -> Service:
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(Desk(people, service.bus, settings.public_url), service.metrics),
+        web=lambda service: web(Desk(people, service.bus, settings.public_url, live), service.metrics),
     )
     people = People(service.database, passwords)
     beginnings = Beginnings(service.database, service.bus, passwords)
+    live = Live(service.bus, people)
     tick(service, people, beginnings)
+
+    @service.at_start
+    async def watch() -> None:
+        service.background(live.watch(), "live")
+
+    service.at_stop(live.close)
 
     if settings.owner_email is not None and settings.owner_password is not None:
         first = First(

@@ -4,12 +4,12 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, Subject, Via
-from contracts.gateway import MemberInvited, MemberJoined, WorkspaceCreated
+from contracts.gateway import MemberInvited, MemberJoined, MemberRemoved, RoleChanged, WorkspaceCreated
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 
 SESSION_LIFE = dt.timedelta(days=7)
@@ -91,6 +91,11 @@ class Member:
     role: Role
     version: int
     joined_at: dt.datetime
+
+    @property
+    def record(self) -> Subject:
+        """The membership as the subject of a fact."""
+        return Subject(kind="member", id=str(self.user.id), version=self.version)
 
     @property
     def person(self) -> Person:
@@ -225,18 +230,63 @@ def found(
     return workspace, owner, created, joined
 
 
-def join(workspace_id: str, user: User, role: Role, cause: Cause) -> tuple[Member, MemberJoined]:
-    """Make a user a member."""
-    member = Member(user=user, role=role, version=1, joined_at=cause.at)
+def join(workspace_id: str, user: User, role: Role, cause: Cause, *, version: int = 1) -> tuple[Member, MemberJoined]:
+    """Make a user a member; for one who was here before, `version` goes on where it ended."""
+    member = Member(user=user, role=role, version=version, joined_at=cause.at)
     joined = MemberJoined(
         **_told(workspace_id, user, cause),
-        subject=Subject(kind="member", id=str(user.id), version=member.version),
+        subject=member.record,
         user_id=user.id,
         name=user.name,
         email=user.email,
         role=role,
     )
     return member, joined
+
+
+def check_may_manage(manager: Role) -> None:
+    """Refuse whoever does not run the desk."""
+    if not manager.runs_the_desk:
+        raise NotAllowed("Only owners and admins may say who is here, and as what.")
+
+
+def change_role(
+    workspace_id: str, member: Member, role: Role, *, by: Member, owners: int, cause: Cause
+) -> tuple[Member, RoleChanged | None]:
+    """Give a member another role; the role that they have is no change. `owners` is how many there are."""
+    _check_owners(member, role, by, owners)
+    if role is member.role:
+        return member, None
+    changed = replace(member, role=role, version=member.version + 1)
+    return changed, RoleChanged(
+        **_told(workspace_id, by.user, cause),
+        subject=changed.record,
+        user_id=member.user.id,
+        name=member.user.name,
+        old=member.role,
+        new=role,
+    )
+
+
+def remove(workspace_id: str, member: Member, *, by: Member, owners: int, cause: Cause) -> MemberRemoved:
+    """Take a member out; what they did stays. `owners` is how many there are."""
+    _check_owners(member, None, by, owners)
+    return MemberRemoved(
+        **_told(workspace_id, by.user, cause),
+        subject=replace(member, version=member.version + 1).record,
+        user_id=member.user.id,
+        name=member.user.name,
+        old=member.role,
+    )
+
+
+def _check_owners(member: Member, role: Role | None, by: Member, owners: int) -> None:
+    """Refuse an admin who touches an owner or makes one, and whatever would leave nobody to own the desk."""
+    check_may_manage(by.role)
+    if Role.OWNER in (member.role, role) and by.role is not Role.OWNER:
+        raise NotAllowed("Only an owner may make, change or remove an owner.")
+    if member.role is Role.OWNER and role is not Role.OWNER and owners <= 1:
+        raise Conflict("The last owner can't be demoted or removed; make somebody else an owner first.")
 
 
 def check_may_invite(inviter: Role) -> None:
@@ -287,6 +337,13 @@ def check_assignable(member: Member | None) -> Person:
         raise Invalid.field("assignee_id", "not_found", "is nobody in this workspace")
     if member.role is Role.GUEST:
         raise Invalid.field("assignee_id", "not_assignable", "a guest can't be given tickets")
+    return member.person
+
+
+def check_mentioned(member: Member | None) -> Person:
+    """Return the member as somebody whom a note calls; whether they may read it is decided where they are told."""
+    if member is None:
+        raise Invalid.field("mentions", "not_found", "names somebody who is not in this workspace")
     return member.person
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Transaction
+from chassis.outbox import events_since
 from contracts.base import Role
 from contracts.refusals import Conflict, Taken
 from services.gateway.domain import SESSION_IDLE, Invitation, Member, Session, User, Workspace
@@ -77,6 +78,14 @@ _IS_MEMBER = text(
     " where m.workspace_id = :ws and lower(u.email) = lower(:email))"
 )
 
+_OWNERS = text("select count(*) from memberships where workspace_id = :ws and role = 'owner'")
+_MEMBER_VERSION = text(
+    "select coalesce(max(version), 0) from event_log"
+    " where workspace_id = :ws and about_kind = 'member' and about_id = :user"
+)
+_SET_ROLE = text("update memberships set role = :role, version = :version where workspace_id = :ws and user_id = :user")
+_REMOVE_MEMBER = text("delete from memberships where workspace_id = :ws and user_id = :user")
+
 _REVOKE_OPEN = text(
     "delete from invitations where workspace_id = :ws and lower(email) = lower(:email) and used_at is null"
 )
@@ -106,6 +115,12 @@ _SESSION_HERE = text(
         "left join workspaces w on w.workspace_id = :ref or w.slug = :ref"
         " left join memberships m on m.workspace_id = w.workspace_id and m.user_id = u.id",
     )
+)
+_PRESENT = text(
+    "select s.id as session_id, s.user_id, s.created_at, s.seen_at, s.expires_at, m.workspace_id, m.role"
+    " from unnest(cast(:sessions as uuid[]), cast(:workspaces as text[])) as asked (session_id, workspace_id)"
+    " join sessions s on s.id = asked.session_id"
+    " join memberships m on m.workspace_id = asked.workspace_id and m.user_id = s.user_id"
 )
 _SEEN = text("update sessions set seen_at = :now where id = :id and seen_at < :now")
 _END_SESSION = text("delete from sessions where id = :id")
@@ -193,6 +208,33 @@ async def is_member(tx: Transaction, workspace_id: str, email: str) -> bool:
     return bool(await tx.scalar(_IS_MEMBER, {"ws": workspace_id, "email": email}))
 
 
+async def manage_members(tx: Transaction, workspace_id: str) -> int:
+    """Wait until nobody else changes who is in the workspace, and return how many own it."""
+    await alone(tx, f"members of {workspace_id}")
+    return int(await tx.scalar(_OWNERS, {"ws": workspace_id}))
+
+
+async def member_version(tx: Transaction, workspace_id: str, user_id: UUID) -> int:
+    """Return how often this person's membership was told of, as one who left may come back."""
+    return int(await tx.scalar(_MEMBER_VERSION, {"ws": workspace_id, "user": str(user_id)}))
+
+
+async def member_since(tx: Transaction, member: Member, version: int) -> list[dict[str, Any]]:
+    """Return what happened to a membership after this version."""
+    return await events_since(tx, member.record.kind, member.record.id, version)
+
+
+async def save_member(tx: Transaction, workspace_id: str, member: Member) -> None:
+    """Remember another role."""
+    values = {"ws": workspace_id, "user": member.user.id, "role": member.role.value, "version": member.version}
+    await tx.execute(_SET_ROLE, values)
+
+
+async def remove_member(tx: Transaction, workspace_id: str, user_id: UUID) -> None:
+    """Forget a membership."""
+    await tx.execute(_REMOVE_MEMBER, {"ws": workspace_id, "user": user_id})
+
+
 async def add_invitation(tx: Transaction, invitation: Invitation, token_hash: bytes) -> None:
     """Add an invitation; an earlier one to the same address that nobody used opens nothing from now on."""
     await tx.execute(_REVOKE_OPEN, {"ws": invitation.workspace_id, "email": invitation.email})
@@ -252,6 +294,26 @@ async def session(tx: Transaction, token_hash: bytes, reference: str | None) -> 
     if row["workspace_id"] is None or row["role"] is None:
         return Found(session, user, None, None)
     return Found(session, user, _workspace(row), Role(row["role"]))
+
+
+async def present(tx: Transaction, asked: Sequence[tuple[UUID, str]]) -> list[tuple[Session, str, Role]]:
+    """Return which of these (session, workspace) still are, each with the role that its user has there."""
+    sessions, workspaces = [session for session, _ in asked], [workspace for _, workspace in asked]
+    rows = await tx.all(_PRESENT, {"sessions": sessions, "workspaces": workspaces})
+    return [
+        (
+            Session(
+                id=row["session_id"],
+                user_id=row["user_id"],
+                created_at=row["created_at"],
+                seen_at=row["seen_at"],
+                expires_at=row["expires_at"],
+            ),
+            row["workspace_id"],
+            Role(row["role"]),
+        )
+        for row in rows
+    ]
 
 
 async def seen(tx: Transaction, session: Session, now: dt.datetime) -> None:

@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
 
+import httpx
 import pytest
 
 from chassis.database import Database
 from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from chassis.service import Service
+from services.activity import app as activity
+from services.activity.settings import Settings as ActivitySettings
 from services.gateway import app as gateway
 from services.gateway.settings import Settings as GatewaySettings
 from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
-from tests.support.infra import NatsServer, PostgresServer, Urls
+from tests.gateway.newsroom import Desk, Newsroom
+from tests.support.infra import NatsServer, PostgresServer, Urls, _embedded_nats
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +68,36 @@ async def gateway_service(nats_server: NatsServer, gateway_urls: Urls, tickets_s
     await service.start()
     yield service
     await service.stop()
+
+
+@pytest.fixture(scope="session")
+async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
+    """Gateway, tickets and activity on a broker of their own: nobody else reads the ledger's durable."""
+    async with _embedded_nats(()) as nats, AsyncExitStack() as running:
+        await provision(nats.url_for(PROVISIONER), apply=True)
+        urls = {name: await postgres_server.fresh_database(name) for name in ("tickets", "activity", "gateway")}
+        for name, each in urls.items():
+            await asyncio.to_thread(migrate, name, each.owner)
+        access: dict[str, dict[str, Any]] = {
+            name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
+        }
+        door = gateway.build(GatewaySettings(**access["gateway"]))
+        services = (
+            tickets.build(TicketsSettings(**access["tickets"])),
+            activity.build(ActivitySettings(**access["activity"])),
+            door,
+        )
+        for service in services:
+            await service.start()
+            running.push_async_callback(service.stop)
+        database = Database(urls["gateway"].app, "gateway", pool=5)
+        running.push_async_callback(database.close)
+        yield Newsroom(House(database), door, access["gateway"])
+
+
+@pytest.fixture
+async def ledger(newsroom: Newsroom) -> AsyncIterator[Desk]:
+    """A desk whose steps are recorded."""
+    owner = await newsroom.house.somebody()
+    async with httpx.AsyncClient(base_url=newsroom.url, timeout=20) as client:
+        yield Desk(newsroom, client, await newsroom.house.workspace(owner), owner)

@@ -17,6 +17,7 @@ from contracts.base import Role, Via, uuid7
 from services.gateway import domain, store
 from services.gateway.domain import Cause, User
 from services.gateway.routes import Desk, web
+from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 
@@ -129,5 +130,7 @@ def door(house: House, public_url: str = "", bus: Bus | None = None) -> httpx.As
     """Return a client of the API, in this process."""
     metrics = Metrics("gateway")
     bus = bus or Bus("", "gateway", house.database, metrics)
-    transport = httpx.ASGITransport(cast(Any, web(Desk(house.people, bus, public_url), metrics)))
+    transport = httpx.ASGITransport(
+        cast(Any, web(Desk(house.people, bus, public_url, Live(bus, house.people)), metrics))
+    )
     return httpx.AsyncClient(transport=transport, base_url=public_url or "http://desk.test")

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
-from services.gateway.routes import dead_letters, sessions, tickets, workspaces
+from services.gateway.routes import dead_letters, ledger, live, notifications, schemas, sessions, tickets, workspaces
 from services.gateway.routes.door import Door
 from services.gateway.routes.operations import API, describe
 from services.gateway.routes.problems import answer_exception
@@ -16,7 +16,15 @@ from services.gateway.routes.visitors import Desk
 
 __all__ = ["Desk", "web"]
 
-_HANDLERS = (*sessions.HANDLERS, *workspaces.HANDLERS, *tickets.HANDLERS, *dead_letters.HANDLERS)
+_HANDLERS = (
+    *sessions.HANDLERS,
+    *workspaces.HANDLERS,
+    *tickets.HANDLERS,
+    *ledger.HANDLERS,
+    *live.HANDLERS,
+    *dead_letters.HANDLERS,
+    *notifications.HANDLERS,
+)
 _DESCRIPTION = "/api/openapi.json"
 
 
@@ -27,7 +35,8 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
     @get("/")
     async def home() -> ASGIResponse:
         """Say what this is and where to go on."""
-        return _json({"name": "Counterfoil", "api": API, "openapi": _DESCRIPTION})
+        addresses = {"openapi": _DESCRIPTION, "asyncapi": schemas.ASYNCAPI, "schemas": schemas.SCHEMAS}
+        return _json({"name": "Counterfoil", "api": API, **addresses})
 
     @get(_DESCRIPTION)
     async def openapi() -> ASGIResponse:
@@ -35,7 +44,7 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[home, openapi, *_HANDLERS],
+        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,

@@ -112,7 +112,7 @@ def _client_key(request: Request[Any, Any, Any]) -> str | None:
 def _promise(request: Request[Any, Any, Any], key: str, said: object) -> IdempotencyKey:
     route = f"{request.method} {request.scope['path_template']}"
     words = [request.scope["path"], json.dumps(said, sort_keys=True, separators=(",", ":"))]
-    if request.method == "PATCH":
+    if request.method in ("PATCH", "DELETE"):
         words.append(",".join(request.headers.getall("if-match", [])))
     return IdempotencyKey(key=key, route=route, fingerprint=hashlib.sha256("\0".join(words).encode()).hexdigest())
 

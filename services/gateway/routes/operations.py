@@ -18,6 +18,7 @@ from contracts.refusals import (
     Invalid,
     KeyReused,
     Malformed,
+    RateLimited,
     Refusal,
     TooLarge,
     Unauthenticated,
@@ -54,6 +55,10 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
         "description": 'The version that you have, `"7"`: answered with 304 while it is current.',
         "schema": {"type": "string"},
     },
+    "Last-Event-ID": {
+        "description": "The id of the last event that you have: the stream goes on behind it.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    },
     "X-CSRF-Token": {
         "description": "Needed with the cookie: `csrf_token` of the session.",
         "schema": {"type": "string"},
@@ -63,6 +68,7 @@ _PATHS = {
     "workspace": "Id or slug of the workspace.",
     "ticket": "Id or number of the ticket.",
     "token": "The secret part of the invitation's link.",
+    "user": "Id of the member.",
     "letter": "Id of the dead letter.",
 }
 
@@ -85,6 +91,7 @@ class Operation:
     keyed: bool = False
     if_match: bool = False
     if_none_match: bool = False
+    resumes: bool = False
     media: str = field(default="application/json")
 
 
@@ -245,6 +252,7 @@ def _parameters(path: str, method: str, described: Operation) -> list[dict[str, 
         "Idempotency-Key": described.keyed,
         "If-Match": described.if_match,
         "If-None-Match": described.if_none_match,
+        "Last-Event-ID": described.resumes,
         "X-CSRF-Token": not described.open and method != "GET",
     }
     return found + [{"$ref": f"#/components/parameters/{name}"} for name, is_wanted in wanted.items() if is_wanted]
@@ -269,7 +277,7 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
         headers = ["X-Trace-Id"]
         if status == Unauthenticated.status:
             headers.append("WWW-Authenticate")
-        if status == Unavailable.status:
+        if status in (Unavailable.status, RateLimited.status):
             headers.append("Retry-After")
         found[str(status)] = {
             "description": "Refused: " + ", ".join(f"`{code}`" for code in codes),

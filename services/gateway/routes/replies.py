@@ -35,10 +35,15 @@ def nothing(status: int = 204, headers: Mapping[str, str] | None = None) -> ASGI
 
 def fresh_or(request: Request[Any, Any, Any], answer: BaseModel, version: int) -> ASGIResponse:
     """Return 304 to a client that has this version already, else the answer."""
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if "*" in known or f'"{version}"' in known:
+    if has_seen(request, str(version)):
         return nothing(304, {"etag": f'"{version}"'})
     return reply(answer, version=version)
+
+
+def has_seen(request: Request[Any, Any, Any], tag: str) -> bool:
+    """Tell whether `If-None-Match` names this tag: the client has what it would be given."""
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    return "*" in known or f'"{tag}"' in known
 
 
 def expected_versions(request: Request[Any, Any, Any]) -> tuple[int, ...]:

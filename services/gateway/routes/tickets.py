@@ -88,6 +88,9 @@ class NewNote(Given):
     kind: NoteKind = NoteKind.NOTE
     pinned: bool = False
     in_reply_to: UUID | None = None
+    mentions: Annotated[tuple[UUID, ...], Field(max_length=20)] = Field(
+        default=(), description="Members to be told, whether they watch the ticket or not."
+    )
 
 
 class TicketFilter(Given):
@@ -279,7 +282,9 @@ async def add_note(request: Request[Any, Any, Any], workspace: FromPath[str], ti
     visitor = await inside(request, workspace)
     reference = ticket_reference(ticket)
     sent = await read(request, NewNote)
-    note = await desk_of(request).bus.ask(
+    desk = desk_of(request)
+    mentions = await desk.people.mentioned(visitor, sent.body.mentions) if sent.body.mentions else ()
+    note = await desk.bus.ask(
         AddNote(
             caller=visitor.caller,
             via=visitor.via,
@@ -290,6 +295,7 @@ async def add_note(request: Request[Any, Any, Any], workspace: FromPath[str], ti
             kind=sent.body.kind,
             pinned=sent.body.pinned,
             in_reply_to=sent.body.in_reply_to,
+            mentions=mentions,
         )
     )
     return reply(note, 201)

@@ -17,6 +17,7 @@ from services.gateway.domain import (
     workspace_reference,
 )
 from services.gateway.routes.visits import visit_of
+from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,6 +33,7 @@ class Desk:
     bus: Bus
     public_url: str
     """Where people reach the desk, without a path; empty: wherever a request says it came to."""
+    live: Live
 
     @property
     def https(self) -> bool:

@@ -1,6 +1,7 @@
 """Workspaces, their members and the invitations to them."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import Request
 from litestar.params import FromPath
@@ -8,11 +9,11 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import Role
-from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, Taken
+from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, StaleVersion, Taken
 from contracts.texts import Email, Line, Name
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Given, promise, query, read
 from services.gateway.routes.operations import API, W, operation
-from services.gateway.routes.replies import fresh_or, reply
+from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import base_url, desk_of, inside, signed_in
 from services.gateway.usecases import answers
 
@@ -33,6 +34,12 @@ class NewInvitation(Given):
 
     email: Email
     name: Name
+    role: Role
+
+
+class NewRole(Given):
+    """What a member is to be."""
+
     role: Role
 
 
@@ -126,4 +133,54 @@ async def invite(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
     return reply(made, 201)
 
 
-HANDLERS = (create_workspace, get_workspace, list_members, invite)
+@operation(
+    "PATCH",
+    f"{W}/members/{{user:str}}",
+    "change_role",
+    tag="people",
+    summary="Give a member another role",
+    body=NewRole,
+    answer=answers.Member,
+    headers=("ETag",),
+    refusals=(NotFound, NotAllowed, Conflict, StaleVersion),
+    keyed=True,
+    if_match=True,
+)
+async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
+    """Make a member something else."""
+    visitor = await inside(request, workspace)
+    user_id = _user(user)
+    versions = expected_versions(request)
+    sent = await read(request, NewRole)
+    changed = await desk_of(request).people.change_role(visitor, user_id, sent.body.role, versions, sent.key)
+    return reply(changed, version=changed.version)
+
+
+@operation(
+    "DELETE",
+    f"{W}/members/{{user:str}}",
+    "remove_member",
+    tag="people",
+    summary="Remove a member",
+    answer=None,
+    status=204,
+    refusals=(NotFound, NotAllowed, Conflict, StaleVersion),
+    keyed=True,
+    if_match=True,
+)
+async def remove_member(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
+    """Take a member out; what they did stays."""
+    visitor = await inside(request, workspace)
+    versions = expected_versions(request)
+    await desk_of(request).people.remove_member(visitor, _user(user), versions, promise(request))
+    return nothing()
+
+
+def _user(id: str) -> UUID:
+    try:
+        return UUID(id)
+    except ValueError:
+        raise NotFound from None
+
+
+HANDLERS = (create_workspace, get_workspace, list_members, invite, change_role, remove_member)

@@ -83,6 +83,18 @@ class Member(Model):
     version: int
     joined_at: AwareDatetime
 
+    @classmethod
+    def of(cls, member: domain.Member, *, address: bool) -> "Member":
+        """Describe a member, with their e-mail address or without."""
+        return cls(
+            id=member.user.id,
+            name=member.user.name,
+            email=member.user.email if address else None,
+            role=member.role,
+            version=member.version,
+            joined_at=member.joined_at,
+        )
+
 
 class MemberPage(Model):
     """One page of members, by name."""

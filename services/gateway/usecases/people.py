@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from chassis import cursors
 from chassis.database import Database, Transaction
 from contracts.base import IdempotencyKey, Person, Role, Via, now, uuid7
-from contracts.refusals import Conflict, Malformed, Unauthenticated
+from contracts.refusals import Conflict, Malformed, NotFound, StaleVersion, Unauthenticated
 from services.gateway import domain, store
-from services.gateway.domain import Cause, Visitor
+from services.gateway.domain import Cause, Member, Visitor
 from services.gateway.usecases import answers
 from services.gateway.usecases.passwords import Passwords
 
@@ -94,25 +94,84 @@ class People:
         more = len(rows) > limit
         addresses = domain.sees_addresses(role)
         return answers.MemberPage(
-            items=tuple(
-                answers.Member(
-                    id=member.user.id,
-                    name=member.user.name,
-                    email=member.user.email if addresses or member.user == visitor.user else None,
-                    role=member.role,
-                    version=member.version,
-                    joined_at=member.joined_at,
-                )
-                for member in page
-            ),
+            items=tuple(answers.Member.of(member, address=addresses or member.user == visitor.user) for member in page),
             next_cursor=cursors.encode(scope, [page[-1].user.name, str(page[-1].user.id)]) if more else None,
         )
+
+    async def change_role(
+        self, visitor: Visitor, user_id: UUID, role: Role, versions: Sequence[int], key: IdempotencyKey | None
+    ) -> answers.Member:
+        """Give a member another role; `versions` are those of the membership that the visitor means, empty for any."""
+
+        async def act(tx: Transaction, by: Member, member: Member, owners: int) -> answers.Member:
+            changed, told = domain.change_role(
+                tx.workspace_id, member, role, by=by, owners=owners, cause=self._cause(visitor.via)
+            )
+            if told is not None:
+                await store.save_member(tx, tx.workspace_id, changed)
+                tx.announce(told)
+            return answers.Member.of(changed, address=True)
+
+        return await self._manage(visitor, user_id, versions, key, act)
+
+    async def remove_member(
+        self, visitor: Visitor, user_id: UUID, versions: Sequence[int], key: IdempotencyKey | None
+    ) -> answers.Member:
+        """Take a member out; returns what they were."""
+
+        async def act(tx: Transaction, by: Member, member: Member, owners: int) -> answers.Member:
+            told = domain.remove(tx.workspace_id, member, by=by, owners=owners, cause=self._cause(visitor.via))
+            await store.remove_member(tx, tx.workspace_id, user_id)
+            tx.announce(told)
+            return answers.Member.of(member, address=True)
+
+        return await self._manage(visitor, user_id, versions, key, act)
+
+    async def _manage(
+        self,
+        visitor: Visitor,
+        user_id: UUID,
+        versions: Sequence[int],
+        key: IdempotencyKey | None,
+        act: Callable[[Transaction, Member, Member, int], Awaitable[answers.Member]],
+    ) -> answers.Member:
+        """Act on a member while nobody else does: who asks may have been demoted a moment ago."""
+        workspace, role = visitor.here
+        domain.check_may_manage(role)
+
+        async def managed() -> answers.Member:
+            owners = await store.manage_members(tx, workspace.id)
+            by = await store.member(tx, workspace.id, visitor.user.id)
+            member = await store.member(tx, workspace.id, user_id)
+            if by is None or member is None:
+                raise NotFound
+            if versions and member.version not in versions:
+                missed = await store.member_since(tx, member, max(versions))
+                raise StaleVersion(version=member.version, missed=missed)
+            return await act(tx, by, member, owners)
+
+        async with self._database.transaction(workspace.id) as tx:
+            return await _once(tx, str(visitor.user.id), key, answers.Member, managed)
+
+    async def still_here(self, asked: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Role]:
+        """Return which of these (session, workspace) still are, and as what; to look is no use of the session."""
+        at = self._clock()
+        async with self._database.every_workspace(LOOK_UP) as tx:
+            found = await store.present(tx, asked)
+        return {(session.id, workspace): role for session, workspace, role in found if not session.is_over(at)}
 
     async def assignee(self, visitor: Visitor, user_id: UUID) -> Person:
         """Return the member who is to work on a ticket; raises Invalid for anybody else."""
         workspace, _ = visitor.here
         async with self._database.transaction(workspace.id) as tx:
             return domain.check_assignable(await store.member(tx, workspace.id, user_id))
+
+    async def mentioned(self, visitor: Visitor, user_ids: Iterable[UUID]) -> tuple[Person, ...]:
+        """Return the members whom a note calls, each once; raises Invalid for anybody else."""
+        workspace, _ = visitor.here
+        async with self._database.transaction(workspace.id) as tx:
+            found = [await store.member(tx, workspace.id, user_id) for user_id in dict.fromkeys(user_ids)]
+        return tuple(domain.check_mentioned(member) for member in found)
 
     async def invite(
         self,
@@ -181,7 +240,8 @@ class People:
             held.check_open(cause.at)
             if known is None and not await store.add_user(tx, user, password_hash, cause.at):
                 raise Conflict("Somebody signed up with this address at this moment; try again.")
-            member, joined = domain.join(held.workspace_id, user, held.role, cause)
+            told = await store.member_version(tx, held.workspace_id, user.id)
+            member, joined = domain.join(held.workspace_id, user, held.role, cause, version=told + 1)
             if await store.add_member(tx, held.workspace_id, member):
                 tx.announce(joined)
             await store.use_invitation(tx, held, cause.at)

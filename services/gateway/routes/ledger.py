@@ -1,0 +1,215 @@
+"""The counterfoil over HTTP: a ticket's history, the feed of a workspace, and the proof that nothing was changed."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import Field, StringConstraints
+
+from contracts.activity import Book, BookHead, BookVerdict, Entry, EntryPage, Feed, Heads, History, ReadHeads, Verify
+from contracts.base import Model
+from contracts.refusals import NotAllowed, NotFound, NotReached
+from contracts.tickets import GetTicket
+from services.gateway.domain import Visitor
+from services.gateway.routes.bodies import Given, query
+from services.gateway.routes.operations import W, operation
+from services.gateway.routes.replies import reply
+from services.gateway.routes.tickets import ticket_reference
+from services.gateway.routes.visitors import Desk, desk_of, inside
+
+PATIENCE = 2.0
+"""Seconds that a reader waits for a version that the ledger has not reached."""
+_PAUSE = 0.075
+_VERIFYING = 60.0
+
+Seq = Annotated[int, Field(ge=0, le=10**18)]
+EntryType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,63}$")]
+SavedHead = Annotated[str, StringConstraints(pattern=r"^(tickets|people):[0-9]{1,18}:[0-9a-f]{64}$")]
+
+
+class HistoryFilter(Given):
+    """Which part of a ticket's history."""
+
+    type: tuple[EntryType, ...] = Field(default=(), max_length=50, description="May be repeated.")
+    after: int = Field(
+        default=0, ge=0, le=10**9, description="The last version you have: `next_cursor` of the page before."
+    )
+    limit: int = Field(default=50, ge=1, le=100)
+    min_version: int = Field(
+        default=0, ge=0, le=10**9, description="Wait, at most 2 seconds, until the ledger has this version."
+    )
+
+
+class FeedFilter(Given):
+    """Which part of a book."""
+
+    after: Seq = Field(default=0, description="The last seq you have.")
+    limit: int = Field(default=100, ge=1, le=100)
+
+
+class SavedHeads(Given):
+    """Ends of books that were kept elsewhere."""
+
+    head: tuple[SavedHead, ...] = Field(
+        default=(), max_length=20, description="`book:seq:hash`, as `audit/head` told it once; may be repeated."
+    )
+
+
+class HistoryPage(Model):
+    """One page of a ticket's history, oldest first."""
+
+    items: tuple[Entry, ...]
+    next_cursor: int | None
+    """What `after` says for the next page; null at the end."""
+
+
+class FeedPage(Model):
+    """One page of a book, oldest first."""
+
+    items: tuple[Entry, ...]
+    next_cursor: int
+    """What `after` says to go on from here, now or later."""
+    more: bool
+
+
+class Proof(Model):
+    """Whether each book is whole, as it was when it was written."""
+
+    ok: bool
+    tickets: BookVerdict
+    people: BookVerdict
+    books: tuple[BookVerdict, ...]
+
+
+@operation(
+    "GET",
+    f"{W}/tickets/{{ticket:str}}/activity",
+    "read_history",
+    tag="ledger",
+    summary="Read what happened to a ticket",
+    query=HistoryFilter,
+    answer=HistoryPage,
+    refusals=(NotFound, NotReached),
+)
+async def read_history(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Return one page of a ticket's history; whoever may see the ticket may see it, but for what is the team's own."""
+    visitor = await inside(request, workspace)
+    wanted = query(request, HistoryFilter)
+    page = await _history(desk_of(request), visitor, ticket_reference(ticket), wanted)
+    return reply(HistoryPage(items=page.items, next_cursor=page.last if page.more else None))
+
+
+async def _history(desk: Desk, visitor: Visitor, ticket: str, wanted: HistoryFilter) -> EntryPage:
+    """Ask again and again until the ledger is there: nobody holds anything meanwhile."""
+    until = time.monotonic() + PATIENCE
+    found = await desk.bus.ask(GetTicket(caller=visitor.caller, ticket=ticket))
+    history = History(
+        caller=visitor.caller,
+        ticket_id=found.id,
+        types=wanted.type,
+        after=wanted.after,
+        min_version=wanted.min_version,
+        limit=wanted.limit,
+    )
+    while True:
+        try:
+            return await desk.bus.ask(history)
+        except NotFound:
+            # The ticket is there, so its entries are on their way.
+            if not wanted.min_version:
+                return EntryPage(items=(), last=wanted.after, more=False)
+            late = NotReached(retry_after=1)
+        except NotReached as refusal:
+            late = refusal
+        if time.monotonic() + _PAUSE > until:
+            raise late
+        await asyncio.sleep(_PAUSE)
+
+
+@operation(
+    "GET",
+    f"{W}/feed",
+    "read_feed",
+    tag="ledger",
+    summary="Read what happened to all tickets, after a seq",
+    query=FeedFilter,
+    answer=FeedPage,
+    refusals=(NotFound,),
+)
+async def read_feed(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return one page of the tickets book."""
+    return await _feed(request, workspace, Book.TICKETS)
+
+
+@operation(
+    "GET",
+    f"{W}/audit/people",
+    "read_people_book",
+    tag="ledger",
+    summary="Read what happened to members, roles and settings, after a seq",
+    query=FeedFilter,
+    answer=FeedPage,
+    refusals=(NotFound, NotAllowed),
+)
+async def read_people_book(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return one page of the people book."""
+    return await _feed(request, workspace, Book.PEOPLE)
+
+
+async def _feed(request: Request[Any, Any, Any], workspace: str, book: Book) -> ASGIResponse:
+    visitor = await inside(request, workspace)
+    wanted = query(request, FeedFilter)
+    page = await desk_of(request).bus.ask(
+        Feed(caller=visitor.caller, book=book, after=wanted.after, limit=wanted.limit)
+    )
+    return reply(FeedPage(items=page.items, next_cursor=max(page.last, wanted.after), more=page.more))
+
+
+@operation(
+    "GET",
+    f"{W}/audit/verify",
+    "verify_books",
+    tag="ledger",
+    summary="Check every hash and every text of both books",
+    query=SavedHeads,
+    answer=Proof,
+    refusals=(NotFound, NotAllowed),
+)
+async def verify_books(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Read both books from their beginnings; the heads that were saved must still be in them."""
+    visitor = await inside(request, workspace)
+    heads = tuple(_head(saved) for saved in query(request, SavedHeads).head)
+    verdict = await desk_of(request).bus.ask(
+        Verify(caller=visitor.caller, heads=heads), within=_VERIFYING, patience=_VERIFYING
+    )
+    books = {each.book: each for each in verdict.books}
+    return reply(Proof(ok=verdict.ok, tickets=books[Book.TICKETS], people=books[Book.PEOPLE], books=verdict.books))
+
+
+def _head(saved: str) -> BookHead:
+    book, seq, digest = saved.split(":")
+    return BookHead(book=Book(book), seq=int(seq), hash=digest)
+
+
+@operation(
+    "GET",
+    f"{W}/audit/head",
+    "read_heads",
+    tag="ledger",
+    summary="Read the end of each book, to keep it elsewhere",
+    answer=Heads,
+    refusals=(NotFound, NotAllowed),
+)
+async def read_heads(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return seq and hash of the last entry of each book."""
+    visitor = await inside(request, workspace)
+    heads = await desk_of(request).bus.ask(ReadHeads(caller=visitor.caller))
+    return reply(heads)
+
+
+HANDLERS = (read_history, read_feed, read_people_book, verify_books, read_heads)

@@ -1,0 +1,91 @@
+"""A member's own inbox: shaped here, kept by the notifications service. Nobody has a way to another's."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import Field
+
+from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
+from contracts.refusals import NotFound
+from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.operations import W, operation
+from services.gateway.routes.replies import reply
+from services.gateway.routes.visitors import desk_of, inside
+from services.gateway.routes.workspaces import Page
+
+
+class InboxFilter(Page):
+    """Which part of the inbox."""
+
+    unread: bool = Field(default=False, description="Only what is not read.")
+
+
+class ToRead(Given):
+    """What was read."""
+
+    ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = Field(
+        default=(), description="Which notifications; without them all."
+    )
+
+
+@operation(
+    "GET",
+    f"{W}/notifications",
+    "list_notifications",
+    tag="notifications",
+    summary="Read your inbox, newest first",
+    query=InboxFilter,
+    answer=Inbox,
+    refusals=(NotFound,),
+)
+async def list_notifications(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return one page of the visitor's inbox."""
+    visitor = await inside(request, workspace)
+    wanted = query(request, InboxFilter)
+    inbox = await desk_of(request).bus.ask(
+        ReadInbox(caller=visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+    )
+    return reply(inbox)
+
+
+@operation(
+    "GET",
+    f"{W}/notifications/unread",
+    "count_unread_notifications",
+    tag="notifications",
+    summary="Count what you have not read",
+    answer=Unread,
+    refusals=(NotFound,),
+)
+async def count_unread_notifications(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return the number beside the bell."""
+    visitor = await inside(request, workspace)
+    left = await desk_of(request).bus.ask(CountUnread(caller=visitor.caller))
+    return reply(left)
+
+
+@operation(
+    "POST",
+    f"{W}/notifications/read",
+    "read_notifications",
+    tag="notifications",
+    summary="Mark some of your notifications, or all, as read",
+    body=ToRead,
+    answer=Unread,
+    refusals=(NotFound,),
+    keyed=True,
+)
+async def read_notifications(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Mark as read, and return what is left."""
+    visitor = await inside(request, workspace)
+    sent = await read(request, ToRead)
+    left = await desk_of(request).bus.ask(
+        MarkRead(caller=visitor.caller, via=visitor.via, idempotency=sent.key, ids=sent.body.ids)
+    )
+    return reply(left)
+
+
+HANDLERS = (list_notifications, count_unread_notifications, read_notifications)
