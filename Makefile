@@ -11,10 +11,10 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format clean
+.PHONY: help run test check compose-secrets compose-test faults format docs clean
 
 help: ## print these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s%s\n", $$1, $$2 }' Makefile
 
 run: .venv/.run ## start the whole desk on this machine: NATS, PostgreSQL and the four services
 	@exec .venv/bin/python -m services
@@ -29,9 +29,21 @@ check: .venv/.complete ## the one gate: format, lint, types, imports, then the s
 	.venv/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
+compose-secrets: ## draw what docker-compose.yml keeps secret, into var/compose/
+	@"$(PYTHON)" deploy/make_secrets.py
+
+compose-test: .venv/.complete ## build the images and try docker-compose.yml on the Docker engine that answers
+	@COUNTERFOIL_TEST_COMPOSE=1 .venv/bin/python -m pytest -m docker tests/compose
+
 format: .venv/.complete ## format the code and mend what the linter can
 	.venv/bin/ruff check --fix --exit-zero
 	.venv/bin/ruff format
+
+faults: .venv/.complete ## the long form of the kill test: 3,000 commands instead of 300
+	@COUNTERFOIL_FAULTS=3000 .venv/bin/python -m pytest tests/faults --timeout=1800
+
+docs: .venv/.complete ## write docs/messages.md from the contracts
+	@.venv/bin/python -m contracts docs
 
 clean: ## remove what make brought and the tools left; the desk's own data in var/ stays
 	rm -rf .venv .tools .hypothesis .*_cache
