@@ -30,7 +30,7 @@ from chassis.embedded.process import (
 )
 from chassis.embedded.supervisor import Program, Supervisor
 
-SERVICES: Final = ("tickets", "gateway")
+SERVICES: Final = ("tickets", "activity", "notifications", "gateway")
 INTEGRATION: Final = "demo"
 
 _DECIDED: Final = "first-workspace"
@@ -39,14 +39,16 @@ _LAST_PORT: Final = 65535
 _NOT_INHERITED: Final = {"COUNTERFOIL_NATS_URL", "COUNTERFOIL_DATABASE_URL", "COUNTERFOIL_OWNER_PASSWORD"}
 
 _USAGE: Final = """\
-python -m services              run everything on this machine
-python -m services provision    make the streams of the server at COUNTERFOIL_NATS_URL
-                   --apply      and alter those that differ"""
+python -m services                       run everything on this machine
+python -m services provision             make the streams of the server at COUNTERFOIL_NATS_URL; or all that is missing
+                                         on the servers that the directory COUNTERFOIL_SECRETS knows, databases too
+                   --apply               and alter the streams that differ
+python -m services nats-accounts FILE    write who may enter NATS, by the directory COUNTERFOIL_SECRETS"""
 
 _WELCOME: Final = """
   Counterfoil is ready.
 
-    Dashboard and API   {address}
+    API                 {address}
     Sign in as          {email}
     Password            {password}
     Workspace           {workspace}
@@ -252,14 +254,27 @@ async def run(options: Options) -> None:
             await running
 
 
-async def make_streams(nats_url: str, *, apply: bool) -> None:
-    """Make the streams of a server that someone else runs."""
+async def make_ready(*, apply: bool) -> None:
+    """Make what servers that someone else runs must hold before the services start."""
+    from chassis.deployment import Deployment
     from chassis.provision import Drift, provision
 
     try:
-        await provision(nats_url, apply=apply)
+        if secrets_directory := os.environ.get("COUNTERFOIL_SECRETS"):
+            deployment = Deployment(Path(secrets_directory))
+            await deployment.make_databases(SERVICES)
+            await deployment.make_streams(apply=apply)
+        else:
+            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply)
     except Drift as drift:
         raise StartFailed("\n".join(("this is not as the contracts say:", *drift.findings))) from None
+
+
+def write_accounts(file: Path) -> None:
+    """Write the part of a NATS server's configuration that says who may do what."""
+    from chassis.deployment import Deployment
+
+    Deployment(Path(os.environ.get("COUNTERFOIL_SECRETS") or "/run/secrets")).write_accounts(file)
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
@@ -294,7 +309,9 @@ def main() -> None:
                 options.data.mkdir(parents=True, exist_ok=True)
                 asyncio.run(run(options))
             case ["provision"] | ["provision", "--apply"] as words:
-                asyncio.run(make_streams(_given("COUNTERFOIL_NATS_URL"), apply="--apply" in words))
+                asyncio.run(make_ready(apply="--apply" in words))
+            case ["nats-accounts", file]:
+                write_accounts(Path(file))
             case _:
                 sys.exit(_USAGE)
     except EmbeddedError as error:
