@@ -24,7 +24,8 @@ from chassis.embedded.process import says_ok
 from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, alive, command_line, temporary_directory
 
-EVERYTHING = ("tickets", "gateway", "nats", "postgres")
+SERVICES = ("tickets", "activity", "notifications", "gateway")
+EVERYTHING = (*SERVICES, "nats", "postgres")
 
 STAND_IN = """
 import asyncio, json, os, pathlib, signal, sys
@@ -99,7 +100,7 @@ def checkout() -> Iterator[Path]:
         (path / "services").mkdir()
         for module in ("__init__.py", "__main__.py"):
             (path / "services" / module).symlink_to(PROJECT / "services" / module)
-        for service in ("tickets", "gateway"):
+        for service in SERVICES:
             folder = path / "services" / service
             (folder / "migrations" / "versions").mkdir(parents=True)
             (folder / "migrations" / "versions" / "0001_kept.py").write_text(MIGRATION, encoding="utf-8")
@@ -249,7 +250,7 @@ async def test_asking_twice_for_the_end_is_as_good_as_once(checkout: Path, roomy
         await launcher.said(until="Stopping")
         launcher.process.send_signal(signal.SIGINT)
         assert await launcher.ends() == (0, "")
-        for service in ("tickets", "gateway"):
+        for service in SERVICES:
             assert read(launcher.data, "log", f"{service}.log").endswith("drained\n")
         assert not [pid for pid in pids if alive(pid)]
 

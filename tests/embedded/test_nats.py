@@ -94,7 +94,7 @@ async def test_every_acknowledged_message_is_on_the_disk_and_none_is_too_large(
     async with running(a_server()) as server:
         settings = told_by_monitor(server, "/jsz?config=1")["config"]
         assert settings["sync_always"] is True
-        assert settings["max_storage"] == 4 * 1024**3
+        assert settings["max_storage"] == 6 * 1024**3
         assert told_by_monitor(server, "/varz")["max_payload"] == 256 * 1024
 
 
