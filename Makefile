@@ -53,7 +53,7 @@ clean: ## remove what make brought and the tools left; the desk's own data in va
 # .python-version; and a uv that looks for itself complains at length of every pyenv shim that leads nowhere.
 define sync
 @python=$$($(uv) python find --system 2>/dev/null || $(uv) python find --system '>=3.12' 2>/dev/null); \
-	$(uv) sync --frozen $${python:+--python "$$python"} $(1) || \
+	echo 'Bringing what is missing into .venv/ …'; $(uv) sync --quiet --frozen $${python:+--python "$$python"} $(1) || \
 	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
 endef
 

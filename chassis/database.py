@@ -141,7 +141,7 @@ class Transaction:
         where = {"ws": self.workspace_id, "actor": actor, "route": key.route, "key": key.key}
         digest = hashlib.sha256("\0".join(where.values()).encode()).hexdigest()
         if not await self.scalar(_TRY, {"key": digest}):
-            raise InProgress
+            raise InProgress(retry_after=1)
         # A statement of its own: its snapshot comes after the lock, so it sees what the last holder committed.
         if known := await self.one(_ANSWER, where):
             if known["fingerprint"] != key.fingerprint:

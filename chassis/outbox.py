@@ -130,19 +130,17 @@ async def read_log(request: ReadLog, tx: Transaction) -> LogPage:
     items: list[LoggedFact] = []
     size = 0
     for row in rows[: request.limit]:
-        body = body_of(row)
-        size += len(_JSON.dump_json(body))
+        fact = LoggedFact(
+            id=row["id"],
+            type=row["type"],
+            workspace_id=row["workspace_id"],
+            position=row["position"],
+            body=body_of(row),
+        )
+        size += len(fact.model_dump_json())
         if items and size > _LARGEST_PAGE:
             break
-        items.append(
-            LoggedFact(
-                id=row["id"],
-                type=row["type"],
-                workspace_id=row["workspace_id"],
-                position=row["position"],
-                body=body,
-            )
-        )
+        items.append(fact)
     return LogPage(items=tuple(items), more=len(rows) > len(items))
 
 

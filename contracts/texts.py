@@ -16,7 +16,9 @@ from pydantic import AfterValidator, BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Line breaks, controls, and the marks that turn the direction of what is read."""
+_INVISIBLE = re.compile(r"[\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0]*")
 _MAX_BODY, _MAX_ESCAPED = 64 * 1024, 100 * 1024
 
 
@@ -27,6 +29,13 @@ class Sealed:
 def _line(text: str) -> str:
     if _BREAKS.search(text):
         msg = "line breaks and control characters are not allowed here"
+        raise ValueError(msg)
+    return text
+
+
+def _shown(text: str) -> str:
+    if _INVISIBLE.fullmatch(_line(text)):
+        msg = "must have something that can be seen"
         raise ValueError(msg)
     return text
 
@@ -52,7 +61,7 @@ PersonName = Annotated[str, Sealed()]
 """A person's name or address."""
 
 Line = Annotated[
-    FreeText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_line)
+    FreeText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_shown)
 ]
 """One line of 1 to 200 characters."""
 
@@ -62,7 +71,7 @@ Body = Annotated[FreeText, AfterValidator(_body)]
 NonEmptyBody = Annotated[FreeText, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_body)]
 
 Name = Annotated[
-    PersonName, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(_line)
+    PersonName, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(_shown)
 ]
 
 Email = Annotated[
@@ -76,7 +85,7 @@ Email = Annotated[
 ]
 """An address in the plain form of RFC 5321 (no quoted local part, no address literal)."""
 
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(_line)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(_shown)]
 """A tag or another short code that an agent chose; kept in the record as it is."""
 
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_line)]

@@ -72,6 +72,7 @@ async def list_tickets(query: ListTickets, tx: Transaction) -> TicketPage:
 async def change_ticket(command: ChangeTicket, tx: Transaction) -> TicketSnapshot:
     """Change what is set, all or nothing."""
     ticket = await store.load(tx, command.ticket, for_update=True)
+    ticket.require_rights(command.change, command.caller)
     await _require_version(command, ticket, tx)
     contact = await store.contact(tx, command.change.contact_id) if command.change.contact_id else None
     facts = ticket.change(command.change, command.caller, _by(command), contact)

@@ -123,7 +123,6 @@ async def test_through_a_broker_crash_nothing_is_lost_nobody_spins_and_all_conne
     away, worked = time.monotonic(), tickets.cpu_seconds()
     await house.announce(ws, "meanwhile")
     await eventually(lambda: time.monotonic() - away > 2)
-    print("RATIO", (tickets.cpu_seconds() - worked) / (time.monotonic() - away))
     assert (tickets.cpu_seconds() - worked) / (time.monotonic() - away) < 0.2
     await house.broker.start()
     await house.announce(ws, "after")

@@ -59,6 +59,8 @@ async def test_nobody_reads_without_signing_in(stack: Stack) -> None:
         ({"subject": "x", "contact_id": str(uuid.uuid4())}, "contact_id"),
         ({"subject": "x", "is_admin": True}, "is_admin"),
         ({"subject": "a\r\nBcc: b"}, "subject"),
+        ({"subject": "\u200b"}, "subject"),
+        ({"subject": "\u202egnp.exe"}, "subject"),
     ],
 )
 async def test_a_field_at_fault_is_named(desk: Desk, body: dict[str, Any], field: str) -> None:

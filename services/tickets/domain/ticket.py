@@ -162,7 +162,7 @@ class Ticket:
         TransitionNotAllowed, or Invalid for a null in a field that always has a value and for somebody who isn't there.
         """
         named = change.model_fields_set
-        self._require_rights(change, caller)
+        self.require_rights(change, caller)
         if change.status is not None and change.status is not self.status:
             self._require_move(change.status, caller)
         nulls = [name for name in sorted(named - _MAY_BE_TAKEN_AWAY) if getattr(change, name) is None]
@@ -211,7 +211,8 @@ class Ticket:
             return []
         return self._record([(ConversationLinked, {"new": conversation})], by)
 
-    def _require_rights(self, change: TicketChange, caller: Caller) -> None:
+    def require_rights(self, change: TicketChange, caller: Caller) -> None:
+        """Raise NotAllowed unless this caller may change every field that is named."""
         for name in sorted(change.model_fields_set - {"status"}):
             policy.require(_RIGHTS[name], caller, self)
         new = change.status or self.status
