@@ -145,7 +145,7 @@ class Bus:
             msg = f"{self.service} has no handler for {sorted(deaf)}"
             raise TypeError(msg)
         # FastStream costs more than a second of start-up: only who hears pays.
-        from chassis.consumers import Consumer  # noqa: PLC0415
+        from chassis.consumers import Consumer  # noqa: PLC0415 - as just said
 
         made: dict[str, Consumer] = {}
         subjects = [*self._ears, *(Event.of_kind(owner)[0].SUBJECT for owner in self._recorders)]

@@ -339,7 +339,7 @@ class Lanes:
 
 def _delay(tries: int, longest: float) -> float:
     """Return how long to wait after so many tries: twice as long each time, spread by a quarter."""
-    return min(longest, _FIRST_DELAY * 2.0 ** min(tries - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(longest, _FIRST_DELAY * 2.0 ** min(tries - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads tries
 
 
 def _read(ear: Ear, received: Received, held: Held) -> Message:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 import socket
 import time
@@ -22,7 +23,8 @@ from chassis.logs import configure, get_logger
 from chassis.outbox import Relay
 from chassis.provision import drift
 from chassis.settings import ServiceSettings
-from chassis.telemetry import Metrics
+from chassis.telemetry import Metrics, traced
+from contracts.refusals import Malformed
 
 if TYPE_CHECKING:
     from chassis.consumers import Consumer
@@ -233,11 +235,34 @@ class Service:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets an answer break its connection off: to close it politely waits for a client that does not read."""
+    """What is no HTTP is refused as everything else is; and an answer may break its connection off.
+
+    To close it politely waits for a client that does not read.
+    """
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+
+    def send_400_response(self, msg: str) -> None:
+        with traced(None) as trace:
+            refusal = Malformed(msg).to_wire()
+        problem = {
+            "type": f"urn:counterfoil:problem:{Malformed.code}",
+            "title": "Malformed",
+            "status": Malformed.status,
+        }
+        body = json.dumps({**problem, **refusal, "trace_id": trace}).encode()
+        head = (
+            "HTTP/1.1 400 Bad Request",
+            "content-type: application/problem+json",
+            f"content-length: {len(body)}",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+            "connection: close",
+        )
+        self.transport.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):

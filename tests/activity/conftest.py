@@ -43,7 +43,7 @@ async def owners(activity_urls: Urls) -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 async def broker() -> AsyncIterator[NatsServer]:
     """A NATS server for one module: on the common one other tests' services take what is meant for these."""
-    async with infra._embedded_nats(()) as server:
+    async with infra.embedded_nats(()) as server:
         await provision(server.url_for(PROVISIONER), apply=True)
         yield server
 

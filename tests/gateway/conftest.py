@@ -20,7 +20,7 @@ from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
 from tests.gateway.newsroom import Desk, Newsroom
-from tests.support.infra import NatsServer, PostgresServer, Urls, _embedded_nats
+from tests.support.infra import NatsServer, PostgresServer, Urls, embedded_nats
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ async def gateway_service(nats_server: NatsServer, gateway_urls: Urls, tickets_s
 @pytest.fixture(scope="session")
 async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
     """Gateway, tickets and activity on a broker of their own: nobody else reads the ledger's durable."""
-    async with _embedded_nats(()) as nats, AsyncExitStack() as running:
+    async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
         urls = {name: await postgres_server.fresh_database(name) for name in ("tickets", "activity", "gateway")}
         for name, each in urls.items():

@@ -1,5 +1,7 @@
 """Bad input gets a clear refusal with a stable code, and changes nothing."""
 
+import asyncio
+import json
 import uuid
 from typing import Any
 
@@ -147,3 +149,25 @@ async def test_what_is_not_json_is_malformed(stack: Stack, desk: Desk, body: byt
 async def test_a_broken_cursor_or_key_is_malformed(desk: Desk) -> None:
     refused(await desk.send("GET", "tickets?cursor=broken"), 400, "malformed")
     refused(await desk.send("POST", "tickets", {"subject": "x"}, Idempotency_Key="x" * 256), 400, "malformed")
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\x00b\r\n\r\n",
+        "\x16\x03\x01 this is no HTTP\r\n\r\n",
+    ],
+    ids=["two ways to end", "two lengths", "a NUL in a header", "no HTTP"],
+)
+async def test_what_is_no_http_is_refused_as_everything_else_is(stack: Stack, request_line: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.running["gateway"]["port"])
+    writer.write(request_line.encode("latin-1"))
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    problem = json.loads(body)
+    assert (problem["code"], problem["status"], len(problem["trace_id"])) == ("malformed", 400, 32)

@@ -20,7 +20,7 @@ from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
 from tests.notifications.helpdesk import Helpdesk
 from tests.notifications.office import Office
-from tests.support.infra import PostgresServer, Urls, _embedded_nats
+from tests.support.infra import PostgresServer, Urls, embedded_nats
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ async def office(notifications_urls: Urls) -> AsyncIterator[Office]:
 async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
     """Tickets, notifications and gateway with a broker of their own: others' services must not answer for them."""
     async with AsyncExitStack() as stack:
-        nats = await stack.enter_async_context(_embedded_nats(()))
+        nats = await stack.enter_async_context(embedded_nats(()))
         await provision(nats.url_for(PROVISIONER), apply=True)
         urls: dict[str, Urls] = {}
         for name in ("tickets", "notifications", "gateway"):

@@ -137,7 +137,7 @@ async def nats_server() -> AsyncIterator[NatsServer]:
         with _nats_container(provision.accounts(passwords)) as address:
             yield NatsServer(lambda: address, passwords)
     else:
-        async with _embedded_nats(()) as server:
+        async with embedded_nats(()) as server:
             yield server
 
 
@@ -162,7 +162,7 @@ async def own_nats() -> AsyncIterator[Callable[..., Awaitable[NatsServer]]]:
     async with AsyncExitStack() as servers:
 
         async def start(outsiders: Sequence[provision.Outsider] = ()) -> NatsServer:
-            return await servers.enter_async_context(_embedded_nats(outsiders))
+            return await servers.enter_async_context(embedded_nats(outsiders))
 
         yield start
 
@@ -235,7 +235,7 @@ def _passwords() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _embedded_nats(outsiders: Sequence[provision.Outsider]) -> AsyncIterator[NatsServer]:
+async def embedded_nats(outsiders: Sequence[provision.Outsider]) -> AsyncIterator[NatsServer]:
     passwords = _passwords()
     with temporary_directory() as directory:
         server = EmbeddedNats(directory / "nats", accounts=provision.accounts(passwords, outsiders))
