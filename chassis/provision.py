@@ -227,6 +227,7 @@ def rights(service: str) -> tuple[list[str], list[str]]:
         hear += [f"{service}.{Request.KIND}.>"]
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
+    hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
     heard = heard_streams(service)
     for stream in heard:
         one = f"{stream.name}.{service}"

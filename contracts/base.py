@@ -14,7 +14,15 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from contracts.texts import PersonName
 
@@ -43,6 +51,17 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Change(Model):
+    """Which fields of a record get another value: one that is not set stays as it is, null takes a value away."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was not mentioned."""
+        return {field: value for field, value in dump(self).items() if field in self.model_fields_set}
+
+
 class Message(Model):
     """Something that travels. A class that names its subject joins the registry.
 
@@ -57,8 +76,18 @@ class Message(Model):
     TYPE: ClassVar[str] = ""
     """The subject's last token, such as `status_changed`: the entry's `type` everywhere else."""
     HEARD_BY: ClassVar[tuple[str, ...]] = ()
+    """Who applies each of these, in order and once."""
+    FOLLOWED_BY: ClassVar[tuple[str, ...]] = ()
+    """Whose replicas are told of these as a hint."""
 
-    def __init_subclass__(cls, *, subject: str | None = None, heard_by: tuple[str, ...] = (), **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        subject: str | None = None,
+        heard_by: tuple[str, ...] = (),
+        followed_by: tuple[str, ...] = (),
+        **kwargs: Any,
+    ) -> None:
         """Claim the subject."""
         super().__init_subclass__(**kwargs)
         if subject is None:
@@ -70,10 +99,11 @@ class Message(Model):
         if subject in Message.registry:
             msg = f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}"
             raise TypeError(msg)
-        if stranger := set(heard_by) - set(SERVICES):
+        if stranger := {*heard_by, *followed_by} - set(SERVICES):
             msg = f"{cls.__name__}: heard by {sorted(stranger)}, which are no services"
             raise TypeError(msg)
-        cls.SUBJECT, cls.OWNER, cls.TYPE, cls.HEARD_BY = subject, parts["owner"], subject.rpartition(".")[2], heard_by
+        cls.SUBJECT, cls.OWNER, cls.TYPE = subject, parts["owner"], subject.rpartition(".")[2]
+        cls.HEARD_BY, cls.FOLLOWED_BY = heard_by, followed_by
         Message.registry[subject] = cls
 
     @classmethod
@@ -99,6 +129,13 @@ class Request[Reply: BaseModel](Message):
                 return args[0]
         msg = f"{cls.__name__} names no reply"
         raise TypeError(msg)
+
+
+class LookUp[Reply: BaseModel](Request[Reply]):
+    """A question whose asker does not know the workspace: answered over all of them, and changes nothing."""
+
+    PURPOSE: ClassVar[str]
+    """Why it may see every workspace; a test lists the purposes."""
 
 
 class Role(StrEnum):
@@ -336,12 +373,13 @@ class LogPage(Model):
     more: bool
 
 
-class ReadLog(Request[LogPage]):
+class ReadLog(LookUp[LogPage]):
     """Read an owner's event log again: to close a gap, or to rebuild what was made of it.
 
     With `workspace_id` that one's facts after the position; without it everybody's, after that place.
     """
 
+    PURPOSE: ClassVar[str] = "tell the log again"
     ASKED_BY: ClassVar[tuple[str, ...]] = ("tickets", "activity", "notifications")
 
     workspace_id: Token | None = None

@@ -4,19 +4,24 @@ Refusal
 ├── Malformed              400  malformed: not JSON, a broken cursor, a broken idempotency key
 ├── Unauthenticated        401  unauthenticated: not signed in, or no longer
 ├── NotAllowed             403  not_allowed: signed in, but this role may not
+│   ├── OriginNotAllowed        origin_not_allowed: the widget may not be used on this site
+│   └── TicketCreationDisabled  ticket_creation_disabled: visitors may chat, but open no tickets
 ├── CsrfFailed             403  csrf_failed: a cookie without its token, or from another origin
 ├── NotFound               404  not_found: not there, or in another workspace
+│   └── AssistantNotFound       assistant_not_found: check the assistant ID
 ├── NoSuchMethod           405  method_not_allowed
 ├── Conflict               409  conflict: the record is not in a state for this
 │   ├── TransitionNotAllowed    transition_not_allowed, with the moves that are `allowed`
 │   ├── InProgress              in_progress: the same key is being worked on now
 │   ├── AlreadyAnswered         already_answered: the first answer held a secret and was not kept
-│   └── Taken                   taken: somebody else has this name
+│   ├── Taken                   taken: somebody else has this name
+│   └── Deleted                 ticket_deleted: restore it first
 ├── StaleVersion           412  stale_version, with the events `missed`
 ├── TooLarge               413  too_large
 ├── WrongMediaType         415  unsupported_media_type
 ├── Invalid                422  invalid, with `errors[{field, code, detail}]`
 │   ├── UnknownMessage          unknown_type: nobody here understands this message
+│   ├── ContactInfoRequired     contact_info_required: name and e-mail come before the ticket
 │   └── KeyReused               idempotency_key_reused: the same key with another body
 ├── RateLimited            429  rate_limited, with `retry_after` seconds
 ├── HeadersTooLarge        431  headers_too_large
@@ -81,6 +86,18 @@ class NotAllowed(Refusal):
     code, status, detail = "not_allowed", 403, "Your role doesn't allow this."
 
 
+class OriginNotAllowed(NotAllowed):
+    """The page that asks is on no site that this assistant may be used on."""
+
+    code, detail = "origin_not_allowed", "This assistant can't be used on this site."
+
+
+class TicketCreationDisabled(NotAllowed):
+    """Visitors may chat here, but open no tickets."""
+
+    code, detail = "ticket_creation_disabled", "Tickets can't be created here; an admin can allow it for the widget."
+
+
 class CsrfFailed(Refusal):
     """A cookie alone does not prove that the person meant it."""
 
@@ -95,6 +112,12 @@ class NotFound(Refusal):
     """Not there, or not in this workspace: the caller can't tell which."""
 
     code, status, detail = "not_found", 404, "There is nothing here."
+
+
+class AssistantNotFound(NotFound):
+    """There is no assistant with this ID."""
+
+    code, detail = "assistant_not_found", "There is no such assistant; check the assistant ID."
 
 
 class NoSuchMethod(Refusal):
@@ -133,6 +156,12 @@ class Taken(Conflict):
     code, detail = "taken", "That name is taken."
 
 
+class Deleted(Conflict):
+    """The ticket is deleted, which only admins are told."""
+
+    code, detail = "ticket_deleted", "The ticket is deleted; restore it first."
+
+
 class StaleVersion(Refusal):
     """The record has changed since; `missed` lists the events in between, `version` is the current one."""
 
@@ -166,6 +195,12 @@ class UnknownMessage(Invalid):
     """Nobody here understands this message."""
 
     code, detail = "unknown_type", "No message of this type is understood here."
+
+
+class ContactInfoRequired(Invalid):
+    """The visitor must say who they are before the ticket is sent; `errors` names what is missing."""
+
+    code, detail = "contact_info_required", "Name and e-mail address are needed before a ticket is created."
 
 
 class KeyReused(Invalid):

@@ -6,7 +6,7 @@ from uuid import UUID
 from contracts.base import Audience, DeadLetter, Person, TicketEvent
 from contracts.streams import Stream
 from contracts.texts import FreeText
-from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status
+from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status, TicketRef
 
 TICKETS = Stream("TICKETS", ("tickets.events.>",), max_bytes=1 << 30, max_msg_size=256 * 1024, batches=True)
 
@@ -24,6 +24,8 @@ class TicketCreated(TicketEvent, subject="tickets.events.v1.ticket_created", hea
     tags: tuple[str, ...]
     external_id: str | None = None
     """The other system's own name for it, where an integration asked."""
+    follow_up_of: TicketRef | None = None
+    """The closed ticket that the customer wrote to again."""
 
 
 class StatusChanged(TicketEvent, subject="tickets.events.v1.status_changed", heard_by=("activity", "notifications")):
@@ -101,6 +103,60 @@ class ConversationLinked(
     """Sent when a conversation was tied to the ticket, at most once each until it is unlinked."""
 
     new: ConversationRef
+
+
+class ConversationUnlinked(
+    TicketEvent, subject="tickets.events.v1.conversation_unlinked", heard_by=("activity", "notifications")
+):
+    """Sent when a conversation was untied from the ticket; both go on by themselves."""
+
+    old: ConversationRef
+    new: None = None
+
+
+class CustomerMessage(
+    TicketEvent, subject="tickets.events.v1.customer_message", heard_by=("activity", "notifications")
+):
+    """Sent when the customer wrote in a linked conversation: once on each ticket that it is linked to, with one cause.
+
+    A `status_changed` to `open` follows where the ticket waited for it or was resolved.
+    """
+
+    conversation_id: UUID
+    message_id: UUID
+    body: FreeText
+
+
+class AgentReplied(TicketEvent, subject="tickets.events.v1.agent_replied", heard_by=("activity", "notifications")):
+    """Sent when an agent answered the customer in a linked conversation, once on each ticket that it is linked to."""
+
+    conversation_id: UUID
+    message_id: UUID
+    body: FreeText
+
+
+class TicketDeleted(TicketEvent, subject="tickets.events.v1.ticket_deleted", heard_by=("activity", "notifications")):
+    """Sent when a ticket was hidden from all but admins; its history stays."""
+
+
+class TicketRestored(TicketEvent, subject="tickets.events.v1.ticket_restored", heard_by=("activity", "notifications")):
+    """Sent when a deleted ticket came back as it was."""
+
+
+class FollowUpOpened(TicketEvent, subject="tickets.events.v1.follow_up_opened", heard_by=("activity", "notifications")):
+    """Sent when the customer wrote to a closed ticket, which stays closed: `new` is the ticket opened instead."""
+
+    new: TicketRef
+
+
+class NotePinned(TicketEvent, subject="tickets.events.v1.note_pinned", heard_by=("activity", "notifications")):
+    """Sent when a standing note was pinned or unpinned. Never shown to guests or customers."""
+
+    AUDIENCE: ClassVar[Audience] = Audience.TEAM
+
+    note_id: UUID
+    old: bool
+    new: bool
 
 
 class NoteAdded(TicketEvent, subject="tickets.events.v1.note_added", heard_by=("activity", "notifications")):

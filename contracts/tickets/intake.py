@@ -3,10 +3,13 @@
 import datetime as dt
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from contracts.base import Intake, Model
 from contracts.streams import Stream
-from contracts.texts import Body, Email, ExternalId, Line, Name, WebAddress
-from contracts.tickets.shapes import Priority, Tags
+from contracts.texts import Body, Email, ExternalId, Line, Name, NonEmptyBody, WebAddress
+from contracts.tickets.conversations import AuthorKind
+from contracts.tickets.shapes import Priority, Status, Tags
 
 # The window is the shortest there is: one system must not be able to suppress another's message by naming its id first.
 INTAKE = Stream(
@@ -32,6 +35,42 @@ class IntakeConversation(Model):
     external_id: ExternalId
     url: WebAddress | None = None
     assistant_id: UUID | None = None
+
+
+class IntakeAuthor(Model):
+    """Who wrote, as the other system knows them."""
+
+    kind: AuthorKind
+    name: Name
+    email: Email | None = None
+
+
+class MessageReceived(Intake, subject="tickets.intake.v1.message_received", heard_by=("tickets",)):
+    """Publish this for each message of a conversation that your system owns; a `message_external_id` counts once.
+
+    A conversation that is not known yet begins with it. A visitor's message is a customer's: linked tickets hear of it.
+    """
+
+    conversation_external_id: ExternalId
+    message_external_id: ExternalId
+    author: IntakeAuthor
+    body: NonEmptyBody
+    at: AwareDatetime
+    """When it was written there."""
+    url: WebAddress | None = None
+    """Where an agent reads the conversation in your system."""
+
+
+class TicketUpdated(Intake, subject="tickets.intake.v1.ticket_updated", heard_by=("tickets",)):
+    """Publish this to move a ticket that your system opened: an alarm that ended, a deploy that mended it.
+
+    `external_id` is that of its `ticket_requested`; each `ce-id` counts once.
+    """
+
+    external_id: ExternalId
+    status: Status | None = None
+    priority: Priority | None = None
+    note: NonEmptyBody | None = None
 
 
 class TicketRequested(Intake, subject="tickets.intake.v1.ticket_requested", heard_by=("tickets",)):

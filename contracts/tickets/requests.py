@@ -1,11 +1,11 @@
 """What tickets answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AwareDatetime, Field
 
-from contracts.base import Command, DeadLetter, Model, Person, Query, ReadLog
+from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     Limit,
@@ -16,9 +16,12 @@ from contracts.tickets.shapes import (
     Priority,
     Status,
     Tags,
+    TicketCounts,
     TicketPage,
     TicketSnapshot,
 )
+
+Version = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class CreateTicket(Command[TicketSnapshot], subject="tickets.requests.v1.create_ticket"):
@@ -31,23 +34,46 @@ class CreateTicket(Command[TicketSnapshot], subject="tickets.requests.v1.create_
     assignee: Person | None = None
     contact_id: UUID | None = None
     contact: NewContact | None = None
+    conversation_id: UUID | None = None
+    """Linked from the start."""
     tags: Tags = ()
 
 
 class GetTicket(Query[TicketSnapshot], subject="tickets.requests.v1.get_ticket"):
-    """Read a ticket by its id or its number. Refused: not_found."""
+    """Read a ticket by its id or its number, as it is or as it was. Refused: not_found (also: not there yet then)."""
 
     ticket: str
+    as_of_time: AwareDatetime | None = None
+    as_of_version: Version | None = None
+    """Wins over `as_of_time`."""
 
 
-class ListTickets(Query[TicketPage], subject="tickets.requests.v1.list_tickets"):
-    """Read one page of tickets. Without `statuses` closed and spam stay hidden. Refused: malformed (cursor)."""
+class TicketFilter(Model):
+    """Which tickets; a list, its counts and a bulk change mean the same by it."""
 
     statuses: tuple[Status, ...] = ()
+    """None: every one but closed and spam."""
     priorities: tuple[Priority, ...] = ()
     assignee: Literal["none"] | UUID | None = None
+    contact: UUID | None = None
     tag: Label | None = None
     q: SearchText = ""
+    """Words or parts of words of the subject, in any case; `#42` or `42` finds the number too."""
+    created_from: AwareDatetime | None = None
+    created_to: AwareDatetime | None = None
+    """Exclusive, as `updated_to`."""
+    updated_from: AwareDatetime | None = None
+    updated_to: AwareDatetime | None = None
+    deleted: bool = False
+    """Deleted tickets instead, in every status; for admins."""
+
+
+class ListTickets(TicketFilter, Query[TicketPage], subject="tickets.requests.v1.list_tickets"):
+    """Read one page of tickets. Without `statuses` closed and spam stay hidden.
+
+    Refused: malformed (cursor), not_allowed (deleted ones).
+    """
+
     sort: Literal["updated", "-updated", "created", "-created", "priority", "-priority", "number", "-number"] = (
         "-updated"
     )
@@ -55,10 +81,12 @@ class ListTickets(Query[TicketPage], subject="tickets.requests.v1.list_tickets")
     limit: Limit = 50
 
 
-class TicketChange(Model):
-    """Which fields of a ticket get another value; a field that is not set stays as it is."""
+class CountTickets(TicketFilter, Query[TicketCounts], subject="tickets.requests.v1.count_tickets"):
+    """Count tickets per status under these filters, of which `statuses` is left aside. Refused: not_allowed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class TicketChange(Change):
+    """Which fields of a ticket get another value."""
 
     subject: Line | None = None
     description: Body | None = None
@@ -67,11 +95,6 @@ class TicketChange(Model):
     assignee: Person | None = None
     contact_id: UUID | None = None
     tags: Tags | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_what_is_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what was not mentioned: null means "take it away"."""
-        return {field: value for field, value in dump(self).items() if field in self.model_fields_set}
 
 
 class ChangeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.change_ticket"):
@@ -85,6 +108,28 @@ class ChangeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.change_
     change: TicketChange
 
 
+class DeleteTicket(Command[TicketSnapshot], subject="tickets.requests.v1.delete_ticket"):
+    """Hide a ticket from all but admins. Refused: not_found, not_allowed, stale_version, ticket_deleted."""
+
+    ticket: str
+    expected_version: int | None = None
+
+
+class RestoreTicket(Command[TicketSnapshot], subject="tickets.requests.v1.restore_ticket"):
+    """Bring a deleted ticket back as it was; one that is not deleted stays so. Refused: not_found, not_allowed."""
+
+    ticket: str
+
+
+class MarkNotSpam(Command[TicketSnapshot], subject="tickets.requests.v1.mark_not_spam"):
+    """Give a ticket the status back that it had before it was spam.
+
+    Refused: not_found, not_allowed, conflict (not spam), ticket_deleted.
+    """
+
+    ticket: str
+
+
 class AddNote(Command[NoteSnapshot], subject="tickets.requests.v1.add_note"):
     """Add a standing note or an internal comment. Refused: not_found, not_allowed, invalid."""
 
@@ -95,6 +140,14 @@ class AddNote(Command[NoteSnapshot], subject="tickets.requests.v1.add_note"):
     pinned: bool = False
     in_reply_to: UUID | None = None
     mentions: Annotated[tuple[Person, ...], Field(max_length=20)] = ()
+
+
+class PinNote(Command[NoteSnapshot], subject="tickets.requests.v1.pin_note"):
+    """Pin or unpin a standing note; once more is no event. Refused: not_found, not_allowed, invalid (a comment)."""
+
+    ticket: str
+    note_id: UUID
+    pinned: bool
 
 
 class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
@@ -121,6 +174,18 @@ class ListDeadLetters(Query[DeadLetterPage], subject="tickets.requests.v1.list_d
 
 class GetDeadLetter(Query[DeadLetter], subject="tickets.requests.v1.get_dead_letter"):
     """Read one dead letter whole. Refused: not_found, not_allowed."""
+
+    id: UUID
+
+
+class RetryDeadLetter(Command[DeadLetter], subject="tickets.requests.v1.retry_dead_letter"):
+    """Try a dead letter again now, as it came; applied, it is gone. Refused: not_found, not_allowed, and its reason."""
+
+    id: UUID
+
+
+class DropDeadLetter(Command[DeadLetter], subject="tickets.requests.v1.drop_dead_letter"):
+    """Forget a dead letter. Refused: not_found, not_allowed."""
 
     id: UUID
 

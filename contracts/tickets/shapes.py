@@ -61,6 +61,7 @@ class Action(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     DELETE = "delete"
+    RESTORE = "restore"
     WATCH = "watch"
 
 
@@ -78,6 +79,13 @@ class ConversationRef(Model):
     id: UUID
     external_id: str | None = None
     url: str | None = None
+
+
+class TicketRef(Model):
+    """A ticket as another record names it."""
+
+    id: UUID
+    number: int
 
 
 class Allowed(Model):
@@ -106,6 +114,10 @@ class TicketRow(Model):
     first_response_at: AwareDatetime | None
     resolved_at: AwareDatetime | None
     closed_at: AwareDatetime | None
+    follow_up_of: TicketRef | None = None
+    """The closed ticket that the customer wrote to again."""
+    deleted_at: AwareDatetime | None = None
+    """Shown to admins; for everybody else a deleted ticket is not there."""
     allowed: Allowed
 
 
@@ -120,6 +132,12 @@ class TicketPage(Model):
 
     items: tuple[TicketRow, ...]
     next_cursor: str | None
+
+
+class TicketCounts(Model):
+    """How many tickets there are in each status, under the same filters as a list; statuses without any are 0."""
+
+    counts: dict[Status, int]
 
 
 class NoteKind(StrEnum):
@@ -141,6 +159,7 @@ class NoteSnapshot(Model):
     author: Actor
     created_at: AwareDatetime
     ticket_version: int
+    mentions: tuple[Person, ...] = ()
 
 
 class NotePage(Model):
