@@ -1,0 +1,107 @@
+"""Who may do what: every operation by every caller, against a running desk and one table."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tests.access.callers import As, Premises, Scene, premises
+from tests.access.foreign import at, named, naming, places, with_id
+from tests.access.operations import Outcome, document, operations, rows, table
+from tests.access.page import PAGE, page
+from tests.access.recipes import RECIPES
+from tests.access.requests import sent
+from tests.support.stack import Stack
+
+OPERATIONS = operations()
+
+
+@pytest.fixture(scope="module")
+async def house(stack: Stack) -> AsyncIterator[Premises]:
+    async with premises(stack) as entered:
+        yield entered
+
+
+@pytest.fixture(scope="module")
+async def scene(house: Premises) -> Scene:
+    return await house.scene()
+
+
+def test_every_operation_has_a_recipe_and_every_recipe_an_operation() -> None:
+    assert {row.partition("/")[0] for row in RECIPES} == OPERATIONS.keys()
+    assert OPERATIONS.keys() <= RECIPES.keys()
+
+
+def test_every_recipe_has_a_row_and_every_row_a_recipe() -> None:
+    assert list(table()) == rows(RECIPES)
+
+
+@pytest.mark.parametrize("row", rows(RECIPES))
+async def test_each_caller_gets_what_the_table_says(scene: Scene, row: str) -> None:
+    operation = OPERATIONS[row.partition("/")[0]]
+
+    async def outcome(caller: As) -> str:
+        call = await RECIPES[row](scene)
+        answer = await sent(scene, operation, call, await scene.token(caller))
+        return str(Outcome(answer.status_code, "" if answer.is_success else answer.json()["code"]))
+
+    found = await asyncio.gather(*map(outcome, As))
+    assert dict(zip(As, found, strict=True)) == {caller: str(each) for caller, each in table()[row].items()}
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+# What another workspace has
+
+
+@pytest.fixture(scope="module")
+async def elsewhere(house: Premises) -> Scene:
+    return await house.scene()
+
+
+@pytest.mark.parametrize("id", OPERATIONS)
+async def test_the_recipes_of_an_operation_name_every_record_that_it_may_name(scene: Scene, id: str) -> None:
+    calls = [await make(scene) for row, make in RECIPES.items() if row.partition("/")[0] == id]
+    assert naming(document(), OPERATIONS[id].described) <= {field for call in calls for field in named(call)}
+
+
+def said(answer: httpx.Response) -> Any:
+    """Return the body, but for what names the request."""
+    body = answer.json()
+    return {name: value for name, value in body.items() if name != "trace_id"}
+
+
+async def written(*scenes: Scene) -> list[int]:
+    """Count the facts in these workspaces."""
+    wanted = {"ids": [scene.workspace.id for scene in scenes]}
+    facts = text("select count(*) from event_log where workspace_id = any(:ids)")
+    found = []
+    for database in (scenes[0].premises.house.database, scenes[0].premises.tickets):
+        async with database.every_workspace("test") as tx:
+            found.append(int(await tx.scalar(facts, wanted)))
+    return found
+
+
+@pytest.mark.parametrize("row", rows(RECIPES))
+async def test_a_record_of_another_workspace_is_one_that_is_not_there(scene: Scene, elsewhere: Scene, row: str) -> None:
+    operation = OPERATIONS[row.partition("/")[0]]
+    ours, theirs = await RECIPES[row](scene), await RECIPES[row](elsewhere)
+    assert places(ours) == places(theirs)
+    owner = scene.people[As.OWNER].token
+    before = await written(scene, elsewhere)
+    for place in places(ours):
+        foreign = await sent(scene, operation, with_id(ours, place, at(theirs, place)), owner)
+        missing = await sent(scene, operation, with_id(ours, place, str(uuid.uuid4())), owner)
+        assert foreign.status_code == missing.status_code, (place, foreign.text, missing.text)
+        assert said(foreign) == said(missing), place
+        if place[0] == "query":
+            assert foreign.status_code == 200
+        else:
+            assert foreign.status_code in (404, 422), (place, foreign.text)
+    assert await written(scene, elsewhere) == before
