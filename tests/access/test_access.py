@@ -1,6 +1,5 @@
 """Who may do what: every operation by every caller, against a running desk and one table."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,10 +10,10 @@ from sqlalchemy import text
 
 from tests.access.callers import As, Premises, Scene, premises
 from tests.access.foreign import at, named, naming, places, with_id
-from tests.access.operations import Outcome, document, operations, rows, table
+from tests.access.operations import document, operations, rows, table
 from tests.access.page import PAGE, page
 from tests.access.recipes import RECIPES
-from tests.access.requests import sent
+from tests.access.requests import outcomes, sent
 from tests.support.stack import Stack
 
 OPERATIONS = operations()
@@ -42,15 +41,10 @@ def test_every_recipe_has_a_row_and_every_row_a_recipe() -> None:
 
 @pytest.mark.parametrize("row", rows(RECIPES))
 async def test_each_caller_gets_what_the_table_says(scene: Scene, row: str) -> None:
-    operation = OPERATIONS[row.partition("/")[0]]
-
-    async def outcome(caller: As) -> str:
-        call = await RECIPES[row](scene)
-        answer = await sent(scene, operation, call, await scene.token(caller))
-        return str(Outcome(answer.status_code, "" if answer.is_success else answer.json()["code"]))
-
-    found = await asyncio.gather(*map(outcome, As))
-    assert dict(zip(As, found, strict=True)) == {caller: str(each) for caller, each in table()[row].items()}
+    found = await outcomes(scene, OPERATIONS[row.partition("/")[0]], RECIPES[row])
+    assert {caller: str(each) for caller, each in found.items()} == {
+        caller: str(each) for caller, each in table()[row].items()
+    }
 
 
 def test_the_page_is_what_the_table_says() -> None:
