@@ -11,7 +11,7 @@ from contracts.base import DeadLetter
 from contracts.refusals import NotAllowed, NotFound
 from contracts.tickets import DeadLetterPage, GetDeadLetter, ListDeadLetters
 from services.gateway.routes.bodies import query
-from services.gateway.routes.operations import W, operation
+from services.gateway.routes.operations import HERE, W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
@@ -26,6 +26,7 @@ from services.gateway.routes.workspaces import Page
     query=Page,
     answer=DeadLetterPage,
     refusals=(NotFound, NotAllowed),
+    links={"get_dead_letter": HERE | {"letter": "/items/0/id"}},
 )
 async def list_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return one page of dead letters."""

@@ -17,7 +17,7 @@ from contracts.activity import Entry
 from contracts.refusals import Malformed, NotFound, RateLimited
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query
-from services.gateway.routes.operations import W, operation
+from services.gateway.routes.operations import EVENTS, W, operation
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.live import Frame, Live, Reader
@@ -25,7 +25,7 @@ from services.gateway.usecases.live import Frame, Live, Reader
 HEARTBEAT = 15.0
 _RETRY = 1000
 _FAREWELL = 0.5
-_SEQ = re.compile(r"\d{1,18}")
+_SEQ = re.compile(r"[0-9]{1,15}")
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -37,7 +37,7 @@ class Since(Given):
     """Where to go on."""
 
     after: int | None = Field(
-        default=None, ge=0, le=10**18, description="The last seq you have; `Last-Event-ID` says the same and wins."
+        default=None, ge=0, le=2**53 - 1, description="The last seq you have; `Last-Event-ID` says the same and wins."
     )
 
 
@@ -114,7 +114,7 @@ async def _part(reader: Reader, scope: Scope, receive: Receive, send: Send) -> N
     summary="Follow the entries of tickets as they are recorded (Server-Sent Events)",
     query=Since,
     answer=Entry,
-    media="text/event-stream",
+    media=EVENTS,
     refusals=(NotFound, RateLimited),
     resumes=True,
 )
@@ -122,7 +122,7 @@ async def follow_events(request: Request[Any, Any, Any], workspace: FromPath[str
     """Send each entry that the visitor may see: `id` is its seq, `event` its type, `data` itself."""
     visitor = await inside(request, workspace)
     after = query(request, Since).after
-    if resumed := request.headers.get("last-event-id"):
+    if (resumed := request.headers.get("last-event-id")) is not None:
         if not _SEQ.fullmatch(resumed):
             raise Malformed("Last-Event-ID must be the id of an event of this stream.")
         after = int(resumed)

@@ -1,15 +1,17 @@
 """What the API says of itself: each route is declared together with its description (OpenAPI 3.1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, get_origin
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
 from litestar.types import AnyCallable
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core.core_schema import AfterValidatorFunctionSchema
 
 from contracts.refusals import (
     CsrfFailed,
@@ -25,12 +27,17 @@ from contracts.refusals import (
     Unavailable,
     WrongMediaType,
 )
+from contracts.texts import PATTERNS
 from services.gateway.routes.problems import MEDIA_TYPE
 
 API = "/api/v1"
 W = API + "/workspaces/{workspace:str}"
+HERE = {"workspace": "$request.path.workspace"}
+"""What a link passes on to an operation of the same workspace."""
 
+EVENTS = "text/event-stream"
 _REF = "#/components/schemas/{model}"
+_TAG = r'(W/)?"[1-9][0-9]{0,8}"'
 _HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": 'The version, in quotes: `"7"`.', "schema": {"type": "string"}},
     "Location": {"description": "Where the new thing is.", "schema": {"type": "string"}},
@@ -49,7 +56,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "If-Match": {
         "description": 'The version that you have seen, `"7"`, or `*` for any: 412 when the record has changed since.',
-        "schema": {"type": "string"},
+        "schema": {"anyOf": [{"const": "*"}, {"type": "string", "pattern": rf"^{_TAG}( ?, ?{_TAG})*$"}]},
     },
     "If-None-Match": {
         "description": 'The version that you have, `"7"`: answered with 304 while it is current.',
@@ -57,7 +64,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "Last-Event-ID": {
         "description": "The id of the last event that you have: the stream goes on behind it.",
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"},
     },
     "X-CSRF-Token": {
         "description": "Needed with the cookie: `csrf_token` of the session.",
@@ -86,6 +93,8 @@ class Operation:
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
     headers: tuple[str, ...] = ()
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Which operation takes what of the answer, by parameter: a JSON pointer into the body, or another expression."""
     open: bool = False
     """Whether nobody needs to be signed in."""
     keyed: bool = False
@@ -112,6 +121,23 @@ def operation(
     return route(path, http_method=[method], status_code=200, opt={"operation": described})  # type: ignore[list-item]
 
 
+def methods(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return what answers OPTIONS: Litestar's own would name the first method of an address alone."""
+    allowed: dict[str, set[str]] = {}
+    for handler in handlers:
+        for path in handler.paths:
+            allowed.setdefault(path, {"OPTIONS"}).update(map(str, handler.http_methods))
+    return [_options(path, ", ".join(sorted(names))) for path, names in allowed.items()]
+
+
+def _options(path: str, allowed: str) -> HTTPRouteHandler:
+    @route(path, http_method=["OPTIONS"], status_code=200)
+    async def options() -> ASGIResponse:
+        return ASGIResponse(status_code=204, headers={"allow": allowed})
+
+    return options
+
+
 def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any]:
     """Return the OpenAPI document of these routes."""
     operations = [
@@ -126,6 +152,8 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
     for path, method, described in sorted(operations, key=lambda each: each[:2]):
         plain = path.replace(":str", "")
         paths.setdefault(plain, {})[str(method).lower()] = _operation(plain, str(method), described, schemas)
+        if method == "PATCH" and described.body:
+            definitions[described.body.__name__]["minProperties"] = 1
     tags = sorted({described.tag for _, _, described in operations})
     return {
         "openapi": "3.1.0",
@@ -195,6 +223,21 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+class _Precisely(GenerateJsonSchema):
+    """Describes the rules of texts that are checked by functions, too."""
+
+    def function_after_schema(self, schema: AfterValidatorFunctionSchema) -> JsonSchemaValue:
+        described = super().function_after_schema(schema)
+        pattern = PATTERNS.get(schema["function"]["function"])  # type: ignore[arg-type]
+        if pattern is None:
+            return described
+        return (
+            {**described, "allOf": [{"pattern": pattern}]}
+            if "pattern" in described
+            else {**described, "pattern": pattern}
+        )
+
+
 type _Schemas = dict[type[BaseModel], dict[str, Any]]
 
 
@@ -203,7 +246,11 @@ def _schemas(operations: Sequence[Operation]) -> tuple[_Schemas, dict[str, Any]]
     answers = {each.answer for each in operations if each.answer}
     bodies = {model for each in operations for model in (each.body, each.query) if model}
     wanted = [(model, "serialization") for model in answers] + [(model, "validation") for model in bodies]
-    found, whole = models_json_schema(sorted(wanted, key=lambda each: each[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
+    found, whole = models_json_schema(
+        sorted(wanted, key=lambda each: each[0].__name__),  # type: ignore[arg-type]
+        ref_template=_REF,
+        schema_generator=_Precisely,
+    )
     return {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}, whole.get(
         "$defs", {}
     )
@@ -234,7 +281,7 @@ def _parameters(path: str, method: str, described: Operation) -> list[dict[str, 
         for name in names
     ]
     if described.query:
-        properties = described.query.model_json_schema(ref_template=_REF)["properties"]
+        properties = described.query.model_json_schema(ref_template=_REF, schema_generator=_Precisely)["properties"]
         for name, info in described.query.model_fields.items():
             schema = {
                 key: value for key, value in properties[name].items() if key not in ("title", "default", "description")
@@ -264,7 +311,12 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
         "headers": _named(*described.headers, "X-Trace-Id"),
     }
     if described.answer:
-        good["content"] = {described.media: {"schema": schemas[described.answer]}}
+        good["content"] = {described.media: {"schema": _content(described.media, schemas[described.answer])}}
+    if described.links:
+        good["links"] = {
+            id: {"operationId": id, "parameters": {name: _expression(at) for name, at in takes.items()}}
+            for id, takes in described.links.items()
+        }
     found = {str(described.status): good}
     if described.if_none_match:
         found["304"] = {"description": "It is what you have.", "headers": _named("ETag", "X-Trace-Id")}
@@ -285,6 +337,19 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
     return found
+
+
+def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a body; of a stream, that of each event in it."""
+    if media != EVENTS:
+        return schema
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    fields = {"id": {"type": "string"}, "event": {"type": "string"}, "retry": {"type": "integer"}, "data": data}
+    return {"type": "object", "properties": fields, "required": ["data"]}
+
+
+def _expression(at: str) -> str:
+    return f"$response.body#{at}" if at.startswith("/") else at
 
 
 def _named(*headers: str) -> dict[str, Any]:

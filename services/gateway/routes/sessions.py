@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import Via
-from contracts.refusals import Conflict, NotFound
+from contracts.refusals import AlreadyAnswered, Conflict, CsrfFailed, NotFound, Unauthenticated
 from contracts.texts import Email
 from services.gateway.domain import PASSWORD_LEAST, PASSWORD_MOST
 from services.gateway.routes.bodies import Given, promise, read
@@ -43,6 +43,7 @@ class Acceptance(Given):
     answer=answers.SignedIn,
     status=201,
     headers=("Set-Cookie",),
+    refusals=(Unauthenticated, CsrfFailed),
     open=True,
 )
 async def sign_in(request: Request[Any, Any, Any]) -> ASGIResponse:
@@ -89,7 +90,7 @@ async def who_am_i(request: Request[Any, Any, Any]) -> ASGIResponse:
     answer=answers.SignedIn,
     status=201,
     headers=("Set-Cookie",),
-    refusals=(NotFound, Conflict),
+    refusals=(NotFound, Conflict, AlreadyAnswered, Unauthenticated, CsrfFailed),
     open=True,
     keyed=True,
 )

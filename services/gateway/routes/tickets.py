@@ -32,7 +32,7 @@ from contracts.tickets import (
 )
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query, read
-from services.gateway.routes.operations import W, operation
+from services.gateway.routes.operations import HERE, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
 from services.gateway.routes.workspaces import Cursor, Page
@@ -143,6 +143,9 @@ async def _assigned(desk: Desk, visitor: Visitor, user_id: UUID | None) -> Perso
     headers=("ETag", "Location"),
     refusals=(NotFound, NotAllowed),
     keyed=True,
+    links={
+        id: HERE | {"ticket": "/id"} for id in ("get_ticket", "change_ticket", "add_note", "list_notes", "read_history")
+    },
 )
 async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Open a ticket."""

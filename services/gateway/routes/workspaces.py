@@ -12,7 +12,7 @@ from contracts.base import Role
 from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, StaleVersion, Taken
 from contracts.texts import Email, Line, Name
 from services.gateway.routes.bodies import Given, promise, query, read
-from services.gateway.routes.operations import API, W, operation
+from services.gateway.routes.operations import API, HERE, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import base_url, desk_of, inside, signed_in
 from services.gateway.usecases import answers
@@ -62,6 +62,7 @@ class Page(Given):
     headers=("ETag", "Location"),
     refusals=(Taken,),
     keyed=True,
+    links={"get_workspace": {"workspace": "/id"}},
 )
 async def create_workspace(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Make a workspace."""
@@ -97,6 +98,7 @@ async def get_workspace(request: Request[Any, Any, Any], workspace: FromPath[str
     query=Page,
     answer=answers.MemberPage,
     refusals=(NotFound,),
+    links={"change_role": HERE | {"user": "/items/0/id"}, "remove_member": HERE | {"user": "/items/0/id"}},
 )
 async def list_members(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return one page of members."""
@@ -116,6 +118,7 @@ async def list_members(request: Request[Any, Any, Any], workspace: FromPath[str]
     status=201,
     refusals=(NotFound, NotAllowed, Conflict, AlreadyAnswered),
     keyed=True,
+    links={"accept_invitation": {"token": "/token"}},
 )
 async def invite(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Make a link that lets somebody in."""
