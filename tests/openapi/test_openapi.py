@@ -1,4 +1,4 @@
-"""The API does what its description says: Schemathesis tries every operation with good and bad data, and in sequences."""
+"""What the API says of itself is so: Schemathesis tries every operation with good data, bad data, and in sequences."""
 
 import asyncio
 import json

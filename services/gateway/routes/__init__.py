@@ -10,7 +10,8 @@ from litestar.types import ASGIApp
 from chassis.telemetry import Metrics
 from services.gateway.routes import dead_letters, ledger, live, notifications, schemas, sessions, tickets, workspaces
 from services.gateway.routes.door import Door
-from services.gateway.routes.operations import API, describe, methods
+from services.gateway.routes.operations import API, describe
+from services.gateway.routes.options import options
 from services.gateway.routes.problems import answer_exception
 from services.gateway.routes.visitors import Desk
 
@@ -44,7 +45,7 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[*methods(_HANDLERS), home, openapi, *schemas.HANDLERS, *_HANDLERS],
+        route_handlers=[*options(_HANDLERS), home, openapi, *schemas.HANDLERS, *_HANDLERS],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,

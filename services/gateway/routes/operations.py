@@ -7,11 +7,9 @@ from typing import Any, get_origin
 
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
-from litestar.response.base import ASGIResponse
 from litestar.types import AnyCallable
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core.core_schema import AfterValidatorFunctionSchema
+from pydantic.json_schema import models_json_schema
 
 from contracts.refusals import (
     CsrfFailed,
@@ -27,7 +25,8 @@ from contracts.refusals import (
     Unavailable,
     WrongMediaType,
 )
-from contracts.texts import PATTERNS
+from services.gateway.domain import Scope
+from services.gateway.routes.precisely import Precisely
 from services.gateway.routes.problems import MEDIA_TYPE
 
 API = "/api/v1"
@@ -95,6 +94,10 @@ class Operation:
     headers: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Which operation takes what of the answer, by parameter: a JSON pointer into the body, or another expression."""
+    scope: str | None = None
+    """What an API token must be allowed for it: one of `Scope`."""
+    in_person: bool = False
+    """Whether it takes a person who signed in: it concerns their own account, or what no program may decide."""
     open: bool = False
     """Whether nobody needs to be signed in."""
     keyed: bool = False
@@ -102,6 +105,15 @@ class Operation:
     if_none_match: bool = False
     resumes: bool = False
     media: str = field(default="application/json")
+
+    def __post_init__(self) -> None:
+        """Refuse an operation that does not say who may call it, or names a scope that there is not."""
+        if (self.scope is not None) + self.in_person + self.open != 1:
+            msg = f"{self.id}: name its scope, or say that it is open or takes a person"
+            raise TypeError(msg)
+        if self.scope is not None and self.scope not in {each.value for each in Scope}:
+            msg = f"{self.id}: {self.scope!r} is no scope"
+            raise TypeError(msg)
 
 
 def operation(
@@ -119,23 +131,6 @@ def operation(
     described = Operation(id=id, tag=tag, summary=summary, answer=answer, status=status, **more)
     # Litestar takes its own status only for handlers that return data; ours return whole answers.
     return route(path, http_method=[method], status_code=200, opt={"operation": described})  # type: ignore[list-item]
-
-
-def methods(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Return what answers OPTIONS: Litestar's own would name the first method of an address alone."""
-    allowed: dict[str, set[str]] = {}
-    for handler in handlers:
-        for path in handler.paths:
-            allowed.setdefault(path, {"OPTIONS"}).update(map(str, handler.http_methods))
-    return [_options(path, ", ".join(sorted(names))) for path, names in allowed.items()]
-
-
-def _options(path: str, allowed: str) -> HTTPRouteHandler:
-    @route(path, http_method=["OPTIONS"], status_code=200)
-    async def options() -> ASGIResponse:
-        return ASGIResponse(status_code=204, headers={"allow": allowed})
-
-    return options
 
 
 def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any]:
@@ -223,21 +218,6 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
-class _Precisely(GenerateJsonSchema):
-    """Describes the rules of texts that are checked by functions, too."""
-
-    def function_after_schema(self, schema: AfterValidatorFunctionSchema) -> JsonSchemaValue:
-        described = super().function_after_schema(schema)
-        pattern = PATTERNS.get(schema["function"]["function"])  # type: ignore[arg-type]
-        if pattern is None:
-            return described
-        return (
-            {**described, "allOf": [{"pattern": pattern}]}
-            if "pattern" in described
-            else {**described, "pattern": pattern}
-        )
-
-
 type _Schemas = dict[type[BaseModel], dict[str, Any]]
 
 
@@ -249,7 +229,7 @@ def _schemas(operations: Sequence[Operation]) -> tuple[_Schemas, dict[str, Any]]
     found, whole = models_json_schema(
         sorted(wanted, key=lambda each: each[0].__name__),  # type: ignore[arg-type]
         ref_template=_REF,
-        schema_generator=_Precisely,
+        schema_generator=Precisely,
     )
     return {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}, whole.get(
         "$defs", {}
@@ -266,6 +246,8 @@ def _operation(path: str, method: str, described: Operation, schemas: _Schemas) 
     }
     if described.open:
         document["security"] = []
+    elif described.scope:
+        document["security"] = [{"bearer": [described.scope]}, {"cookie": []}]
     if described.body:
         document["requestBody"] = {
             "required": True,
@@ -281,7 +263,7 @@ def _parameters(path: str, method: str, described: Operation) -> list[dict[str, 
         for name in names
     ]
     if described.query:
-        properties = described.query.model_json_schema(ref_template=_REF, schema_generator=_Precisely)["properties"]
+        properties = described.query.model_json_schema(ref_template=_REF, schema_generator=Precisely)["properties"]
         for name, info in described.query.model_fields.items():
             schema = {
                 key: value for key, value in properties[name].items() if key not in ("title", "default", "description")
