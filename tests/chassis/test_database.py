@@ -24,7 +24,7 @@ PURPOSES = {
     "chassis": {
         "relay",
         "dead letters without a workspace",
-        "forget answers to idempotency keys",
+        "forget what is kept for a while",
         "tell the log again",
     },
     "gateway": {
