@@ -192,6 +192,36 @@ async def test_a_pooled_connection_forgets_whose_it_was(vault: Vault) -> None:
         await database.close()
 
 
+async def test_who_closes_lets_go_of_every_connection_also_of_those_at_work(vault: Vault) -> None:
+    database = Database(vault.urls.app, "gateway", pool=2)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with database.transaction(a_workspace()) as tx:
+            begun.set()
+            await go_on.wait()
+            await note_down(tx, "too late")
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    await _enter(database)
+    connections = list(database._connections)
+    assert [connection.is_closed() for connection in connections] == [False, False]
+
+    await database.close()
+    assert [connection.is_closed() for connection in connections] == [True, True]
+    go_on.set()
+    with pytest.raises(DBAPIError) as cut:
+        await working
+    assert is_weather(cut.value)
+
+    # As one that was being opened meanwhile.
+    with pytest.raises(DBAPIError) as late:
+        await _enter(database)
+    assert is_weather(late.value)
+    assert all(connection.is_closed() for connection in database._connections)
+
+
 async def test_every_table_with_a_workspace_stands_behind_the_wall(vault: Vault) -> None:
     session = await asyncpg.connect(vault.urls.owner)
     try:
@@ -382,7 +412,7 @@ async def test_who_waits_for_a_connection_longer_than_five_seconds_is_told_so_by
     try:
         async with database.transaction("one"):
             with pytest.raises(Exception, match="QueuePool limit") as raised:
-                await asyncio.wait_for(_enter(database), 2)
+                await _enter(database)
         assert is_weather(raised.value)
     finally:
         await database.close()
