@@ -166,22 +166,26 @@ async def test_what_the_broker_lost_is_asked_again_of_its_owner(
 ) -> None:
     owner = Owner()
     database = Database(tickets_urls.app, "tickets", pool=2)
-    lost = Desk(database, owner.workspace)
-    # As if the relay had numbered and sent them, and the stream had been lost since: all in one commit.
-    async with database.every_workspace("test") as tx:
-        await tx.execute(text("select pg_advisory_xact_lock(hashtextextended('relay', 0))"))
-        for _ in range(3):
-            await lost.create()
-        await tx.execute(
-            text(
-                "update event_log as e set position = n, sent_at = now() from"
-                " (select id, row_number() over (order by seq) as n from event_log where workspace_id = :ws) as nth"
-                " where e.id = nth.id and e.workspace_id = :ws"
-            ),
-            {"ws": owner.workspace},
-        )
-        await tx.execute(text("insert into positions (workspace_id, last) values (:ws, 3)"), {"ws": owner.workspace})
-    await database.close()
+    try:
+        lost = Desk(database, owner.workspace)
+        # As if the relay had numbered and sent them, and the stream had been lost since: all in one commit.
+        async with database.every_workspace("test") as tx:
+            await tx.execute(text("select pg_advisory_xact_lock(hashtextextended('relay', 0))"))
+            for _ in range(3):
+                await lost.create()
+            await tx.execute(
+                text(
+                    "update event_log as e set position = n, sent_at = now() from"
+                    " (select id, row_number() over (order by seq) as n from event_log where workspace_id = :ws) as nth"
+                    " where e.id = nth.id and e.workspace_id = :ws"
+                ),
+                {"ws": owner.workspace},
+            )
+            await tx.execute(
+                text("insert into positions (workspace_id, last) values (:ws, 3)"), {"ws": owner.workspace}
+            )
+    finally:
+        await database.close()
 
     await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="After the loss"))
 

@@ -279,15 +279,17 @@ async def test_what_a_ledger_lacks_is_filled_and_its_consumer_goes_on_after_it(
     workspace = await a_log(world, live)
     assert await tools.rebuild(empty.database, nats_url=world.nats_url, say=lambda _: None) == 0
     owners = Database(empty.owner_url, "activity", pool=1)
-    async with owners.transaction(workspace) as tx:
-        for statement in (
-            "alter table entries disable trigger user",
-            "delete from entry_texts where seq > 1",
-            "delete from entries where seq > 1",
-            "alter table entries enable trigger user",
-        ):
-            await tx.execute(text(statement))
-    await owners.close()
+    try:
+        async with owners.transaction(workspace) as tx:
+            for statement in (
+                "alter table entries disable trigger user",
+                "delete from entry_texts where seq > 1",
+                "delete from entries where seq > 1",
+                "alter table entries enable trigger user",
+            ):
+                await tx.execute(text(statement))
+    finally:
+        await owners.close()
 
     said: list[str] = []
     assert await tools.rebuild(empty.database, nats_url=world.nats_url, say=said.append) == 0

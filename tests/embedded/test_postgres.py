@@ -189,9 +189,11 @@ async def test_a_service_gets_its_database_once_and_its_passwords_each_time(serv
 async def test_sqlalchemy_reads_the_same_address(server: EmbeddedPostgres) -> None:
     await server.ensure_database("alchemy", OWNER, APP)
     engine = create_async_engine(server.url("alchemy", "app", APP).replace("postgresql:", "postgresql+asyncpg:"))
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("SELECT current_user"))).scalar_one() == "alchemy_app"
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("SELECT current_user"))).scalar_one() == "alchemy_app"
+    finally:
+        await engine.dispose()
 
 
 async def test_a_password_stands_in_no_command_line_and_no_log(directory: Path) -> None:

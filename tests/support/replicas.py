@@ -258,7 +258,9 @@ def completed(service: Service) -> Service:
 async def running(*services: Service) -> AsyncIterator[None]:
     """Services that are started together and always stopped."""
     try:
-        await asyncio.gather(*(service.start() for service in services))
+        async with asyncio.TaskGroup() as starting:  # none goes on starting while the others are stopped
+            for service in services:
+                starting.create_task(service.start())
         yield
     finally:
         await asyncio.gather(*(service.stop() for service in services))
