@@ -58,6 +58,8 @@ _TEXTS = text(
 
 # Classes of PostgreSQL errors that pass: connection, transaction rollback, resources, intervention, system.
 _WEATHER = ("08", "40", "53", "55P03", "57", "58")
+# The driver's own words for a lost session; the latter while the server has said so, but has not yet hung up.
+_LOST_SESSION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def driver_url(url: str) -> str:
@@ -78,7 +80,7 @@ def is_weather(error: BaseException) -> bool:
         )
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
-    return isinstance(error, (OSError, TimeoutError, PoolTimeout, asyncpg.InterfaceError, NatsError, Unavailable))
+    return isinstance(error, (OSError, TimeoutError, PoolTimeout, *_LOST_SESSION, NatsError, Unavailable))
 
 
 def _forget_details(context: ExceptionContext) -> None:

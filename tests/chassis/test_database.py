@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from chassis.database import Database, Transaction, is_weather
 from contracts.base import IdempotencyKey
 from contracts.tickets import NotePage
+from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, PostgresServer, Urls
 from tests.support.plumbing import plumbed
 from tests.support.replicas import HEARD, a_fact, a_workspace, heard, note_down
@@ -381,6 +382,30 @@ async def test_a_lost_session_is_weather_and_the_next_transaction_has_another(va
             await tx.execute(text("select pg_terminate_backend(pg_backend_pid())"))
     assert is_weather(raised.value)
     assert await heard(vault.database, a_workspace()) == []
+
+
+async def test_a_session_whose_end_was_told_but_not_yet_seen_is_weather(vault: Vault) -> None:
+    session, asking = await asyncpg.connect(vault.urls.app), list[asyncio.Task[str]]()
+    try:
+        where = {"pid": session.get_server_pid()}
+        session._transport.pause_reading()  # type: ignore[attr-defined]
+
+        async def gone() -> bool:
+            async with vault.transaction(a_workspace()) as tx:
+                await tx.execute(text("select pg_terminate_backend(:pid)"), where)
+                return not await tx.scalar(text("select count(*) from pg_stat_activity where pid = :pid"), where)
+
+        await eventually(gone)
+        # What the server said last is read in the loop's next turn, that it hung up in the one after the next; what is
+        # called soon begins between them, as does all that wakes up in a process that was frozen.
+        session._transport.resume_reading()  # type: ignore[attr-defined]
+        asyncio.get_running_loop().call_soon(lambda: asking.append(asyncio.create_task(session.execute("select 1"))))
+        (asked,) = await eventually(lambda: asking)
+        with pytest.raises(asyncpg.InternalClientError, match="another operation") as raised:
+            await asked
+        assert is_weather(raised.value)
+    finally:
+        session.terminate()
 
 
 async def test_a_store_that_cannot_be_reached_is_weather(tmp_path: Path) -> None:
