@@ -36,7 +36,7 @@ async def gateway(broker: NatsServer) -> AsyncIterator[Client]:
     await nats.close()
 
 
-async def entries(live: Ledger, owner: Owner, many: int, within: float = 10) -> list[int]:
+async def entries(live: Ledger, owner: Owner, many: int, within: float = 15) -> list[int]:
     """The seqs of a book, once there are as many."""
 
     async def there() -> list[int] | None:
@@ -107,7 +107,7 @@ async def test_the_gateway_can_follow_what_is_recorded(
 
     await publish(broker.url_for("tickets"), owner.story(2))
 
-    seen = [EntryRecorded.model_validate_json((await follower.next_msg(timeout=5)).data) for _ in range(2)]
+    seen = [EntryRecorded.model_validate_json((await follower.next_msg(timeout=15)).data) for _ in range(2)]
     assert [(event.seq, event.entry_audience.value) for event in seen] == [(1, "team"), (2, "everyone")]
     await follower.unsubscribe()
 
@@ -189,7 +189,7 @@ async def test_what_the_broker_lost_is_asked_again_of_its_owner(
 
     await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="After the loss"))
 
-    assert await entries(live, owner, 4, within=15) == [1, 2, 3, 4]
+    assert await entries(live, owner, 4) == [1, 2, 3, 4]
     assert (await live.feed(owner)).items[-1].data["subject"] == "After the loss"
     assert (await live.verify(owner)).ok
 

@@ -77,6 +77,7 @@ async def test_a_bug_that_stays_is_buried_without_its_words_and_those_behind_it_
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "_FIRST_DELAY", 0.001)
+    monkeypatch.setattr(lanes, "_TICK", 0.01)
     ws, calls = a_workspace(), list[float]()
     desk.script.hears[ws] = failing(8, lambda: KeyError("somebody's words"), calls)
 
@@ -93,6 +94,7 @@ async def test_weather_is_never_buried_however_long_it_lasts_and_does_not_count_
 ) -> None:
     monkeypatch.setattr(lanes, "_FIRST_DELAY", 0.001)
     monkeypatch.setattr(lanes, "_LAST_DELAY_OF_WEATHER", 0.001)
+    monkeypatch.setattr(lanes, "_TICK", 0.01)
     ws, calls = a_workspace(), list[float]()
     desk.script.hears[ws] = failing(
         21, lambda: RuntimeError("a bug") if len(calls) == 21 else ConnectionError("rain"), calls
@@ -454,7 +456,7 @@ async def test_a_stream_that_was_made_anew_begins_its_numbers_again_and_nothing_
                         bodies = [row["body"] for row in await tx.all(text("select body from dead_letters"))]
                         return f"{age} rubbish".encode() in bodies
 
-                await eventually(told, within=15)
+                await eventually(told)
             await api(chaos, "STREAM.DELETE.INTAKE")
             await provision(broker.url_for(PROVISIONER))
         async with running(tickets := a_tickets(settings_for(broker, "tickets", tickets_urls))):
