@@ -4,18 +4,25 @@ from chassis.bus import Bus
 from contracts.gateway import MemberInvited, MemberJoined, MemberRemoved, RoleChanged, WorkspaceCreated
 from contracts.notifications import CountUnread, MarkRead, ReadInbox
 from contracts.tickets import (
+    AgentReplied,
     Assigned,
     CommentAdded,
     ContactLinked,
     ContactUnlinked,
     ConversationLinked,
+    ConversationUnlinked,
+    CustomerMessage,
     DescriptionChanged,
+    FollowUpOpened,
     NoteAdded,
+    NotePinned,
     PriorityChanged,
     StatusChanged,
     SubjectChanged,
     TagsChanged,
     TicketCreated,
+    TicketDeleted,
+    TicketRestored,
     Unassigned,
 )
 from services.notifications import usecases
@@ -27,6 +34,13 @@ _NOBODY_IS_TOLD = (
     ContactLinked,
     ContactUnlinked,
     ConversationLinked,
+    ConversationUnlinked,
+    CustomerMessage,
+    AgentReplied,
+    TicketDeleted,
+    TicketRestored,
+    FollowUpOpened,
+    NotePinned,
     WorkspaceCreated,
     MemberInvited,
 )
