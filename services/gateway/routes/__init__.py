@@ -8,7 +8,20 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
-from services.gateway.routes import dead_letters, ledger, live, notifications, schemas, sessions, tickets, workspaces
+from services.gateway.routes import (
+    dead_letters,
+    invitations,
+    ledger,
+    live,
+    members,
+    notifications,
+    passwords,
+    schemas,
+    sessions,
+    tickets,
+    tokens,
+    workspaces,
+)
 from services.gateway.routes.door import Door
 from services.gateway.routes.operations import API, describe
 from services.gateway.routes.problems import answer_exception
@@ -18,7 +31,11 @@ __all__ = ["Desk", "web"]
 
 _HANDLERS = (
     *sessions.HANDLERS,
+    *passwords.HANDLERS,
     *workspaces.HANDLERS,
+    *members.HANDLERS,
+    *invitations.HANDLERS,
+    *tokens.HANDLERS,
     *tickets.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,

@@ -1,6 +1,6 @@
 """Remembers: tickets and what lies beside them, one workspace at a time."""
 
-from services.tickets.store.intake import asked, standing, workspace
+from services.tickets.store.intake import asked, forget_workspace, standing, workspace
 from services.tickets.store.lists import page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.people import contact, conversation, meet
@@ -10,6 +10,7 @@ __all__ = [
     "asked",
     "contact",
     "conversation",
+    "forget_workspace",
     "has_note",
     "insert",
     "load",

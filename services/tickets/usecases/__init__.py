@@ -1,6 +1,6 @@
 """What can be asked of tickets: load, decide, save, announce."""
 
-from services.tickets.usecases.intake import remember_workspace, request_ticket
+from services.tickets.usecases.intake import forget_workspace, remember_workspace, request_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
 from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
@@ -9,6 +9,7 @@ __all__ = [
     "add_note",
     "change_ticket",
     "create_ticket",
+    "forget_workspace",
     "get_dead_letter",
     "get_ticket",
     "list_dead_letters",
