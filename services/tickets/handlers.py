@@ -8,13 +8,21 @@ from contracts.gateway import WorkspaceCreated
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
+    ChangeAssistant,
     ChangeTicket,
+    CreateAssistant,
     CreateTicket,
+    DeleteAssistant,
+    FindAssistant,
+    GetAssistant,
     GetDeadLetter,
+    GetIdentitySecret,
     GetTicket,
+    ListAssistants,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    RotateIdentitySecret,
     TicketRequested,
 )
 from services.tickets import usecases
@@ -30,10 +38,22 @@ def listen(bus: Bus) -> None:
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
+    _assistants(bus)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     _not_built_yet(bus)
+
+
+def _assistants(bus: Bus) -> None:
+    bus.answers(CreateAssistant)(usecases.create_assistant)
+    bus.answers(GetAssistant)(usecases.get_assistant)
+    bus.answers(ListAssistants)(usecases.list_assistants)
+    bus.answers(ChangeAssistant)(usecases.change_assistant)
+    bus.answers(DeleteAssistant)(usecases.delete_assistant)
+    bus.answers(GetIdentitySecret)(usecases.get_identity_secret)
+    bus.answers(RotateIdentitySecret)(usecases.rotate_identity_secret)
+    bus.answers(FindAssistant)(usecases.find_assistant)
 
 
 def _not_built_yet(bus: Bus) -> None:

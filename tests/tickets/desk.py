@@ -14,13 +14,21 @@ from contracts.base import Caller, Command, Query, Request, Role, TicketEvent, u
 from contracts.gateway import WorkspaceCreated
 from contracts.tickets import (
     AddNote,
+    AssistantSnapshot,
+    ChangeAssistant,
     ChangeTicket,
+    CreateAssistant,
     CreateTicket,
+    DeleteAssistant,
+    GetAssistant,
     GetDeadLetter,
+    GetIdentitySecret,
     GetTicket,
+    ListAssistants,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    RotateIdentitySecret,
     Status,
     TicketChange,
     TicketPage,
@@ -31,6 +39,15 @@ from services.tickets import usecases
 from tests.contracts.test_samples import SAMPLES
 from tests.tickets.builders import caller
 
+ASSISTANTS: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
+    CreateAssistant: usecases.create_assistant,
+    ChangeAssistant: usecases.change_assistant,
+    DeleteAssistant: usecases.delete_assistant,
+    GetAssistant: usecases.get_assistant,
+    ListAssistants: usecases.list_assistants,
+    GetIdentitySecret: usecases.get_identity_secret,
+    RotateIdentitySecret: usecases.rotate_identity_secret,
+}
 USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
     CreateTicket: usecases.create_ticket,
     GetTicket: usecases.get_ticket,
@@ -40,6 +57,7 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     ListNotes: usecases.list_notes,
     ListDeadLetters: usecases.list_dead_letters,
     GetDeadLetter: usecases.get_dead_letter,
+    **ASSISTANTS,
 }
 
 
@@ -120,7 +138,7 @@ class Desk:
         async with self.database.transaction(self.workspace) as tx:
             await usecases.request_ticket(message, Origin(self.workspace, integration, id), tx)
 
-    async def told(self, ticket: TicketSnapshot) -> list[dict[str, Any]]:
+    async def told(self, ticket: TicketSnapshot | AssistantSnapshot) -> list[dict[str, Any]]:
         """What the log says of the ticket, oldest first; words are sealed."""
         async with self.database.transaction(self.workspace) as tx:
             rows = await tx.all(

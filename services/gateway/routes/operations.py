@@ -70,6 +70,7 @@ _PATHS = {
     "ticket": "Id or number of the ticket.",
     "token": "The secret part of the invitation's link.",
     "user": "Id of the member.",
+    "assistant": "Id of the assistant.",
     "letter": "Id of the dead letter.",
 }
 

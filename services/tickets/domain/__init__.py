@@ -1,5 +1,8 @@
 """Decides: plain Python and contracts, no clock, no chance, nothing that waits."""
 
+from services.tickets.domain.assistant import KIND as ASSISTANT
+from services.tickets.domain.assistant import Assistant
+from services.tickets.domain.identity import check as check_identity
 from services.tickets.domain.policy import (
     allowed,
     audience_of,
@@ -14,14 +17,17 @@ from services.tickets.domain.status import HIDDEN, MOVES, moves, right_for
 from services.tickets.domain.ticket import By, Ticket
 
 __all__ = [
+    "ASSISTANT",
     "HIDDEN",
     "MOVES",
+    "Assistant",
     "By",
     "Contact",
     "Ticket",
     "TicketState",
     "allowed",
     "audience_of",
+    "check_identity",
     "integration",
     "moves",
     "require",
