@@ -45,14 +45,16 @@ class Sent[Body: BaseModel]:
     key: IdempotencyKey | None
 
 
-async def read[Body: BaseModel](request: Request[Any, Any, Any], model: type[Body]) -> Sent[Body]:
-    """Read the body as `model`.
+async def read[Body: BaseModel](
+    request: Request[Any, Any, Any], model: type[Body], *, most: int = MOST_BYTES
+) -> Sent[Body]:
+    """Read the body, of at most so many bytes, as `model`.
 
     Raises WrongMediaType, TooLarge, Malformed for what is no plain JSON, and Invalid with the fields at fault.
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await _collect(request)
+    raw = await _collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
@@ -126,9 +128,9 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def _collect(request: Request[Any, Any, Any]) -> bytes:
+async def _collect(request: Request[Any, Any, Any], most: int) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge
     body = bytearray()
     try:
@@ -139,7 +141,7 @@ async def _collect(request: Request[Any, Any, Any]) -> bytes:
                 if message["type"] != "http.request":
                     raise Malformed("The body ended early.")
                 body += message["body"]
-                if len(body) > MOST_BYTES:
+                if len(body) > most:
                     raise TooLarge
                 more = message["more_body"]
     except TimeoutError:
