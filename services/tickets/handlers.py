@@ -15,7 +15,9 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MessageReceived,
     TicketRequested,
+    TicketUpdated,
 )
 from services.tickets import usecases
 
@@ -32,6 +34,8 @@ def listen(bus: Bus) -> None:
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
+    bus.hears(TicketUpdated)(usecases.update_ticket)
+    bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     _not_built_yet(bus)
 

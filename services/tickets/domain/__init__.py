@@ -1,5 +1,9 @@
 """Decides: plain Python and contracts, no clock, no chance, nothing that waits."""
 
+from services.tickets.domain.contact import KnownContact
+from services.tickets.domain.conversation import Conversation, reads_conversation, require_reply, require_team
+from services.tickets.domain.facts import By
+from services.tickets.domain.outside import update_from_outside
 from services.tickets.domain.policy import (
     allowed,
     audience_of,
@@ -11,22 +15,28 @@ from services.tickets.domain.policy import (
 )
 from services.tickets.domain.state import Contact, TicketState
 from services.tickets.domain.status import HIDDEN, MOVES, moves, right_for
-from services.tickets.domain.ticket import By, Ticket
+from services.tickets.domain.ticket import Ticket
 
 __all__ = [
     "HIDDEN",
     "MOVES",
     "By",
     "Contact",
+    "Conversation",
+    "KnownContact",
     "Ticket",
     "TicketState",
     "allowed",
     "audience_of",
     "integration",
     "moves",
+    "reads_conversation",
     "require",
     "require_creation",
     "require_desk",
+    "require_reply",
+    "require_team",
     "right_for",
     "sees_addresses",
+    "update_from_outside",
 ]

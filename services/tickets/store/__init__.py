@@ -1,24 +1,71 @@
 """Remembers: tickets and what lies beside them, one workspace at a time."""
 
-from services.tickets.store.intake import asked, standing, workspace
+from services.tickets.store.contacts import (
+    add_contact,
+    contact,
+    contact_at,
+    contact_called,
+    delete_contact,
+    hold_contact,
+    is_shown,
+    known_contact,
+    require_free,
+    save_contact,
+)
+from services.tickets.store.conversations import (
+    add_message,
+    begin_conversation,
+    conversation,
+    follow_up_days,
+    has_assistant,
+    has_heard,
+    hold_conversation,
+    hold_external,
+    keep_address,
+    links,
+    name_contact,
+    time_of,
+)
+from services.tickets.store.intake import asked, is_deleted, knows_workspace, opened, workspace
 from services.tickets.store.lists import page
 from services.tickets.store.notes import has_note, note_page
-from services.tickets.store.people import contact, conversation, meet
-from services.tickets.store.tickets import insert, load, missed, next_number, save
+from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
 
 __all__ = [
+    "add_contact",
+    "add_message",
     "asked",
+    "begin_conversation",
     "contact",
+    "contact_at",
+    "contact_called",
     "conversation",
+    "delete_contact",
+    "follow_up_days",
+    "has_assistant",
+    "has_heard",
     "has_note",
+    "hold_contact",
+    "hold_conversation",
+    "hold_external",
     "insert",
+    "is_deleted",
+    "is_shown",
+    "keep_address",
+    "known_contact",
+    "knows_workspace",
+    "links",
     "load",
-    "meet",
+    "load_linked",
     "missed",
+    "name_contact",
     "next_number",
     "note_page",
+    "opened",
     "page",
+    "require_free",
     "save",
-    "standing",
+    "save_contact",
+    "time_of",
     "workspace",
 ]
