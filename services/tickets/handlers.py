@@ -22,8 +22,10 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MessageReceived,
     RotateIdentitySecret,
     TicketRequested,
+    TicketUpdated,
 )
 from services.tickets import usecases
 
@@ -41,6 +43,8 @@ def listen(bus: Bus) -> None:
     _assistants(bus)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
+    bus.hears(TicketUpdated)(usecases.update_ticket)
+    bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     _not_built_yet(bus)
 

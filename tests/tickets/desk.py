@@ -17,6 +17,7 @@ from contracts.tickets import (
     AssistantSnapshot,
     ChangeAssistant,
     ChangeTicket,
+    ConversationRef,
     CreateAssistant,
     CreateTicket,
     DeleteAssistant,
@@ -35,9 +36,12 @@ from contracts.tickets import (
     TicketRequested,
     TicketSnapshot,
 )
-from services.tickets import usecases
+from services.tickets import store, usecases
+from services.tickets.domain import Contact
+from services.tickets.usecases import talk
+from services.tickets.usecases.meeting import meet
 from tests.contracts.test_samples import SAMPLES
-from tests.tickets.builders import caller
+from tests.tickets.builders import by, caller
 
 ASSISTANTS: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
     CreateAssistant: usecases.create_assistant,
@@ -154,3 +158,17 @@ class Desk:
 
 def types_of(facts: list[dict[str, Any]] | list[TicketEvent]) -> list[str]:
     return [fact["type"] if isinstance(fact, dict) else fact.TYPE for fact in facts]
+
+
+async def a_kim(tx: Transaction, name: str = "Kim", email: str | None = "kim@example.com") -> Contact:
+    """A contact, met."""
+    return await meet(tx, by(caller(workspace=tx.workspace_id)), name=name, email=email)
+
+
+async def a_chat(tx: Transaction, integration: str, external_id: str, url: str | None) -> ConversationRef:
+    """A conversation of another system, begun."""
+    me = by(caller(workspace=tx.workspace_id))
+    begun = await talk.begin_conversation(tx, me, id=uuid7(), integration=integration, external_id=external_id, url=url)
+    known = begun or await store.hold_external(tx, integration, external_id)
+    assert known is not None
+    return known.ref

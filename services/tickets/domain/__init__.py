@@ -2,7 +2,11 @@
 
 from services.tickets.domain.assistant import KIND as ASSISTANT
 from services.tickets.domain.assistant import Assistant
+from services.tickets.domain.contact import KnownContact
+from services.tickets.domain.conversation import Conversation, reads_conversation, require_reply, require_team
+from services.tickets.domain.facts import By
 from services.tickets.domain.identity import check as check_identity
+from services.tickets.domain.outside import update_from_outside
 from services.tickets.domain.policy import (
     allowed,
     audience_of,
@@ -14,7 +18,7 @@ from services.tickets.domain.policy import (
 )
 from services.tickets.domain.state import Contact, TicketState
 from services.tickets.domain.status import HIDDEN, MOVES, moves, right_for
-from services.tickets.domain.ticket import By, Ticket
+from services.tickets.domain.ticket import Ticket
 
 __all__ = [
     "ASSISTANT",
@@ -23,6 +27,8 @@ __all__ = [
     "Assistant",
     "By",
     "Contact",
+    "Conversation",
+    "KnownContact",
     "Ticket",
     "TicketState",
     "allowed",
@@ -30,9 +36,13 @@ __all__ = [
     "check_identity",
     "integration",
     "moves",
+    "reads_conversation",
     "require",
     "require_creation",
     "require_desk",
+    "require_reply",
+    "require_team",
     "right_for",
     "sees_addresses",
+    "update_from_outside",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import UUID
 
-from contracts.base import Audience, Caller, Subject
+from contracts.base import Caller, RecordEvent, Subject
 from contracts.refusals import Invalid
 from contracts.tickets import (
     AssistantChange,
@@ -16,8 +16,8 @@ from contracts.tickets import (
     IdentitySecretRotated,
     WidgetSettings,
 )
+from services.tickets.domain.facts import By, of_record
 from services.tickets.domain.policy import require_desk
-from services.tickets.domain.ticket import By
 
 KIND = "assistant"
 
@@ -49,7 +49,7 @@ class Assistant:
             created_at=by.now,
             updated_at=by.now,
         )
-        return made, AssistantCreated(**_said(made, by), name=name, new=widget)
+        return made, AssistantCreated(**_said(AssistantCreated, made, by), name=name, new=widget)
 
     def change(self, change: AssistantChange, caller: Caller, by: By) -> tuple["Assistant", AssistantChanged | None]:
         """Change what is named; values that stay are no fact. Raises NotAllowed, or Invalid for a null."""
@@ -61,20 +61,31 @@ class Assistant:
         if (name, widget) == (self.name, self.widget):
             return self, None
         changed = replace(self, name=name, widget=widget, version=self.version + 1, updated_at=by.now)
-        fact = AssistantChanged(**_said(changed, by), old_name=self.name, name=name, old=self.widget, new=widget)
+        fact = AssistantChanged(
+            **_said(AssistantChanged, changed, by),
+            old_name=self.name,
+            name=name,
+            old=self.widget,
+            new=widget,
+        )
         return changed, fact
 
     def delete(self, caller: Caller, by: By) -> tuple["Assistant", AssistantDeleted]:
         """Remove it. Raises NotAllowed."""
         require_desk(caller)
         gone = replace(self, version=self.version + 1, updated_at=by.now)
-        return gone, AssistantDeleted(**_said(gone, by), name=self.name)
+        return gone, AssistantDeleted(**_said(AssistantDeleted, gone, by), name=self.name)
 
     def rotate(self, caller: Caller, by: By) -> tuple["Assistant", IdentitySecretRotated]:
         """Let it have another identity secret, which no fact holds. Raises NotAllowed."""
         require_desk(caller)
         rotated = replace(self, version=self.version + 1, updated_at=by.now)
-        return rotated, IdentitySecretRotated(**_said(rotated, by))
+        return rotated, IdentitySecretRotated(**_said(IdentitySecretRotated, rotated, by))
+
+    @property
+    def subject(self) -> Subject:
+        """The assistant as its own facts name it."""
+        return Subject(kind=KIND, id=str(self.id), version=self.version)
 
     @property
     def snapshot(self) -> AssistantSnapshot:
@@ -89,19 +100,5 @@ class Assistant:
         )
 
 
-def _said(assistant: Assistant, by: By) -> dict[str, Any]:
-    record = Subject(kind=KIND, id=str(assistant.id), version=assistant.version)
-    return said(assistant.workspace_id, record, Audience.ADMINS, by)
-
-
-def said(workspace_id: str, subject: Subject, audience: Audience, by: By) -> dict[str, Any]:
-    """Return what every fact about a record says: who, why, when and to whom."""
-    return {
-        "at": by.now,
-        "workspace_id": workspace_id,
-        "actor": by.actor,
-        "via": by.via,
-        "cause": by.cause,
-        "audience": audience,
-        "subject": subject,
-    }
+def _said(kind: type[RecordEvent], assistant: Assistant, by: By) -> dict[str, Any]:
+    return of_record(kind, assistant.workspace_id, assistant.subject, by)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from contracts.base import ActorKind, Audience, Caller, Person, Role, TicketEvent
+from contracts.base import ActorKind, Audience, Caller, Person, RecordEvent, Role, TicketEvent
 from contracts.refusals import NotAllowed
 from contracts.tickets import Action, Allowed, Status
 from services.tickets.domain.status import moves, right_for
@@ -65,7 +65,7 @@ def integration(workspace_id: str, name: str) -> Caller:
     )
 
 
-def audience_of(fact: type[TicketEvent]) -> Audience:
+def audience_of(fact: type[TicketEvent] | type[RecordEvent]) -> Audience:
     """Return who may see a fact of this type: the team's own words stay with the team, the rest is for everyone."""
     return fact.AUDIENCE
 

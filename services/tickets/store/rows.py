@@ -5,13 +5,13 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from contracts.base import Person, Role
-from contracts.tickets import ConversationRef, Priority, Status
+from contracts.tickets import ConversationRef, Priority, Status, TicketRef
 from services.tickets.domain import Contact, TicketState
 
 TICKET = """
     t.id, t.workspace_id, t.number, t.version, t.subject, t.status, t.status_before_spam, t.priority,
     t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags,
-    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at
+    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at, t.follow_up_of
 """
 """The columns of a ticket `t`, but for its description."""
 
@@ -21,7 +21,8 @@ BESIDE = """
          order by l.ticket_version)
      from ticket_conversations l
      join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
-     where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations
+     where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations,
+    (select o.number from tickets o where o.workspace_id = t.workspace_id and o.id = t.follow_up_of) as follow_up_number
 """
 """What lies beside a ticket `t` in other tables, its contact as `c`."""
 
@@ -49,6 +50,7 @@ def state_of(row: RowMapping) -> TicketState:
         first_response_at=row["first_response_at"],
         resolved_at=row["resolved_at"],
         closed_at=row["closed_at"],
+        follow_up_of=TicketRef(id=row["follow_up_of"], number=row["follow_up_number"]) if row["follow_up_of"] else None,
     )
 
 
@@ -74,6 +76,7 @@ def values_of(state: TicketState) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
+        "follow_up_of": state.follow_up_of.id if state.follow_up_of else None,
     }
 
 

@@ -12,7 +12,14 @@ from chassis.database import Transaction
 from chassis.outbox import events_since
 from contracts.base import TicketEvent
 from contracts.refusals import Conflict, NotFound
-from contracts.tickets import CommentAdded, ConversationLinked, DescriptionChanged, NoteAdded, SubjectChanged
+from contracts.tickets import (
+    CommentAdded,
+    ConversationLinked,
+    ConversationUnlinked,
+    DescriptionChanged,
+    NoteAdded,
+    SubjectChanged,
+)
 from services.tickets.domain import Ticket
 from services.tickets.store.notes import add_note
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of, values_of
@@ -29,20 +36,27 @@ _NEXT_NUMBER = text(
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
 _LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
+_LOCK_LINKED = text("""
+    select t.id from ticket_conversations l
+    join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
+    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null
+    order by t.id for update of t
+""")
 _LOCK_NUMBER = text("select id from tickets where workspace_id = :ws and number = :ref for update")
 _LOAD = f"select t.description, {TICKET}, {BESIDE} from tickets t {CONTACT} where t.workspace_id = :ws"  # noqa: S608 - constants
 _LOAD_ID = text(_LOAD + " and t.id = :ref")
+_LOAD_MANY = text(_LOAD + " and t.id = any(cast(:ids as uuid[])) and t.deleted_at is null order by t.id")
 _LOAD_NUMBER = text(_LOAD + " and t.number = :ref")
 _INSERT = text("""
     with added as (
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
             assignee_id, assignee_name, assignee_role, contact_id, tags,
-            created_at, updated_at, first_response_at, resolved_at, closed_at
+            created_at, updated_at, first_response_at, resolved_at, closed_at, follow_up_of
         ) values (
             :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
             :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
-            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at
+            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :follow_up_of
         ) on conflict (workspace_id, id) do nothing returning workspace_id, id
     ), found_by as (
         insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
@@ -63,6 +77,10 @@ _FIND_BY = text("update ticket_search set words = :words where workspace_id = :w
 _LINK = text(
     "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version)"
     " values (:ws, :ticket, :conversation, :version)"
+)
+_UNLINK = text(
+    "delete from ticket_conversations"
+    " where workspace_id = :ws and ticket_id = :ticket and conversation_id = :conversation"
 )
 
 
@@ -86,6 +104,17 @@ async def load(tx: Transaction, ref: str, *, for_update: bool = False) -> Ticket
     if row is None:
         raise NotFound
     return Ticket(state_of(row))
+
+
+async def load_linked(tx: Transaction, conversation_id: UUID) -> list[Ticket]:
+    """Return the tickets that a conversation is linked to, but for deleted ones; nobody changes them before the commit.
+
+    Whoever wants them holds the conversation first. They are locked by id, so that nobody waits in a circle.
+    """
+    where = {"ws": tx.workspace_id, "conversation": conversation_id}
+    ids = [row["id"] for row in await tx.all(_LOCK_LINKED, where)]
+    rows = await tx.all(_LOAD_MANY, {"ws": tx.workspace_id, "ids": ids}) if ids else ()
+    return [Ticket(state_of(row)) for row in rows]
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
@@ -125,17 +154,15 @@ async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
     for fact in facts:
         match fact:
             case ConversationLinked():
-                await tx.execute(
-                    _LINK,
-                    {
-                        "ws": fact.workspace_id,
-                        "ticket": fact.ticket_id,
-                        "conversation": fact.new.id,
-                        "version": fact.version,
-                    },
-                )
+                await tx.execute(_LINK, _tie(fact, fact.new.id) | {"version": fact.version})
+            case ConversationUnlinked():
+                await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
+
+
+def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:
+    return {"ws": fact.workspace_id, "ticket": fact.ticket_id, "conversation": conversation_id}
 
 
 def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:

@@ -10,7 +10,7 @@ from services.tickets.usecases.assistants import (
     list_assistants,
     rotate_identity_secret,
 )
-from services.tickets.usecases.intake import remember_workspace, request_ticket
+from services.tickets.usecases.intake import receive_message, remember_workspace, request_ticket, update_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
 from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
@@ -31,7 +31,9 @@ __all__ = [
     "list_dead_letters",
     "list_notes",
     "list_tickets",
+    "receive_message",
     "remember_workspace",
     "request_ticket",
     "rotate_identity_secret",
+    "update_ticket",
 ]

@@ -51,5 +51,6 @@ def shown(state: TicketState, caller: Caller) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
+        "follow_up_of": state.follow_up_of,
         "allowed": domain.allowed(caller, state),
     }

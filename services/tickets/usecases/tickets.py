@@ -5,6 +5,7 @@ from contracts.refusals import Invalid
 from contracts.tickets import ChangeTicket, CreateTicket, GetTicket, ListTickets, TicketPage, TicketRow, TicketSnapshot
 from services.tickets import domain, store
 from services.tickets.domain import Contact, Ticket
+from services.tickets.usecases.meeting import meet
 from services.tickets.usecases.shown import by, require_version, shown, snapshot
 
 
@@ -57,7 +58,8 @@ async def _who_asks(command: CreateTicket, tx: Transaction) -> Contact | None:
     if command.contact_id and command.contact:
         raise Invalid.field("contact", "ambiguous", "give contact or contact_id, not both")
     if command.contact:
-        return await store.meet(tx, command.contact.name, command.contact.email)
+        who = command.contact
+        return await meet(tx, by(command), name=who.name, email=who.email, verified=True)
     if command.contact_id is None:
         return None
     if contact := await store.contact(tx, command.contact_id):

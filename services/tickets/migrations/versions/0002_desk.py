@@ -23,11 +23,14 @@ def _contacts() -> None:
         alter table contacts
             add version int not null default 1 check (version > 0),
             add updated_at timestamptz,
-            add verified boolean not null default false
+            add verified boolean not null default false,
+            add words text
     """)
     op.execute("alter table contacts no force row level security")
-    op.execute("update contacts set updated_at = created_at")
-    op.execute("alter table contacts alter updated_at set not null, alter version drop default")
+    op.execute("update contacts set updated_at = created_at, words = lower(name) || ' ' || coalesce(email_key, '')")
+    op.execute("alter table contacts alter updated_at set not null, alter words set not null")
+    op.execute("alter table contacts alter version drop default")
+    op.execute("comment on column contacts.words is 'Name and address, folded: where a search looks'")
     op.execute("alter table contacts alter verified drop default")
     op.execute("""
         create table contact_sources (
