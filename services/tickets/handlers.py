@@ -23,7 +23,11 @@ from contracts.tickets import (
     ListNotes,
     ListTickets,
     MessageReceived,
+    OpenVisitorTicket,
+    PostVisitorMessage,
+    ReadVisitorConversation,
     RotateIdentitySecret,
+    StartConversation,
     TicketRequested,
     TicketUpdated,
 )
@@ -41,6 +45,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
     _assistants(bus)
+    _visitors(bus)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(TicketUpdated)(usecases.update_ticket)
@@ -58,6 +63,13 @@ def _assistants(bus: Bus) -> None:
     bus.answers(GetIdentitySecret)(usecases.get_identity_secret)
     bus.answers(RotateIdentitySecret)(usecases.rotate_identity_secret)
     bus.answers(FindAssistant)(usecases.find_assistant)
+
+
+def _visitors(bus: Bus) -> None:
+    bus.answers(StartConversation)(usecases.start_conversation)
+    bus.answers(PostVisitorMessage)(usecases.post_visitor_message)
+    bus.answers(OpenVisitorTicket)(usecases.open_visitor_ticket)
+    bus.answers(ReadVisitorConversation)(usecases.read_visitor_conversation)
 
 
 def _not_built_yet(bus: Bus) -> None:

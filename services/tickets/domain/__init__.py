@@ -19,6 +19,7 @@ from services.tickets.domain.policy import (
 from services.tickets.domain.state import Contact, TicketState
 from services.tickets.domain.status import HIDDEN, MOVES, moves, right_for
 from services.tickets.domain.ticket import Ticket
+from services.tickets.domain.visiting import Visitor
 
 __all__ = [
     "ASSISTANT",
@@ -31,6 +32,7 @@ __all__ = [
     "KnownContact",
     "Ticket",
     "TicketState",
+    "Visitor",
     "allowed",
     "audience_of",
     "check_identity",

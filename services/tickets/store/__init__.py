@@ -41,6 +41,13 @@ from services.tickets.store.intake import asked, is_deleted, knows_workspace, op
 from services.tickets.store.lists import page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
+from services.tickets.store.visitors import (
+    first_words,
+    messages_after,
+    remember_visitor,
+    visitor,
+    visitor_tickets,
+)
 
 __all__ = [
     "add_assistant",
@@ -57,6 +64,7 @@ __all__ = [
     "conversation",
     "delete_contact",
     "find_assistant",
+    "first_words",
     "follow_up_days",
     "forget_nonces",
     "has_assistant",
@@ -75,17 +83,21 @@ __all__ = [
     "links",
     "load",
     "load_linked",
+    "messages_after",
     "missed",
     "name_contact",
     "next_number",
     "note_page",
     "opened",
     "page",
+    "remember_visitor",
     "require_free",
     "save",
     "save_assistant",
     "save_contact",
     "time_of",
     "use_nonce",
+    "visitor",
+    "visitor_tickets",
     "workspace",
 ]

@@ -14,6 +14,13 @@ from services.tickets.usecases.intake import receive_message, remember_workspace
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
 from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
+from services.tickets.usecases.visitors import (
+    forget_nonces,
+    open_visitor_ticket,
+    post_visitor_message,
+    read_visitor_conversation,
+    start_conversation,
+)
 
 __all__ = [
     "add_note",
@@ -23,6 +30,7 @@ __all__ = [
     "create_ticket",
     "delete_assistant",
     "find_assistant",
+    "forget_nonces",
     "get_assistant",
     "get_dead_letter",
     "get_identity_secret",
@@ -31,9 +39,13 @@ __all__ = [
     "list_dead_letters",
     "list_notes",
     "list_tickets",
+    "open_visitor_ticket",
+    "post_visitor_message",
+    "read_visitor_conversation",
     "receive_message",
     "remember_workspace",
     "request_ticket",
     "rotate_identity_secret",
+    "start_conversation",
     "update_ticket",
 ]
