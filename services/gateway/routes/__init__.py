@@ -11,12 +11,17 @@ from chassis.telemetry import Metrics
 from services.gateway.routes import (
     assistants,
     dead_letters,
+    invitations,
     ledger,
     live,
+    members,
     notifications,
+    passwords,
     schemas,
     sessions,
     tickets,
+    tokens,
+    widget,
     workspaces,
 )
 from services.gateway.routes.door import Door
@@ -28,13 +33,18 @@ __all__ = ["Desk", "web"]
 
 _HANDLERS = (
     *sessions.HANDLERS,
+    *passwords.HANDLERS,
     *workspaces.HANDLERS,
+    *members.HANDLERS,
+    *invitations.HANDLERS,
+    *tokens.HANDLERS,
     *tickets.HANDLERS,
     *assistants.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"
 
@@ -55,7 +65,7 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS],
+        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS, widget.preflight],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,

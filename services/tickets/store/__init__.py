@@ -37,7 +37,7 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
-from services.tickets.store.intake import asked, is_deleted, knows_workspace, opened, workspace
+from services.tickets.store.intake import asked, end_workspace, is_deleted, knows_workspace, opened, workspace
 from services.tickets.store.lists import page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
@@ -63,6 +63,7 @@ __all__ = [
     "contact_called",
     "conversation",
     "delete_contact",
+    "end_workspace",
     "find_assistant",
     "first_words",
     "follow_up_days",

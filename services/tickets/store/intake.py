@@ -1,5 +1,6 @@
 """Remembers which workspaces there are, and what other systems asked for before."""
 
+import datetime as dt
 from uuid import UUID
 
 from sqlalchemy import text
@@ -8,7 +9,7 @@ from chassis.database import Transaction
 from contracts.tickets import TicketRequested
 from services.tickets.domain import Ticket
 
-_KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws)")
+_KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws and deleted_at is null)")
 _OPENED = text(
     "select ticket_id from intake_sources"
     " where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id"
@@ -22,6 +23,11 @@ _WORKSPACE = text(
     "insert into workspaces (workspace_id, name, slug) values (:ws, :name, :slug)"
     " on conflict (workspace_id) do update set name = excluded.name, slug = excluded.slug"
 )
+
+_ENDED = text("""
+    insert into workspaces (workspace_id, name, slug, deleted_at) values (:ws, :name, :slug, :at)
+    on conflict (workspace_id) do update set deleted_at = excluded.deleted_at
+""")
 
 
 async def knows_workspace(tx: Transaction) -> bool:
@@ -59,3 +65,8 @@ async def asked(tx: Transaction, integration: str, kind: str, external_id: str, 
 async def workspace(tx: Transaction, name: str, slug: str) -> None:
     """Remember a workspace, or what it is called now."""
     await tx.execute(_WORKSPACE, {"ws": tx.workspace_id, "name": name, "slug": slug})
+
+
+async def end_workspace(tx: Transaction, name: str, slug: str, at: dt.datetime) -> None:
+    """Remember that a workspace has ended."""
+    await tx.execute(_ENDED, {"ws": tx.workspace_id, "name": name, "slug": slug, "at": at})

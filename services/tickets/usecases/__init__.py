@@ -10,7 +10,13 @@ from services.tickets.usecases.assistants import (
     list_assistants,
     rotate_identity_secret,
 )
-from services.tickets.usecases.intake import receive_message, remember_workspace, request_ticket, update_ticket
+from services.tickets.usecases.intake import (
+    end_workspace,
+    receive_message,
+    remember_workspace,
+    request_ticket,
+    update_ticket,
+)
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
 from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
@@ -29,6 +35,7 @@ __all__ = [
     "create_assistant",
     "create_ticket",
     "delete_assistant",
+    "end_workspace",
     "find_assistant",
     "forget_nonces",
     "get_assistant",

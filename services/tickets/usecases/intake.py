@@ -5,7 +5,7 @@ from dataclasses import replace
 from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.refusals import AssistantNotFound, Deleted
 from contracts.tickets import (
     Author,
@@ -119,6 +119,11 @@ async def update_ticket(message: TicketUpdated, origin: Origin, tx: Transaction)
 async def remember_workspace(event: WorkspaceCreated, tx: Transaction) -> None:
     """Know from now on that there is such a workspace."""
     await store.workspace(tx, event.name, event.slug)
+
+
+async def end_workspace(event: WorkspaceDeleted, tx: Transaction) -> None:
+    """Take nothing in for this workspace any more, and let nobody find its assistants."""
+    await store.end_workspace(tx, event.old.name, event.old.slug, event.at)
 
 
 async def _require_workspace(tx: Transaction) -> None:

@@ -84,7 +84,8 @@ async def open_visitor_ticket(command: OpenVisitorTicket, tx: Transaction) -> Vi
     by = _by(command, visitor)
     await store.remember_visitor(tx, visitor)
     number = await store.next_number(tx)
-    contact = conversation.contact or await _met(tx, visitor, by, by_name=True)
+    nobody_yet = conversation.contact is None
+    contact = None if visitor.identified else await _met(tx, visitor, by, by_name=nobody_yet)
     ticket = await talk.open_from_conversation(
         tx,
         conversation,
