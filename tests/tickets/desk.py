@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -29,7 +30,11 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    OpenVisitorTicket,
+    PostVisitorMessage,
+    ReadVisitorConversation,
     RotateIdentitySecret,
+    StartConversation,
     Status,
     TicketChange,
     TicketPage,
@@ -51,6 +56,10 @@ ASSISTANTS: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[Base
     ListAssistants: usecases.list_assistants,
     GetIdentitySecret: usecases.get_identity_secret,
     RotateIdentitySecret: usecases.rotate_identity_secret,
+    StartConversation: usecases.start_conversation,
+    PostVisitorMessage: usecases.post_visitor_message,
+    OpenVisitorTicket: usecases.open_visitor_ticket,
+    ReadVisitorConversation: usecases.read_visitor_conversation,
 }
 USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
     CreateTicket: usecases.create_ticket,
@@ -142,12 +151,13 @@ class Desk:
         async with self.database.transaction(self.workspace) as tx:
             await usecases.request_ticket(message, Origin(self.workspace, integration, id), tx)
 
-    async def told(self, ticket: TicketSnapshot | AssistantSnapshot) -> list[dict[str, Any]]:
-        """What the log says of the ticket, oldest first; words are sealed."""
+    async def told(self, ticket: TicketSnapshot | AssistantSnapshot | UUID) -> list[dict[str, Any]]:
+        """What the log says of the ticket or another record, oldest first; words are sealed."""
+        id = ticket if isinstance(ticket, UUID) else ticket.id
         async with self.database.transaction(self.workspace) as tx:
             rows = await tx.all(
                 text("select type, version, body from event_log where about_id = :id order by version"),
-                {"id": str(ticket.id)},
+                {"id": str(id)},
             )
         return [{"type": row["type"].rpartition(".")[2], **row["body"]} for row in rows]
 

@@ -65,7 +65,8 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS, widget.preflight],
+        # First, for Litestar answers OPTIONS itself wherever nobody does yet.
+        route_handlers=[widget.preflight, home, openapi, *schemas.HANDLERS, *_HANDLERS],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,

@@ -185,7 +185,7 @@ def _origin(request: Request[Any, Any, Any]) -> str | None:
 @route(
     [f"{WIDGET}/config", f"{WIDGET}/conversations", _TALK, f"{_TALK}/messages", f"{_TALK}/ticket", f"{WIDGET}/events"],
     http_method=["OPTIONS"],
-    status_code=204,
+    status_code=200,  # as Litestar reads it; the answer has its own
 )
 async def preflight(request: Request[Any, Any, Any], assistant: FromPath[str]) -> ASGIResponse:
     """Tell a browser what a page of its origin may ask; that an assistant is not there is said to the question."""
