@@ -38,7 +38,9 @@ PURPOSES = {
         "purge of what is over",
         "session look-up",
         "sign-in",
+        "visitor look-up",
     },
+    "tickets": {"purge of identity nonces"},
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""
 

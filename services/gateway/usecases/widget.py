@@ -33,7 +33,7 @@ from services.gateway.usecases.limits import Limiter
 
 # Why a transaction may see every workspace.
 VISITOR_LOOK_UP = "visitor look-up"
-VISITORS_PURGE = "purge of visitor tokens"
+VISITORS_PURGE = "purge of what is over"
 
 
 @dataclass(frozen=True, slots=True)
