@@ -8,16 +8,27 @@ from contracts.gateway import WorkspaceCreated
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
+    ChangeContact,
     ChangeTicket,
+    CreateContact,
     CreateTicket,
+    DeleteContact,
+    GetContact,
+    GetConversation,
     GetDeadLetter,
     GetTicket,
+    LinkConversation,
+    ListContacts,
+    ListConversations,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MakeTicket,
     MessageReceived,
+    PostMessage,
     TicketRequested,
     TicketUpdated,
+    UnlinkConversation,
 )
 from services.tickets import usecases
 
@@ -32,6 +43,17 @@ def listen(bus: Bus) -> None:
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
+    bus.answers(CreateContact)(usecases.create_contact)
+    bus.answers(ChangeContact)(usecases.change_contact)
+    bus.answers(DeleteContact)(usecases.delete_contact)
+    bus.answers(GetContact)(usecases.get_contact)
+    bus.answers(ListContacts)(usecases.list_contacts)
+    bus.answers(ListConversations)(usecases.list_conversations)
+    bus.answers(GetConversation)(usecases.get_conversation)
+    bus.answers(PostMessage)(usecases.post_message)
+    bus.answers(MakeTicket)(usecases.make_ticket)
+    bus.answers(LinkConversation)(usecases.link_conversation)
+    bus.answers(UnlinkConversation)(usecases.unlink_conversation)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(TicketUpdated)(usecases.update_ticket)

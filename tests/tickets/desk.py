@@ -14,19 +14,30 @@ from contracts.base import Caller, Command, Query, Request, Role, TicketEvent, u
 from contracts.gateway import WorkspaceCreated
 from contracts.tickets import (
     AddNote,
+    ChangeContact,
     ChangeTicket,
     ConversationRef,
+    CreateContact,
     CreateTicket,
+    DeleteContact,
+    GetContact,
+    GetConversation,
     GetDeadLetter,
     GetTicket,
+    LinkConversation,
+    ListContacts,
+    ListConversations,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MakeTicket,
+    PostMessage,
     Status,
     TicketChange,
     TicketPage,
     TicketRequested,
     TicketSnapshot,
+    UnlinkConversation,
 )
 from services.tickets import store, usecases
 from services.tickets.domain import Contact
@@ -44,6 +55,17 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     ListNotes: usecases.list_notes,
     ListDeadLetters: usecases.list_dead_letters,
     GetDeadLetter: usecases.get_dead_letter,
+    CreateContact: usecases.create_contact,
+    ChangeContact: usecases.change_contact,
+    DeleteContact: usecases.delete_contact,
+    GetContact: usecases.get_contact,
+    ListContacts: usecases.list_contacts,
+    ListConversations: usecases.list_conversations,
+    GetConversation: usecases.get_conversation,
+    PostMessage: usecases.post_message,
+    MakeTicket: usecases.make_ticket,
+    LinkConversation: usecases.link_conversation,
+    UnlinkConversation: usecases.unlink_conversation,
 }
 
 

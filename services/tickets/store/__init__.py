@@ -5,6 +5,7 @@ from services.tickets.store.contacts import (
     contact,
     contact_at,
     contact_called,
+    contact_since,
     delete_contact,
     hold_contact,
     is_shown,
@@ -26,10 +27,18 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
+from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, is_deleted, knows_workspace, opened, workspace
 from services.tickets.store.lists import page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
+from services.tickets.store.transcripts import (
+    conversation_page,
+    conversation_row,
+    first_words,
+    messages_after,
+    transcript,
+)
 
 __all__ = [
     "add_contact",
@@ -39,8 +48,13 @@ __all__ = [
     "contact",
     "contact_at",
     "contact_called",
+    "contact_page",
+    "contact_since",
     "conversation",
+    "conversation_page",
+    "conversation_row",
     "delete_contact",
+    "first_words",
     "follow_up_days",
     "has_assistant",
     "has_heard",
@@ -57,6 +71,7 @@ __all__ = [
     "links",
     "load",
     "load_linked",
+    "messages_after",
     "missed",
     "name_contact",
     "next_number",
@@ -67,5 +82,6 @@ __all__ = [
     "save",
     "save_contact",
     "time_of",
+    "transcript",
     "workspace",
 ]

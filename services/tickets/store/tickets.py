@@ -165,9 +165,15 @@ def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:
     return {"ws": fact.workspace_id, "ticket": fact.ticket_id, "conversation": conversation_id}
 
 
-def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
+def reference(ref: str) -> tuple[bool, UUID | int]:
+    """Return whether a ticket is meant by its id, and the id or number; raises NotFound for what names nothing."""
     if _UUID.fullmatch(ref):
-        return True, {"ws": tx.workspace_id, "ref": UUID(ref)}
+        return True, UUID(ref)
     if _NUMBER.fullmatch(ref) and int(ref) <= LARGEST_NUMBER:
-        return False, {"ws": tx.workspace_id, "ref": int(ref)}
+        return False, int(ref)
     raise NotFound
+
+
+def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
+    by_id, name = reference(ref)
+    return by_id, {"ws": tx.workspace_id, "ref": name}

@@ -1,5 +1,20 @@
 """What can be asked of tickets: load, decide, save, announce."""
 
+from services.tickets.usecases.contacts import (
+    change_contact,
+    create_contact,
+    delete_contact,
+    get_contact,
+    list_contacts,
+)
+from services.tickets.usecases.conversations import (
+    get_conversation,
+    link_conversation,
+    list_conversations,
+    make_ticket,
+    post_message,
+    unlink_conversation,
+)
 from services.tickets.usecases.intake import receive_message, remember_workspace, request_ticket, update_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
@@ -7,15 +22,26 @@ from services.tickets.usecases.tickets import change_ticket, create_ticket, get_
 
 __all__ = [
     "add_note",
+    "change_contact",
     "change_ticket",
+    "create_contact",
     "create_ticket",
+    "delete_contact",
+    "get_contact",
+    "get_conversation",
     "get_dead_letter",
     "get_ticket",
+    "link_conversation",
+    "list_contacts",
+    "list_conversations",
     "list_dead_letters",
     "list_notes",
     "list_tickets",
+    "make_ticket",
+    "post_message",
     "receive_message",
     "remember_workspace",
     "request_ticket",
+    "unlink_conversation",
     "update_ticket",
 ]
