@@ -69,6 +69,8 @@ _PATHS = {
     "workspace": "Id or slug of the workspace.",
     "ticket": "Id or number of the ticket.",
     "token": "The secret part of the invitation's link.",
+    "contact": "Id of the contact.",
+    "conversation": "Id of the conversation.",
     "user": "Id of the member.",
     "letter": "Id of the dead letter.",
 }
@@ -83,6 +85,8 @@ class Operation:
     summary: str
     answer: type[BaseModel] | None
     status: int
+    also: tuple[int, ...] = ()
+    """Other good statuses that the same answer may have."""
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
@@ -204,6 +208,7 @@ _PROBLEM: dict[str, Any] = {
         },
         "version": {"type": "integer", "description": "The current version."},
         "id": {"type": "string", "description": "What the first request made."},
+        "url": {"type": ["string", "null"], "description": "Where this is done instead."},
         "retry_after": {"type": "number", "description": "Seconds to wait."},
     },
 }
@@ -282,6 +287,7 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
     if described.answer:
         good["content"] = {described.media: {"schema": schemas[described.answer]}}
     found = {str(described.status): good}
+    found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:
         found["304"] = {"description": "It is what you have.", "headers": _named("ETag", "X-Trace-Id")}
     by_status: dict[int, list[str]] = {}
