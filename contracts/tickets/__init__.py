@@ -33,6 +33,7 @@ from contracts.tickets.assistants import (
     WidgetSettings,
 )
 from contracts.tickets.bulk import (
+    MOST_IDS,
     MOST_TICKETS,
     BulkItem,
     BulkOutcome,
@@ -163,6 +164,7 @@ from contracts.tickets.shapes import (
 __all__ = [
     "ACTIVE",
     "INTAKE",
+    "MOST_IDS",
     "MOST_TICKETS",
     "TICKETS",
     "Action",
