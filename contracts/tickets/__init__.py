@@ -134,6 +134,7 @@ from contracts.tickets.requests import (
 )
 from contracts.tickets.settings import (
     ChangeSettings,
+    Days,
     GetSettings,
     SettingsChange,
     SettingsChanged,
@@ -214,6 +215,7 @@ __all__ = [
     "CreateContact",
     "CreateTicket",
     "CustomerMessage",
+    "Days",
     "DeadLetterPage",
     "DeleteAssistant",
     "DeleteContact",
