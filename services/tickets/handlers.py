@@ -9,13 +9,19 @@ from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
     ChangeContact,
+    ChangeSettings,
     ChangeTicket,
+    ChangeTickets,
+    CountTickets,
     CreateContact,
     CreateTicket,
     DeleteContact,
+    DeleteTicket,
+    GetBulk,
     GetContact,
     GetConversation,
     GetDeadLetter,
+    GetSettings,
     GetTicket,
     LinkConversation,
     ListContacts,
@@ -24,8 +30,10 @@ from contracts.tickets import (
     ListNotes,
     ListTickets,
     MakeTicket,
+    MarkNotSpam,
     MessageReceived,
     PostMessage,
+    RestoreTicket,
     TicketRequested,
     TicketUpdated,
     UnlinkConversation,
@@ -38,7 +46,15 @@ def listen(bus: Bus) -> None:
     bus.answers(CreateTicket)(usecases.create_ticket)
     bus.answers(GetTicket)(usecases.get_ticket)
     bus.answers(ListTickets)(usecases.list_tickets)
+    bus.answers(CountTickets)(usecases.count_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
+    bus.answers(DeleteTicket)(usecases.delete_ticket)
+    bus.answers(RestoreTicket)(usecases.restore_ticket)
+    bus.answers(MarkNotSpam)(usecases.mark_not_spam)
+    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(GetBulk)(usecases.get_bulk)
+    bus.answers(GetSettings)(usecases.get_settings)
+    bus.answers(ChangeSettings)(usecases.change_settings)
     bus.answers(AddNote)(usecases.add_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)

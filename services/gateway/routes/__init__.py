@@ -9,14 +9,18 @@ from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
 from services.gateway.routes import (
+    bulk,
     contacts,
     conversations,
     dead_letters,
+    deletion,
+    filters,
     ledger,
     live,
     notifications,
     schemas,
     sessions,
+    settings,
     tickets,
     workspaces,
 )
@@ -33,6 +37,10 @@ _HANDLERS = (
     *tickets.HANDLERS,
     *contacts.HANDLERS,
     *conversations.HANDLERS,
+    *filters.HANDLERS,
+    *deletion.HANDLERS,
+    *bulk.HANDLERS,
+    *settings.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,
     *dead_letters.HANDLERS,

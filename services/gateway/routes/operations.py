@@ -73,6 +73,7 @@ _PATHS = {
     "conversation": "Id of the conversation.",
     "user": "Id of the member.",
     "letter": "Id of the dead letter.",
+    "bulk": "Id of the bulk change.",
 }
 
 

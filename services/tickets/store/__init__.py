@@ -1,5 +1,17 @@
 """Remembers: tickets and what lies beside them, one workspace at a time."""
 
+from services.tickets.store.bulks import (
+    Done,
+    add_bulk,
+    bulk,
+    choose_filtered,
+    choose_ids,
+    finish,
+    others_in,
+    record,
+    running,
+    take_up,
+)
 from services.tickets.store.contacts import (
     add_contact,
     contact,
@@ -17,7 +29,6 @@ from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
     conversation,
-    follow_up_days,
     has_assistant,
     has_heard,
     hold_conversation,
@@ -28,10 +39,11 @@ from services.tickets.store.conversations import (
     time_of,
 )
 from services.tickets.store.directory import contact_page
-from services.tickets.store.intake import asked, is_deleted, knows_workspace, opened, workspace
-from services.tickets.store.lists import page
+from services.tickets.store.intake import asked, knows_workspace, opened, workspace
+from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
-from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
+from services.tickets.store.settings import save_settings, settings, settings_since
+from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
 from services.tickets.store.transcripts import (
     conversation_page,
     conversation_row,
@@ -39,12 +51,18 @@ from services.tickets.store.transcripts import (
     messages_after,
     transcript,
 )
+from services.tickets.store.untouched import untouched, workspaces_with_untouched
 
 __all__ = [
+    "Done",
+    "add_bulk",
     "add_contact",
     "add_message",
     "asked",
     "begin_conversation",
+    "bulk",
+    "choose_filtered",
+    "choose_ids",
     "contact",
     "contact_at",
     "contact_called",
@@ -53,9 +71,10 @@ __all__ = [
     "conversation",
     "conversation_page",
     "conversation_row",
+    "count",
     "delete_contact",
+    "finish",
     "first_words",
-    "follow_up_days",
     "has_assistant",
     "has_heard",
     "has_note",
@@ -63,13 +82,14 @@ __all__ = [
     "hold_conversation",
     "hold_external",
     "insert",
-    "is_deleted",
     "is_shown",
     "keep_address",
     "known_contact",
     "knows_workspace",
+    "life",
     "links",
     "load",
+    "load_all",
     "load_linked",
     "messages_after",
     "missed",
@@ -77,11 +97,20 @@ __all__ = [
     "next_number",
     "note_page",
     "opened",
+    "others_in",
     "page",
+    "record",
     "require_free",
+    "running",
     "save",
     "save_contact",
+    "save_settings",
+    "settings",
+    "settings_since",
+    "take_up",
     "time_of",
     "transcript",
+    "untouched",
     "workspace",
+    "workspaces_with_untouched",
 ]

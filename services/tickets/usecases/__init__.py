@@ -1,5 +1,6 @@
 """What can be asked of tickets: load, decide, save, announce."""
 
+from services.tickets.usecases.bulk import change_tickets, get_bulk, go_on
 from services.tickets.usecases.contacts import (
     change_contact,
     create_contact,
@@ -18,19 +19,38 @@ from services.tickets.usecases.conversations import (
 from services.tickets.usecases.intake import receive_message, remember_workspace, request_ticket, update_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
-from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
+from services.tickets.usecases.settings import change_settings, get_settings
+from services.tickets.usecases.tickets import (
+    change_ticket,
+    count_tickets,
+    create_ticket,
+    delete_ticket,
+    get_ticket,
+    list_tickets,
+    mark_not_spam,
+    restore_ticket,
+)
+from services.tickets.usecases.untouched import close_untouched
 
 __all__ = [
     "add_note",
     "change_contact",
+    "change_settings",
     "change_ticket",
+    "change_tickets",
+    "close_untouched",
+    "count_tickets",
     "create_contact",
     "create_ticket",
     "delete_contact",
+    "delete_ticket",
+    "get_bulk",
     "get_contact",
     "get_conversation",
     "get_dead_letter",
+    "get_settings",
     "get_ticket",
+    "go_on",
     "link_conversation",
     "list_contacts",
     "list_conversations",
@@ -38,10 +58,12 @@ __all__ = [
     "list_notes",
     "list_tickets",
     "make_ticket",
+    "mark_not_spam",
     "post_message",
     "receive_message",
     "remember_workspace",
     "request_ticket",
+    "restore_ticket",
     "unlink_conversation",
     "update_ticket",
 ]

@@ -20,7 +20,6 @@ from contracts.tickets import (
     MakeTicket,
     MessageSnapshot,
     PostMessage,
-    Priority,
     TicketSnapshot,
     UnlinkConversation,
 )
@@ -84,7 +83,7 @@ async def make_ticket(command: MakeTicket, tx: Transaction) -> TicketSnapshot:
         id=command.ticket_id,
         subject=command.subject or rules.subject_of(said or ""),
         description=command.description if command.description is not None else said or "",
-        priority=command.priority or Priority.NORMAL,
+        priority=command.priority,
         assignee=assignee,
         tags=command.tags,
         by=by(command),
