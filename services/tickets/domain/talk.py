@@ -100,7 +100,9 @@ def follow_up(
 def subject_of(body: str) -> str:
     """Return the subject of a ticket that is made of this message: its first words in one line."""
     line = " ".join("".join(" " if not each.isprintable() else each for each in body).split())
-    return line if len(line) <= _LONGEST_SUBJECT else line[: _LONGEST_SUBJECT - 1].rstrip() + "…"
+    if 0 < len(line) <= _LONGEST_SUBJECT:
+        return line
+    return line[: _LONGEST_SUBJECT - 1].rstrip() + "…"
 
 
 def _words(message: MessagePosted) -> dict[str, object]:
