@@ -9,27 +9,46 @@ from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
     ChangeAssistant,
+    ChangeContact,
+    ChangeSettings,
     ChangeTicket,
+    ChangeTickets,
+    CountTickets,
     CreateAssistant,
+    CreateContact,
     CreateTicket,
     DeleteAssistant,
+    DeleteContact,
+    DeleteTicket,
     FindAssistant,
     GetAssistant,
+    GetBulk,
+    GetContact,
+    GetConversation,
     GetDeadLetter,
     GetIdentitySecret,
+    GetSettings,
     GetTicket,
+    LinkConversation,
     ListAssistants,
+    ListContacts,
+    ListConversations,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MakeTicket,
+    MarkNotSpam,
     MessageReceived,
     OpenVisitorTicket,
+    PostMessage,
     PostVisitorMessage,
     ReadVisitorConversation,
+    RestoreTicket,
     RotateIdentitySecret,
     StartConversation,
     TicketRequested,
     TicketUpdated,
+    UnlinkConversation,
 )
 from services.tickets import usecases
 
@@ -39,13 +58,32 @@ def listen(bus: Bus) -> None:
     bus.answers(CreateTicket)(usecases.create_ticket)
     bus.answers(GetTicket)(usecases.get_ticket)
     bus.answers(ListTickets)(usecases.list_tickets)
+    bus.answers(CountTickets)(usecases.count_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
+    bus.answers(DeleteTicket)(usecases.delete_ticket)
+    bus.answers(RestoreTicket)(usecases.restore_ticket)
+    bus.answers(MarkNotSpam)(usecases.mark_not_spam)
+    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(GetBulk)(usecases.get_bulk)
+    bus.answers(GetSettings)(usecases.get_settings)
+    bus.answers(ChangeSettings)(usecases.change_settings)
     bus.answers(AddNote)(usecases.add_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
     _assistants(bus)
     _visitors(bus)
+    bus.answers(CreateContact)(usecases.create_contact)
+    bus.answers(ChangeContact)(usecases.change_contact)
+    bus.answers(DeleteContact)(usecases.delete_contact)
+    bus.answers(GetContact)(usecases.get_contact)
+    bus.answers(ListContacts)(usecases.list_contacts)
+    bus.answers(ListConversations)(usecases.list_conversations)
+    bus.answers(GetConversation)(usecases.get_conversation)
+    bus.answers(PostMessage)(usecases.post_message)
+    bus.answers(MakeTicket)(usecases.make_ticket)
+    bus.answers(LinkConversation)(usecases.link_conversation)
+    bus.answers(UnlinkConversation)(usecases.unlink_conversation)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(TicketUpdated)(usecases.update_ticket)

@@ -40,7 +40,11 @@ PURPOSES = {
         "sign-in",
         "visitor look-up",
     },
-    "tickets": {"purge of identity nonces"},
+    "tickets": {
+        "find bulk changes that go on",
+        "find tickets that lie untouched",
+        "purge of identity nonces",
+    },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""
 

@@ -136,7 +136,7 @@ async def test_a_new_assistant_is_read_and_told_whole(desk: Desk) -> None:
 
     assert (made.version, made.widget) == (1, WIDGET)
     assert await desk.ask(GetAssistant(caller=desk.who(), assistant_id=made.id)) == made
-    (fact,) = await desk.told(made)
+    (fact,) = await desk.told_of(made.id)
     assert (fact["type"], fact["audience"], fact["subject"]["kind"]) == ("assistant_created", "admins", "assistant")
     assert fact["new"]["allow_ticket_creation"] is True
     assert fact["new"]["greeting"].startswith("sha256:")
@@ -150,7 +150,7 @@ async def test_each_change_is_one_version_and_one_fact_with_both_settings_whole(
     after = await changed(desk, made, 1, name="Store", widget=new)
 
     assert (after.version, after.name, after.widget) == (2, "Store", new)
-    fact = (await desk.told(made))[-1]
+    fact = (await desk.told_of(made.id))[-1]
     assert (fact["type"], fact["version"], fact["subject"]["version"]) == ("assistant_changed", None, 2)
     assert (fact["old"]["colour"], fact["new"]["colour"]) == ("#aa0000", "#00aa00")
     assert (fact["old"]["require_contact_info"], fact["new"]["require_contact_info"]) == (False, True)
@@ -161,7 +161,7 @@ async def test_what_stays_as_it_is_is_no_fact(desk: Desk) -> None:
     made = await an_assistant(desk, widget=WIDGET)
 
     assert await changed(desk, made, name="Shop", widget=WIDGET) == made
-    assert len(await desk.told(made)) == 1
+    assert len(await desk.told_of(made.id)) == 1
 
 
 async def test_a_stale_version_is_told_what_was_missed(desk: Desk) -> None:
@@ -186,7 +186,7 @@ async def test_a_deleted_assistant_is_not_there_any_more(desk: Desk) -> None:
     gone = await desk.ask(DeleteAssistant(caller=desk.who(), assistant_id=made.id, expected_version=1))
 
     assert gone.version == 2
-    assert (await desk.told(made))[-1]["type"] == "assistant_deleted"
+    assert (await desk.told_of(made.id))[-1]["type"] == "assistant_deleted"
     requests: list[Request[Any]] = [
         GetAssistant(caller=desk.who(), assistant_id=made.id),
         GetIdentitySecret(caller=desk.who(), assistant_id=made.id),
@@ -218,7 +218,7 @@ async def test_only_those_who_run_the_desk_touch_assistants(desk: Desk, role: Ro
     for request in requests:
         with pytest.raises(NotAllowed):
             await desk.ask(request)
-    assert len(await desk.told(made)) == 1
+    assert len(await desk.told_of(made.id)) == 1
 
 
 async def test_assistants_are_listed_by_name_page_by_page_and_only_this_workspaces(desk: Desk) -> None:
@@ -280,7 +280,7 @@ async def test_a_rotated_secret_is_another_and_no_fact_holds_either(desk: Desk) 
     assert rotated.version == 2
     assert first.secret != second.secret
     assert min(len(first.secret), len(second.secret)) == 43
-    told = str(await desk.told(made))
+    told = str(await desk.told_of(made.id))
     assert "identity_secret_rotated" in told
     assert first.secret not in told
     assert second.secret not in told

@@ -26,6 +26,7 @@ from contracts.tickets import (
     AuthorKind,
     CreateAssistant,
     DeleteAssistant,
+    GetContact,
     GetIdentitySecret,
     Identity,
     MessageSnapshot,
@@ -117,7 +118,7 @@ async def test_what_a_visitor_says_is_read_by_them_in_order_and_told(desk: Desk)
         (AuthorKind.VISITOR, None, "Visitor")
     }
     assert (transcript.tickets, transcript.more) == ((), False)
-    told = await desk.told(begun.conversation_id)
+    told = await desk.told_of(begun.conversation_id)
     assert types_of(told) == ["conversation_started", "message_posted", "message_posted"]
     assert {(fact["via"], fact["actor"]["kind"], fact["actor"]["id"], fact["audience"]) for fact in told} == {
         ("widget", "contact", str(begun.conversation_id), "team")
@@ -129,7 +130,7 @@ async def test_a_conversation_may_begin_without_a_word(desk: Desk) -> None:
     begun = await site.start(None)
 
     assert begun.messages == (await site.read(begun)).messages == ()
-    assert types_of(await desk.told(begun.conversation_id)) == ["conversation_started"]
+    assert types_of(await desk.told_of(begun.conversation_id)) == ["conversation_started"]
 
 
 async def test_a_transcript_is_read_on_after_a_seq(desk: Desk) -> None:
@@ -166,7 +167,7 @@ async def test_nobody_but_its_visitor_reads_or_writes_in_a_conversation_this_way
         for request in asked:
             with pytest.raises(NotFound):
                 await desk.ask(request)
-    assert len(await desk.told(id)) == 2
+    assert len(await desk.told_of(id)) == 2
 
 
 async def test_w17_a_conversation_has_an_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +374,29 @@ async def test_whom_the_site_vouches_for_by_address_is_who_has_it(desk: Desk) ->
 
     assert (await desk.get(str(made.number))).contact == known.contact
     assert await desk.count("contact_sources") == 1
+
+
+async def test_whoever_comes_in_by_ten_doors_at_once_is_one_contact_and_vouched_for(desk: Desk) -> None:
+    site = await Site.opens(desk)
+    known = await desk.create(contact={"name": "Kim", "email": "kim@example.com"})
+    begun = await asyncio.gather(*(site.start(identity=site.signed(email="kim@example.com")) for _ in range(10)))
+
+    assert len({each.conversation_id for each in begun}) == 10
+    assert known.contact is not None
+    contact = await desk.ask(GetContact(caller=desk.who(), contact_id=known.contact.id))
+    assert (contact.verified, [(each.source, each.id) for each in contact.external_ids]) == (True, [("widget", "u-1")])
+    assert await desk.count("contacts") == 1
+
+
+async def test_an_agent_sees_whether_the_site_vouched_for_the_visitor(desk: Desk) -> None:
+    site = await Site.opens(desk)
+    typed, signed = await site.start(contact=VisitorContact(**WHO)), await site.start(identity=site.signed(**WHO))
+
+    for begun, vouched in ((typed, False), (signed, True)):
+        seen = await desk.reads(begun.conversation_id)
+        assert (seen.identified, seen.assistant and seen.assistant.name) == (vouched, "Shop")
+        assert seen.contact is not None
+        assert seen.contact.email == "kim@example.com"
 
 
 async def test_an_address_that_is_typed_beside_a_signature_leads_to_nobody_else(desk: Desk) -> None:

@@ -29,6 +29,7 @@ _PATIENCE = 15.0
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -62,6 +63,13 @@ async def read[Body: BaseModel](
     except ValidationError as error:
         raise _refusal(error) from None
     return Sent(body, _promise(request, key, said) if key else None)
+
+
+def path_id(id: str) -> UUID:
+    """Return an id of the path; what is none names nothing."""
+    if not _UUID.fullmatch(id):
+        raise NotFound
+    return UUID(id)
 
 
 def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:

@@ -71,10 +71,12 @@ _PATHS = {
     "token": "The secret part of the link that was mailed or handed over; of an API token, its id.",
     "session": "Id of the session.",
     "invitation": "Id of the invitation.",
+    "contact": "Id of the contact.",
     "user": "Id of the member.",
     "assistant": "Id of the assistant.",
     "conversation": "Id of the conversation.",
     "letter": "Id of the dead letter.",
+    "bulk": "Id of the bulk change.",
 }
 
 
@@ -87,6 +89,8 @@ class Operation:
     summary: str
     answer: type[BaseModel] | None
     status: int
+    also: tuple[int, ...] = ()
+    """Other good statuses that the same answer may have."""
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
@@ -219,6 +223,7 @@ _PROBLEM: dict[str, Any] = {
         },
         "version": {"type": "integer", "description": "The current version."},
         "id": {"type": "string", "description": "What the first request made."},
+        "url": {"type": ["string", "null"], "description": "Where this is done instead."},
         "retry_after": {"type": "number", "description": "Seconds to wait."},
     },
 }
@@ -299,6 +304,7 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
     if described.answer:
         good["content"] = {described.media: {"schema": schemas[described.answer]}}
     found = {str(described.status): good}
+    found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:
         found["304"] = {"description": "It is what you have.", "headers": _named("ETag", "X-Trace-Id")}
     by_status: dict[int, list[str]] = {}

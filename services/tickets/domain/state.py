@@ -27,7 +27,9 @@ from contracts.tickets import (
     SubjectChanged,
     TagsChanged,
     TicketCreated,
+    TicketDeleted,
     TicketRef,
+    TicketRestored,
     Unassigned,
 )
 
@@ -83,6 +85,7 @@ class TicketState:
     resolved_at: dt.datetime | None = None
     closed_at: dt.datetime | None = None
     follow_up_of: TicketRef | None = None
+    deleted_at: dt.datetime | None = None
 
 
 def born(fact: TicketCreated) -> TicketState:
@@ -121,8 +124,8 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {"contact": _contact(contact)}
         case ConversationLinked() | ConversationUnlinked():
             return {"conversations": _tied(state, fact)}
-        case AgentReplied():
-            return {"first_response_at": state.first_response_at or fact.at}
+        case AgentReplied() | TicketDeleted() | TicketRestored():
+            return _stamped(state, fact)
         case NoteAdded() | CommentAdded() | CustomerMessage() | FollowUpOpened():
             return {}
         case (
@@ -136,6 +139,12 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {_FIELDS[type(fact)]: value}
     msg = f"{type(fact).__name__} says nothing about a ticket that is known here"
     raise ValueError(msg)
+
+
+def _stamped(state: TicketState, fact: AgentReplied | TicketDeleted | TicketRestored) -> dict[str, Any]:
+    if isinstance(fact, AgentReplied):
+        return {"first_response_at": state.first_response_at or fact.at}
+    return {"deleted_at": fact.at if isinstance(fact, TicketDeleted) else None}
 
 
 def _tied(state: TicketState, fact: ConversationLinked | ConversationUnlinked) -> tuple[ConversationRef, ...]:

@@ -61,18 +61,18 @@ def require_a_move(tickets: Iterable[Ticket], status: Status, caller: Caller) ->
     raise TransitionNotAllowed(allowed=[each.value for each in Status if each in open_to_caller])
 
 
-def to_be_followed_up(tickets: Sequence[Ticket], now: dt.datetime, days: int | None) -> Ticket | None:
+def to_be_followed_up(tickets: Sequence[Ticket], now: dt.datetime) -> Ticket | None:
     """Return which of a conversation's tickets a new one must follow when its customer writes, if one must.
 
-    That is the one closed last, within so many days (None: whenever). While a follow-up is linked that is not closed
-    itself, that one hears the customer, and nothing more is opened.
+    That is the one closed last, within the days that the workspace has settled. While a follow-up is linked that is
+    not closed itself, that one hears the customer, and nothing more is opened.
     """
     known = {ticket.id for ticket in tickets}
     for ticket in tickets:
         old = ticket.state.follow_up_of
         if old is not None and old.id in known and ticket.status is not Status.CLOSED:
             return None
-    closed = [ticket for ticket in tickets if ticket.status is Status.CLOSED and _is_within(ticket, now, days)]
+    closed = [ticket for ticket in tickets if ticket.status is Status.CLOSED and _is_within(ticket, now)]
     return max(closed, key=lambda ticket: (ticket.state.closed_at, ticket.state.number), default=None)
 
 
@@ -91,6 +91,7 @@ def follow_up(
         contact=state.contact or conversation.contact,
         conversation=conversation.ref,
         follow_up_of=TicketRef(id=old.id, number=state.number),
+        rules=old.rules,
         by=by,
     )
     return new, facts, old.record([(FollowUpOpened, {"new": TicketRef(id=id, number=number)})], by)
@@ -99,13 +100,15 @@ def follow_up(
 def subject_of(body: str) -> str:
     """Return the subject of a ticket that is made of this message: its first words in one line."""
     line = " ".join("".join(" " if not each.isprintable() else each for each in body).split())
-    return line if len(line) <= _LONGEST_SUBJECT else line[: _LONGEST_SUBJECT - 1].rstrip() + "…"
+    if 0 < len(line) <= _LONGEST_SUBJECT:
+        return line
+    return line[: _LONGEST_SUBJECT - 1].rstrip() + "…"
 
 
 def _words(message: MessagePosted) -> dict[str, object]:
     return {"conversation_id": message.conversation_id, "message_id": message.message_id, "body": message.body}
 
 
-def _is_within(ticket: Ticket, now: dt.datetime, days: int | None) -> bool:
-    closed_at = ticket.state.closed_at
+def _is_within(ticket: Ticket, now: dt.datetime) -> bool:
+    days, closed_at = ticket.rules.follow_up_days, ticket.state.closed_at
     return days is None or (closed_at is not None and now - closed_at <= dt.timedelta(days=days))

@@ -11,11 +11,24 @@ from services.tickets.store.assistants import (
     save_assistant,
     use_nonce,
 )
+from services.tickets.store.bulks import (
+    Done,
+    add_bulk,
+    bulk,
+    choose_filtered,
+    choose_ids,
+    finish,
+    others_in,
+    record,
+    running,
+    take_up,
+)
 from services.tickets.store.contacts import (
     add_contact,
     contact,
     contact_at,
     contact_called,
+    contact_since,
     delete_contact,
     hold_contact,
     is_shown,
@@ -27,7 +40,6 @@ from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
     conversation,
-    follow_up_days,
     has_assistant,
     has_heard,
     hold_conversation,
@@ -37,20 +49,26 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
-from services.tickets.store.intake import asked, end_workspace, is_deleted, knows_workspace, opened, workspace
-from services.tickets.store.lists import page
+from services.tickets.store.directory import contact_page
+from services.tickets.store.intake import asked, end_workspace, knows_workspace, opened, workspace
+from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
-from services.tickets.store.tickets import insert, load, load_linked, missed, next_number, save
-from services.tickets.store.visitors import (
+from services.tickets.store.settings import save_settings, settings, settings_since
+from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
+from services.tickets.store.transcripts import (
+    conversation_page,
+    conversation_row,
     first_words,
     messages_after,
-    remember_visitor,
-    visitor,
-    visitor_tickets,
+    transcript,
 )
+from services.tickets.store.untouched import untouched, workspaces_with_untouched
+from services.tickets.store.visitors import one_by_one, remember_visitor, visitor, visitor_tickets
 
 __all__ = [
+    "Done",
     "add_assistant",
+    "add_bulk",
     "add_contact",
     "add_message",
     "asked",
@@ -58,15 +76,23 @@ __all__ = [
     "assistant_page",
     "assistant_since",
     "begin_conversation",
+    "bulk",
+    "choose_filtered",
+    "choose_ids",
     "contact",
     "contact_at",
     "contact_called",
+    "contact_page",
+    "contact_since",
     "conversation",
+    "conversation_page",
+    "conversation_row",
+    "count",
     "delete_contact",
     "end_workspace",
     "find_assistant",
+    "finish",
     "first_words",
-    "follow_up_days",
     "forget_nonces",
     "has_assistant",
     "has_heard",
@@ -76,29 +102,41 @@ __all__ = [
     "hold_external",
     "identity_secret",
     "insert",
-    "is_deleted",
     "is_shown",
     "keep_address",
     "known_contact",
     "knows_workspace",
+    "life",
     "links",
     "load",
+    "load_all",
     "load_linked",
     "messages_after",
     "missed",
     "name_contact",
     "next_number",
     "note_page",
+    "one_by_one",
     "opened",
+    "others_in",
     "page",
+    "record",
     "remember_visitor",
     "require_free",
+    "running",
     "save",
     "save_assistant",
     "save_contact",
+    "save_settings",
+    "settings",
+    "settings_since",
+    "take_up",
     "time_of",
+    "transcript",
+    "untouched",
     "use_nonce",
     "visitor",
     "visitor_tickets",
     "workspace",
+    "workspaces_with_untouched",
 ]

@@ -1,10 +1,12 @@
 """Remembers the people who ask, their addresses and what other systems call them."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 
 from chassis.database import Transaction
+from chassis.outbox import events_since
 from contracts.refusals import Conflict, NotFound, Taken
 from contracts.tickets import ExternalRef
 from services.tickets.domain import Contact, KnownContact
@@ -36,7 +38,7 @@ _INSERT = text(f"""
 """)
 _UPDATE = text("""
     update contacts set name = :name, email = :email, email_key = :email_key, words = :words, version = :version,
-        updated_at = :updated_at
+        verified = :verified, updated_at = :updated_at
     where workspace_id = :ws and id = :id and version = cast(:version as int) - 1
 """)
 _CALLED = text(
@@ -120,6 +122,11 @@ async def delete_contact(tx: Transaction, id: UUID) -> None:
         raise Conflict("Tickets or conversations name this contact.")
     await tx.execute(_NAMELESS, where)
     await tx.execute(_DELETE, where)
+
+
+async def contact_since(tx: Transaction, id: UUID, version: int) -> list[dict[str, Any]]:
+    """Return what happened to the contact after this version, as it was told."""
+    return await events_since(tx, "contact", str(id), version)
 
 
 async def is_shown(tx: Transaction, id: UUID) -> bool:

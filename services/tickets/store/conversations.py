@@ -1,7 +1,7 @@
 """Remembers conversations and what was written in them.
 
-Who writes holds the conversation's row, so that its messages are numbered without holes; then come its tickets by id,
-then the number of a new one, then the contact. Everybody takes them in this order.
+Who writes holds the conversation's row, so that its messages are numbered without holes; then come its tickets by
+number, then the number of a new one, then the contact. Everybody takes them in this order.
 """
 
 import datetime as dt
@@ -55,7 +55,6 @@ _MET = text("update conversations set contact_id = :contact where workspace_id =
 _ASSISTANT = text(
     "select exists (select 1 from assistants where workspace_id = :ws and id = :id and deleted_at is null)"
 )
-_FOLLOW_UP_DAYS = text("select follow_up_days from ticket_settings where workspace_id = :ws")
 _LINKS = text(
     "select count(*) from ticket_conversations l"
     " join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id"
@@ -163,12 +162,6 @@ async def name_contact(tx: Transaction, conversation_id: UUID, contact: Contact)
 async def has_assistant(tx: Transaction, id: UUID) -> bool:
     """Tell whether there is such an assistant."""
     return bool(await tx.scalar(_ASSISTANT, {"ws": tx.workspace_id, "id": id}))
-
-
-async def follow_up_days(tx: Transaction) -> int | None:
-    """Return how long after its closing a ticket is followed up; None: always."""
-    days: int | None = await tx.scalar(_FOLLOW_UP_DAYS, {"ws": tx.workspace_id})
-    return days
 
 
 async def links(tx: Transaction, conversation_id: UUID) -> int:

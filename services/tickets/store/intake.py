@@ -7,14 +7,12 @@ from sqlalchemy import text
 
 from chassis.database import Transaction
 from contracts.tickets import TicketRequested
-from services.tickets.domain import Ticket
 
 _KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws and deleted_at is null)")
 _OPENED = text(
     "select ticket_id from intake_sources"
     " where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id"
 )
-_DELETED = text("select deleted_at is not null from tickets where workspace_id = :ws and id = :id")
 _ASKED = text(
     "insert into intake_sources (workspace_id, integration, kind, external_id, ticket_id)"
     " values (:ws, :integration, :kind, :external_id, :ticket)"
@@ -41,11 +39,6 @@ async def opened(tx: Transaction, integration: str, external_id: str) -> UUID | 
     where = {"ws": tx.workspace_id, "integration": integration, "kind": kind, "external_id": external_id}
     id: UUID | None = await tx.scalar(_OPENED, where)
     return id
-
-
-async def is_deleted(tx: Transaction, ticket: Ticket) -> bool:
-    """Tell whether the ticket is deleted."""
-    return bool(await tx.scalar(_DELETED, {"ws": tx.workspace_id, "id": ticket.id}))
 
 
 async def asked(tx: Transaction, integration: str, kind: str, external_id: str, ticket_id: UUID) -> None:

@@ -33,7 +33,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
         return
     by = _by(origin, message.external_id)
     conversation = await _conversation_of(message.conversation, origin, by, tx)
-    number = await store.next_number(tx)
+    number, rules = await store.next_number(tx)
     contact = await _contact_of(message, origin, by, tx)
     if conversation is None:
         ticket, facts = Ticket.open(
@@ -46,6 +46,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
             tags=message.tags,
             external_id=message.external_id,
             caller=domain.integration(tx.workspace_id, origin.integration),
+            rules=rules,
             by=by,
         )
         await store.insert(tx, ticket, facts)
@@ -55,7 +56,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
             tx,
             conversation,
             id=uuid7(),
-            number=number,
+            numbered=(number, rules),
             subject=message.subject,
             description=message.description,
             priority=message.priority,
@@ -103,7 +104,7 @@ async def update_ticket(message: TicketUpdated, origin: Origin, tx: Transaction)
     if id is None:
         raise NotYet("no ticket was asked for by this name", give_up_after=_A_STRANGER_IS_HOPELESS_AFTER)
     ticket = await store.load(tx, str(id), for_update=True)
-    if await store.is_deleted(tx, ticket):
+    if ticket.deleted:
         raise Deleted
     facts = domain.update_from_outside(
         ticket,

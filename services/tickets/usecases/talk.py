@@ -1,7 +1,7 @@
 """What is written in a conversation, and what its tickets hear of it. One message is one transaction and one cause.
 
-Whoever writes holds the conversation (`store.hold_conversation`); then come its tickets by id, the number of a new one,
-and the contact, in this order for everybody, so that nobody waits in a circle.
+Whoever writes holds the conversation (`store.hold_conversation`); then come its tickets by number, the number of a
+new one, and the contact, in this order for everybody, so that nobody waits in a circle.
 """
 
 import datetime as dt
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from contracts.base import Caller, Person, uuid7
-from contracts.tickets import Author, MessagePosted, MessageSnapshot, Priority, Status
+from contracts.tickets import Author, MessagePosted, MessageSnapshot, Priority, Status, TicketSettings
 from services.tickets import store
 from services.tickets.domain import By, Contact, Conversation, Ticket, talk
 from services.tickets.usecases.meeting import meet
@@ -64,8 +64,8 @@ async def customer_wrote(tx: Transaction, conversation: Conversation, words: Wor
     A ticket that waited for the customer, or was resolved, is open again.
     """
     tickets = await store.load_linked(tx, conversation.id)
-    closed = talk.to_be_followed_up(tickets, by.now, await store.follow_up_days(tx))
-    number = await store.next_number(tx) if closed else 0
+    closed = talk.to_be_followed_up(tickets, by.now)
+    number = (await store.next_number(tx))[0] if closed else 0
     conversation, author = await _customer(tx, conversation, words, by)
     posted = await _write(tx, conversation, words, author, by)
     for ticket in tickets:
@@ -111,9 +111,9 @@ async def open_from_conversation(
     id: UUID,
     subject: str,
     description: str,
-    priority: Priority,
     by: By,
-    number: int | None = None,
+    priority: Priority | None = None,
+    numbered: tuple[int, TicketSettings] | None = None,
     assignee: Person | None = None,
     contact: Contact | None = None,
     tags: Iterable[str] = (),
@@ -121,11 +121,13 @@ async def open_from_conversation(
 ) -> Ticket:
     """Open a ticket from a conversation that is held, linked and with its contact; whoever asks has the right to.
 
-    `number` is the ticket's where it was taken before, such as to meet `contact` after it. A conversation that names
-    nobody names `contact` from now on. Raises Conflict when the id is taken, or too many tickets are linked.
+    `numbered` is what `store.next_number` gave where that was asked before, such as to meet `contact` after it. A
+    conversation that names nobody names `contact` from now on.
+
+    Raises Conflict when the id is taken, or too many tickets are linked.
     """
     talk.require_room(await store.links(tx, conversation.id))
-    number = await store.next_number(tx) if number is None else number
+    number, rules = numbered or await store.next_number(tx)
     if conversation.contact is None and contact is not None:
         await store.name_contact(tx, conversation.id, contact)
     ticket, facts = Ticket.begin(
@@ -140,6 +142,7 @@ async def open_from_conversation(
         tags=tags,
         conversation=conversation.ref,
         external_id=external_id,
+        rules=rules,
         by=by,
     )
     await store.insert(tx, ticket, facts)

@@ -11,7 +11,6 @@ from contracts.tickets import (
     MessageSnapshot,
     OpenVisitorTicket,
     PostVisitorMessage,
-    Priority,
     ReadVisitorConversation,
     StartConversation,
     VisitorConversation,
@@ -83,17 +82,16 @@ async def open_visitor_ticket(command: OpenVisitorTicket, tx: Transaction) -> Vi
         raise Invalid.field("conversation", "empty", "write a message first")
     by = _by(command, visitor)
     await store.remember_visitor(tx, visitor)
-    number = await store.next_number(tx)
+    numbered = await store.next_number(tx)
     nobody_yet = conversation.contact is None
     contact = None if visitor.identified else await _met(tx, visitor, by, by_name=nobody_yet)
     ticket = await talk.open_from_conversation(
         tx,
         conversation,
         id=command.ticket_id,
-        number=number,
+        numbered=numbered,
         subject=command.subject or subject_of(first) or _WITHOUT_WORDS,
         description=first,
-        priority=Priority.NORMAL,
         contact=contact,
         by=by,
     )
@@ -111,11 +109,6 @@ async def read_visitor_conversation(query: ReadVisitorConversation, tx: Transact
     return VisitorTranscript(
         messages=tuple(visiting.as_visitors_see(message) for message in messages), tickets=tuple(tickets), more=more
     )
-
-
-async def forget_nonces(tx: Transaction) -> int:
-    """Forget the signatures that are void by now; returns how many."""
-    return await store.forget_nonces(tx, now())
 
 
 async def _assistant(tx: Transaction, id: UUID) -> Assistant:
@@ -145,6 +138,7 @@ async def _vouched(tx: Transaction, assistant: Assistant, identity: Identity) ->
 
 async def _known(tx: Transaction, identity: Identity, by: By) -> Contact:
     """Return whom the site vouches for. What they type themselves counts for nothing here."""
+    await store.one_by_one(tx, identity.user_id)
     called = ExternalRef(source=visiting.SITE, id=identity.user_id)
     name = identity.name or visiting.stand_in(identity)
     return await meet(tx, by, name=name, email=identity.email, called=called, verified=True)
