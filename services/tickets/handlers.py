@@ -89,7 +89,7 @@ def listen(bus: Bus) -> None:
     bus.hears(TicketUpdated)(usecases.update_ticket)
     bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
-    bus.hears(WorkspaceDeleted)(usecases.end_workspace)
+    bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
     _not_built_yet(bus)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from chassis.bus import Origin
 from chassis.database import Database, Transaction
 from contracts.base import Actor, ActorKind, Caller, Command, Intake, Query, Request, Role, TicketEvent, Via, now, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
     Author,
@@ -225,6 +225,13 @@ class Desk:
         event = WorkspaceCreated.model_validate_json(sample.read_bytes())
         async with self.database.transaction(self.workspace) as tx:
             await usecases.remember_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
+
+    async def ends(self) -> None:
+        """Hear that the workspace ended."""
+        sample = next(path for path in SAMPLES if path.stem == WorkspaceDeleted.SUBJECT)
+        event = WorkspaceDeleted.model_validate_json(sample.read_bytes())
+        async with self.database.transaction(self.workspace) as tx:
+            await usecases.forget_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
 
     async def hears(self, message: Intake, integration: str = "status-page", id: str = "") -> None:
         async with self.database.transaction(self.workspace) as tx:

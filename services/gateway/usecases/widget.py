@@ -64,6 +64,10 @@ class Widget:
     async def assistant(self, id: UUID, origin: str | None) -> FoundAssistant:
         """Return an assistant for a page of this origin. Raises AssistantNotFound or OriginNotAllowed."""
         found = await self._bus.ask(FindAssistant(assistant_id=id))
+        # The service that was asked hears of a workspace's end a moment later, and keeps what was in it.
+        async with self._database.transaction(found.workspace_id) as tx:
+            if not await store.is_open(tx, found.workspace_id):
+                raise AssistantNotFound
         if not found.assistant.widget.admits(origin):
             raise OriginNotAllowed
         return found
@@ -84,9 +88,6 @@ class Widget:
         )
         if words.website:
             return _begun(_pretended(opens.conversation_id, words, at), token, opens)
-        async with self._database.every_workspace(VISITOR_LOOK_UP) as tx:
-            if not await store.is_open(tx, found.workspace_id):
-                raise AssistantNotFound
         started = await self._bus.ask(
             StartConversation(
                 caller=domain.visitor(found.workspace_id, found.assistant.id),

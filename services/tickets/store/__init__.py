@@ -39,7 +39,6 @@ from services.tickets.store.contacts import (
 from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
-    conversation,
     has_assistant,
     has_heard,
     hold_conversation,
@@ -50,7 +49,7 @@ from services.tickets.store.conversations import (
     time_of,
 )
 from services.tickets.store.directory import contact_page
-from services.tickets.store.intake import asked, end_workspace, knows_workspace, opened, workspace
+from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
@@ -89,11 +88,11 @@ __all__ = [
     "conversation_row",
     "count",
     "delete_contact",
-    "end_workspace",
     "find_assistant",
     "finish",
     "first_words",
     "forget_nonces",
+    "forget_workspace",
     "has_assistant",
     "has_heard",
     "has_note",

@@ -28,9 +28,8 @@ _COLUMNS = "workspace_id, id, name, widget, version, created_at, updated_at"
 _HERE = f"select {_COLUMNS} from assistants where deleted_at is null and id = :id"  # noqa: S608 - constants
 _LOAD = text(_HERE + " and workspace_id = :ws")
 _LOAD_LOCKED = text(_LOAD.text + " for update")
-_ENDED = "select 1 from workspaces w where w.workspace_id = assistants.workspace_id and w.deleted_at is not null"
 # Visitors know an assistant's id and nothing else: ids are unique over all workspaces.
-_FIND = text(f"{_HERE} and not exists ({_ENDED})")
+_FIND = text(_HERE)
 _SAVE = text("""
     update assistants set name = :name, widget = cast(:widget as jsonb), version = :version, updated_at = :updated_at,
         identity_secret = coalesce(cast(:secret as text), identity_secret),

@@ -1,6 +1,5 @@
 """Remembers which workspaces there are, and what other systems asked for before."""
 
-import datetime as dt
 from uuid import UUID
 
 from sqlalchemy import text
@@ -8,7 +7,7 @@ from sqlalchemy import text
 from chassis.database import Transaction
 from contracts.tickets import TicketRequested
 
-_KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws and deleted_at is null)")
+_KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws)")
 _OPENED = text(
     "select ticket_id from intake_sources"
     " where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id"
@@ -21,11 +20,7 @@ _WORKSPACE = text(
     "insert into workspaces (workspace_id, name, slug) values (:ws, :name, :slug)"
     " on conflict (workspace_id) do update set name = excluded.name, slug = excluded.slug"
 )
-
-_ENDED = text("""
-    insert into workspaces (workspace_id, name, slug, deleted_at) values (:ws, :name, :slug, :at)
-    on conflict (workspace_id) do update set deleted_at = excluded.deleted_at
-""")
+_FORGET_WORKSPACE = text("delete from workspaces where workspace_id = :ws")
 
 
 async def knows_workspace(tx: Transaction) -> bool:
@@ -60,6 +55,6 @@ async def workspace(tx: Transaction, name: str, slug: str) -> None:
     await tx.execute(_WORKSPACE, {"ws": tx.workspace_id, "name": name, "slug": slug})
 
 
-async def end_workspace(tx: Transaction, name: str, slug: str, at: dt.datetime) -> None:
-    """Remember that a workspace has ended."""
-    await tx.execute(_ENDED, {"ws": tx.workspace_id, "name": name, "slug": slug, "at": at})
+async def forget_workspace(tx: Transaction) -> None:
+    """Forget that there was such a workspace; what happened in it stays."""
+    await tx.execute(_FORGET_WORKSPACE, {"ws": tx.workspace_id})

@@ -27,7 +27,7 @@ from services.tickets.usecases.conversations import (
     unlink_conversation,
 )
 from services.tickets.usecases.intake import (
-    end_workspace,
+    forget_workspace,
     receive_message,
     remember_workspace,
     request_ticket,
@@ -69,8 +69,8 @@ __all__ = [
     "delete_assistant",
     "delete_contact",
     "delete_ticket",
-    "end_workspace",
     "find_assistant",
+    "forget_workspace",
     "get_assistant",
     "get_bulk",
     "get_contact",

@@ -122,9 +122,9 @@ async def remember_workspace(event: WorkspaceCreated, tx: Transaction) -> None:
     await store.workspace(tx, event.name, event.slug)
 
 
-async def end_workspace(event: WorkspaceDeleted, tx: Transaction) -> None:
-    """Take nothing in for this workspace any more, and let nobody find its assistants."""
-    await store.end_workspace(tx, event.old.name, event.old.slug, event.at)
+async def forget_workspace(_: WorkspaceDeleted, tx: Transaction) -> None:
+    """Take nothing in for a workspace that ended: what others still publish to it becomes a dead letter."""
+    await store.forget_workspace(tx)
 
 
 async def _require_workspace(tx: Transaction) -> None:

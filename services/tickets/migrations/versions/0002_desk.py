@@ -168,7 +168,6 @@ def _tickets() -> None:
 
 
 def _settings() -> None:
-    op.execute("alter table workspaces add deleted_at timestamptz")
     op.execute("""
         create table ticket_settings (
             workspace_id text primary key,
