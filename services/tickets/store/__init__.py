@@ -39,6 +39,7 @@ from services.tickets.store.contacts import (
 from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
+    conversation,
     has_assistant,
     has_heard,
     hold_conversation,
