@@ -86,5 +86,6 @@ async def test_a_visitor_is_answered_live_and_their_answer_opens_the_ticket_agai
 
 async def _listen(stream: httpx.Response, heard: list[dict[str, Any]]) -> None:
     async for line in stream.aiter_lines():
-        if line.startswith("data: "):
-            heard.append(json.loads(line.removeprefix("data: ")))
+        name, _, value = line.partition(": ")
+        if name == "data":
+            heard.append(json.loads(value))
