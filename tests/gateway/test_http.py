@@ -16,7 +16,7 @@ from chassis.telemetry import Metrics
 from contracts.base import Role
 from services.gateway.routes import _HANDLERS, web
 from services.gateway.routes.operations import describe
-from services.gateway.usecases.people import People
+from services.gateway.usecases.accounts import Accounts
 from tests.gateway.house import PASSWORD, House, desk_of, door, is_problem, without_trace
 
 API = "/api/v1"
@@ -707,7 +707,7 @@ async def test_a_crash_tells_the_caller_nothing_but_a_trace(
     async def crash(*_: object) -> None:
         raise RuntimeError("select password_hash from users /var/lib/secret.txt")
 
-    monkeypatch.setattr(People, "me", crash)
+    monkeypatch.setattr(Accounts, "me", crash)
     with capture_logs() as logs:
         answer = await client.get(f"{API}/me", headers=ada.bearer)
 
@@ -788,6 +788,9 @@ async def test_requests_are_measured_by_template_and_never_by_id(house: House) -
 
 # What the API says of itself
 
+ONCE_BY_NATURE = {"sign_in", "change_password", "forget_password", "reset_password"}
+"""A repeat finds the session, password or link that it needs gone, or only begins one more session or mail."""
+
 
 def references(node: object) -> Iterator[str]:
     if isinstance(node, dict):
@@ -837,7 +840,7 @@ def test_an_operation_says_what_it_takes_and_what_it_answers(described: tuple[st
         assert 401 in statuses
     if "requestBody" in operation:
         assert {400, 413, 415, 422} <= statuses
-    if method in ("POST", "PATCH") and operation["operationId"] != "sign_in":
+    if method in ("POST", "PATCH") and operation["operationId"] not in ONCE_BY_NATURE:
         assert "Idempotency-Key" in taken
     if method == "PATCH":
         assert "If-Match" in taken
