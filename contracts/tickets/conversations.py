@@ -72,6 +72,8 @@ class ConversationRow(Model):
     id: UUID
     assistant: AssistantRef | None
     contact: ContactRef | None
+    identified: bool = False
+    """Whether the site vouched for the visitor; else name and address are what they typed, and may be anybody's."""
     integration: str | None
     """The other system that owns it, if one does."""
     external_id: str | None

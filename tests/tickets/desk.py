@@ -13,12 +13,13 @@ from sqlalchemy import text
 from chassis.bus import Origin
 from chassis.database import Database, Transaction
 from contracts.base import Actor, ActorKind, Caller, Command, Intake, Query, Request, Role, TicketEvent, Via, now, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
     Author,
     AuthorKind,
     BulkSnapshot,
+    ChangeAssistant,
     ChangeContact,
     ChangeSettings,
     ChangeTicket,
@@ -26,18 +27,23 @@ from contracts.tickets import (
     ConversationRef,
     ConversationSnapshot,
     CountTickets,
+    CreateAssistant,
     CreateContact,
     CreateTicket,
+    DeleteAssistant,
     DeleteContact,
     DeleteTicket,
+    GetAssistant,
     GetBulk,
     GetContact,
     GetConversation,
     GetDeadLetter,
+    GetIdentitySecret,
     GetSettings,
     GetTicket,
     LinkConversation,
     LinkMade,
+    ListAssistants,
     ListContacts,
     ListConversations,
     ListDeadLetters,
@@ -47,10 +53,15 @@ from contracts.tickets import (
     MarkNotSpam,
     MessageReceived,
     MessageSnapshot,
+    OpenVisitorTicket,
     PostMessage,
+    PostVisitorMessage,
+    ReadVisitorConversation,
     RestoreTicket,
+    RotateIdentitySecret,
     SettingsChange,
     SettingsSnapshot,
+    StartConversation,
     Status,
     TicketChange,
     TicketPage,
@@ -66,6 +77,19 @@ from services.tickets.usecases.meeting import meet
 from tests.contracts.test_samples import SAMPLES
 from tests.tickets.builders import by, caller
 
+ASSISTANTS: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
+    CreateAssistant: usecases.create_assistant,
+    ChangeAssistant: usecases.change_assistant,
+    DeleteAssistant: usecases.delete_assistant,
+    GetAssistant: usecases.get_assistant,
+    ListAssistants: usecases.list_assistants,
+    GetIdentitySecret: usecases.get_identity_secret,
+    RotateIdentitySecret: usecases.rotate_identity_secret,
+    StartConversation: usecases.start_conversation,
+    PostVisitorMessage: usecases.post_visitor_message,
+    OpenVisitorTicket: usecases.open_visitor_ticket,
+    ReadVisitorConversation: usecases.read_visitor_conversation,
+}
 USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
     CreateTicket: usecases.create_ticket,
     GetTicket: usecases.get_ticket,
@@ -83,6 +107,7 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     ListNotes: usecases.list_notes,
     ListDeadLetters: usecases.list_dead_letters,
     GetDeadLetter: usecases.get_dead_letter,
+    **ASSISTANTS,
     CreateContact: usecases.create_contact,
     ChangeContact: usecases.change_contact,
     DeleteContact: usecases.delete_contact,
@@ -200,6 +225,13 @@ class Desk:
         event = WorkspaceCreated.model_validate_json(sample.read_bytes())
         async with self.database.transaction(self.workspace) as tx:
             await usecases.remember_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
+
+    async def ends(self) -> None:
+        """Hear that the workspace ended."""
+        sample = next(path for path in SAMPLES if path.stem == WorkspaceDeleted.SUBJECT)
+        event = WorkspaceDeleted.model_validate_json(sample.read_bytes())
+        async with self.database.transaction(self.workspace) as tx:
+            await usecases.forget_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
 
     async def hears(self, message: Intake, integration: str = "status-page", id: str = "") -> None:
         async with self.database.transaction(self.workspace) as tx:

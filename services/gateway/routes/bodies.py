@@ -47,14 +47,16 @@ class Sent[Body: BaseModel]:
     key: IdempotencyKey | None
 
 
-async def read[Body: BaseModel](request: Request[Any, Any, Any], model: type[Body]) -> Sent[Body]:
-    """Read the body as `model`.
+async def read[Body: BaseModel](
+    request: Request[Any, Any, Any], model: type[Body], *, most: int = MOST_BYTES
+) -> Sent[Body]:
+    """Read the body, of at most so many bytes, as `model`.
 
     Raises WrongMediaType, TooLarge, Malformed for what is no plain JSON, and Invalid with the fields at fault.
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await _collect(request)
+    raw = await _collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
@@ -102,6 +104,14 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
         raise _refusal(error) from None
 
 
+def id_in_path(text: str) -> UUID:
+    """Return the id that an address names; what is none is not there."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
 def _refusal(error: ValidationError) -> Invalid | Malformed:
     if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
         return Malformed("The body is not JSON that can be read.")
@@ -135,9 +145,9 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def _collect(request: Request[Any, Any, Any]) -> bytes:
+async def _collect(request: Request[Any, Any, Any], most: int) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge
     body = bytearray()
     try:
@@ -148,7 +158,7 @@ async def _collect(request: Request[Any, Any, Any]) -> bytes:
                 if message["type"] != "http.request":
                     raise Malformed("The body ended early.")
                 body += message["body"]
-                if len(body) > MOST_BYTES:
+                if len(body) > most:
                     raise TooLarge
                 more = message["more_body"]
     except TimeoutError:

@@ -68,10 +68,13 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 _PATHS = {
     "workspace": "Id or slug of the workspace.",
     "ticket": "Id or number of the ticket.",
-    "token": "The secret part of the invitation's link.",
+    "token": "The secret part of the link that was mailed or handed over; of an API token, its id.",
+    "session": "Id of the session.",
+    "invitation": "Id of the invitation.",
     "contact": "Id of the contact.",
-    "conversation": "Id of the conversation.",
     "user": "Id of the member.",
+    "assistant": "Id of the assistant.",
+    "conversation": "Id of the conversation.",
     "letter": "Id of the dead letter.",
     "bulk": "Id of the bulk change.",
 }
@@ -98,6 +101,8 @@ class Operation:
     """Whether it takes a person who signed in: it concerns their own account, or what no program may decide."""
     open: bool = False
     """Whether nobody needs to be signed in."""
+    visitors: bool = False
+    """Whether it takes the token of a visitor of the widget."""
     keyed: bool = False
     if_match: bool = False
     if_none_match: bool = False
@@ -163,7 +168,16 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
             "headers": _HEADERS,
             "parameters": {name: {"name": name, "in": "header", **each} for name, each in _PARAMETERS.items()},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "The token of a session."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a session, or an API token that has the scope.",
+                },
+                "visitor": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a conversation, told to its visitor when it begins; for 24 hours.",
+                },
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",
@@ -237,7 +251,9 @@ def _operation(path: str, method: str, described: Operation, schemas: _Schemas) 
         "parameters": _parameters(path, method, described),
         "responses": _responses(method, described, schemas),
     }
-    if described.open:
+    if described.visitors:
+        document["security"] = [{"visitor": []}]
+    elif described.open:
         document["security"] = []
     elif described.scope:
         document["security"] = [{"bearer": [described.scope]}, {"cookie": []}]

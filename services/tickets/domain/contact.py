@@ -97,11 +97,12 @@ class KnownContact:
         )
         return then, fact
 
-    def call(self, name: ExternalRef, by: By) -> tuple[Self, ContactChanged | None]:
+    def call(self, name: ExternalRef, by: By, *, verified: bool = False) -> tuple[Self, ContactChanged | None]:
         """Let another system know the contact by this id too; one that has too many names gets no more."""
         if len(self.external_ids) >= MOST_NAMES:
             return self, None
-        return self.change(ContactChange(external_ids=(*self.external_ids, name)), by)
+        vouched = replace(self, verified=self.verified or verified)
+        return vouched.change(ContactChange(external_ids=(*self.external_ids, name)), by)
 
     def forget(self, by: By) -> ContactDeleted:
         """Let there be no such contact any more."""

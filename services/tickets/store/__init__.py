@@ -1,5 +1,16 @@
 """Remembers: tickets and what lies beside them, one workspace at a time."""
 
+from services.tickets.store.assistants import (
+    add_assistant,
+    assistant,
+    assistant_page,
+    assistant_since,
+    find_assistant,
+    forget_nonces,
+    identity_secret,
+    save_assistant,
+    use_nonce,
+)
 from services.tickets.store.bulks import (
     Done,
     add_bulk,
@@ -28,7 +39,6 @@ from services.tickets.store.contacts import (
 from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
-    conversation,
     has_assistant,
     has_heard,
     hold_conversation,
@@ -39,7 +49,7 @@ from services.tickets.store.conversations import (
     time_of,
 )
 from services.tickets.store.directory import contact_page
-from services.tickets.store.intake import asked, knows_workspace, opened, workspace
+from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
@@ -52,13 +62,18 @@ from services.tickets.store.transcripts import (
     transcript,
 )
 from services.tickets.store.untouched import untouched, workspaces_with_untouched
+from services.tickets.store.visitors import one_by_one, remember_visitor, visitor, visitor_tickets
 
 __all__ = [
     "Done",
+    "add_assistant",
     "add_bulk",
     "add_contact",
     "add_message",
     "asked",
+    "assistant",
+    "assistant_page",
+    "assistant_since",
     "begin_conversation",
     "bulk",
     "choose_filtered",
@@ -73,14 +88,18 @@ __all__ = [
     "conversation_row",
     "count",
     "delete_contact",
+    "find_assistant",
     "finish",
     "first_words",
+    "forget_nonces",
+    "forget_workspace",
     "has_assistant",
     "has_heard",
     "has_note",
     "hold_contact",
     "hold_conversation",
     "hold_external",
+    "identity_secret",
     "insert",
     "is_shown",
     "keep_address",
@@ -96,13 +115,16 @@ __all__ = [
     "name_contact",
     "next_number",
     "note_page",
+    "one_by_one",
     "opened",
     "others_in",
     "page",
     "record",
+    "remember_visitor",
     "require_free",
     "running",
     "save",
+    "save_assistant",
     "save_contact",
     "save_settings",
     "settings",
@@ -111,6 +133,9 @@ __all__ = [
     "time_of",
     "transcript",
     "untouched",
+    "use_nonce",
+    "visitor",
+    "visitor_tickets",
     "workspace",
     "workspaces_with_untouched",
 ]

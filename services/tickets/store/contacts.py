@@ -38,7 +38,7 @@ _INSERT = text(f"""
 """)
 _UPDATE = text("""
     update contacts set name = :name, email = :email, email_key = :email_key, words = :words, version = :version,
-        updated_at = :updated_at
+        verified = :verified, updated_at = :updated_at
     where workspace_id = :ws and id = :id and version = cast(:version as int) - 1
 """)
 _CALLED = text(

@@ -29,6 +29,8 @@ _LINKS = (
 )
 _BESIDE = """
     v.*, c.name as contact_name, c.email as contact_email, a.name as assistant_name,
+    exists (select 1 from visitors w
+        where w.workspace_id = v.workspace_id and w.conversation_id = v.id and w.identified) as identified,
     (select json_agg(json_build_object('id', n.id, 'number', n.number, 'subject', n.subject, 'status', n.status))
      from (select t.id, t.number, t.subject, t.status from ticket_conversations l
          join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
@@ -149,6 +151,7 @@ def _row(row: RowMapping) -> ConversationRow:
         id=row["id"],
         assistant=AssistantRef(id=row["assistant_id"], name=row["assistant_name"]) if row["assistant_id"] else None,
         contact=ContactRef(id=contact, name=row["contact_name"], email=row["contact_email"]) if contact else None,
+        identified=row["identified"],
         integration=row["integration"],
         external_id=row["external_id"],
         url=row["url"],

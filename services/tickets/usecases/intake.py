@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.refusals import Deleted
 from contracts.tickets import (
     Author,
@@ -57,7 +57,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
             tx,
             conversation,
             id=uuid7(),
-            number=(number, rules),
+            numbered=(number, rules),
             subject=message.subject,
             description=message.description,
             priority=message.priority,
@@ -121,6 +121,11 @@ async def update_ticket(message: TicketUpdated, origin: Origin, tx: Transaction)
 async def remember_workspace(event: WorkspaceCreated, tx: Transaction) -> None:
     """Know from now on that there is such a workspace."""
     await store.workspace(tx, event.name, event.slug)
+
+
+async def forget_workspace(_: WorkspaceDeleted, tx: Transaction) -> None:
+    """Take nothing in for a workspace that ended: what others still publish to it becomes a dead letter."""
+    await store.forget_workspace(tx)
 
 
 async def _require_workspace(tx: Transaction) -> None:

@@ -42,12 +42,12 @@ async def meet(
         known = await store.contact_at(tx, email or "")
         if known is None:
             raise Conflict("The contact was changed at the same moment; try again.")
-    return (await _call(tx, by, known, called)).shown if called else known.shown
+    return (await _call(tx, by, known, called, verified=verified)).shown if called else known.shown
 
 
-async def _call(tx: Transaction, by: By, known: KnownContact, name: ExternalRef) -> KnownContact:
+async def _call(tx: Transaction, by: By, known: KnownContact, name: ExternalRef, *, verified: bool) -> KnownContact:
     before = await store.hold_contact(tx, known.id)
-    after, fact = before.call(name, by)
+    after, fact = before.call(name, by, verified=verified)
     if fact is not None:
         await store.save_contact(tx, after, before)
         tx.announce(fact)

@@ -113,7 +113,7 @@ async def open_from_conversation(
     description: str,
     by: By,
     priority: Priority | None = None,
-    number: tuple[int, TicketSettings] | None = None,
+    numbered: tuple[int, TicketSettings] | None = None,
     assignee: Person | None = None,
     contact: Contact | None = None,
     tags: Iterable[str] = (),
@@ -121,19 +121,19 @@ async def open_from_conversation(
 ) -> Ticket:
     """Open a ticket from a conversation that is held, linked and with its contact; whoever asks has the right to.
 
-    `number` is what `store.next_number` gave where that was asked before, such as to meet `contact` after it. A
+    `numbered` is what `store.next_number` gave where that was asked before, such as to meet `contact` after it. A
     conversation that names nobody names `contact` from now on.
 
     Raises Conflict when the id is taken, or too many tickets are linked.
     """
     talk.require_room(await store.links(tx, conversation.id))
-    nth, rules = number or await store.next_number(tx)
+    number, rules = numbered or await store.next_number(tx)
     if conversation.contact is None and contact is not None:
         await store.name_contact(tx, conversation.id, contact)
     ticket, facts = Ticket.begin(
         id=id,
         workspace_id=tx.workspace_id,
-        number=nth,
+        number=number,
         subject=subject,
         description=description,
         priority=priority,
