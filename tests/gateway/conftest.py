@@ -51,12 +51,18 @@ async def empty_house(postgres_server: PostgresServer) -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session")
-async def tickets_service(nats_server: NatsServer, postgres_server: PostgresServer) -> AsyncIterator[None]:
-    """The tickets service itself: what the gateway asks is decided nowhere else."""
-    await provision(nats_server.url_for(PROVISIONER), apply=True)
+async def tickets_urls(postgres_server: PostgresServer) -> Urls:
+    """The store of the tickets service."""
     urls = await postgres_server.fresh_database("tickets")
     await asyncio.to_thread(migrate, "tickets", urls.owner)
-    service = tickets.build(TicketsSettings(nats_url=nats_server.url_for("tickets"), database_url=urls.app))
+    return urls
+
+
+@pytest.fixture(scope="session")
+async def tickets_service(nats_server: NatsServer, tickets_urls: Urls) -> AsyncIterator[None]:
+    """The tickets service itself: what the gateway asks is decided nowhere else."""
+    await provision(nats_server.url_for(PROVISIONER), apply=True)
+    service = tickets.build(TicketsSettings(nats_url=nats_server.url_for("tickets"), database_url=tickets_urls.app))
     await service.start()
     yield
     await service.stop()

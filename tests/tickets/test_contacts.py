@@ -89,7 +89,8 @@ async def test_an_edit_is_told_with_both_values(desk: Desk) -> None:
     assert changed.external_ids == (ref("crm", "8"), ref("shop", "1"))
     _, fact = await desk.told_of(made.id)
     assert fact["type"] == "contact_changed"
-    assert [each["id"] for each in fact["old"]["external_ids"]] == ["7", "8"]
+    assert [each["source"] for each in fact["old"]["external_ids"]] == ["crm", "crm"]
+    assert all(each["id"].startswith("sha256:") for each in fact["old"]["external_ids"])
     assert fact["new"]["email"] is None
     # What was let go of is free for another.
     assert (await add(desk, "Lee", email="kim@example.com", external_ids=[ref("crm", "7")])).version == 1

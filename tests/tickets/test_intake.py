@@ -15,7 +15,7 @@ from chassis.bus import Bus, NotYet
 from chassis.lanes import Lanes
 from chassis.telemetry import Metrics
 from contracts.base import Intake, now, uuid7
-from contracts.refusals import AssistantNotFound, Deleted, TransitionNotAllowed
+from contracts.refusals import Deleted, TransitionNotAllowed
 from contracts.tickets import (
     AuthorKind,
     ConversationSnapshot,
@@ -172,13 +172,24 @@ async def test_a_ticket_is_asked_for_in_a_conversation_that_is_there_already(ope
     assert contact.name == "Kim"
 
 
-async def test_a_conversation_with_an_assistant_that_is_not_there_is_refused_whole(open_desk: Desk) -> None:
-    desk = open_desk
-    chat = {"external_id": "C-1", "assistant_id": str(uuid7())}
-    with pytest.raises(AssistantNotFound):
-        await desk.hears(requested(conversation=chat), "chat")
+async def test_h2_an_assistant_of_another_workspace_is_left_out(open_desk: Desk) -> None:
+    desk, other = open_desk, Desk(open_desk.database)
+    theirs = uuid7()
+    async with desk.database.transaction(other.workspace) as tx:
+        await tx.execute(
+            text(
+                "insert into assistants"
+                " (workspace_id, id, name, widget, identity_secret, version, created_at, updated_at)"
+                " values (:ws, :id, 'Theirs', '{}', 's', 1, now(), now())"
+            ),
+            {"ws": other.workspace, "id": theirs},
+        )
+    for nth, assistant in enumerate((theirs, uuid7())):
+        chat = {"external_id": f"C-{nth}", "assistant_id": str(assistant)}
+        await desk.hears(requested(f"E-{nth}", conversation=chat), "chat")
 
-    assert [await desk.count(table) for table in ("tickets", "conversations", "contacts")] == [0, 0, 0]
+    assert {each.assistant for each in (await desk.ask(ListConversations(caller=desk.who()))).items} == {None}
+    assert await desk.count("tickets") == 2
 
 
 @pytest.mark.parametrize("message", [received(), requested(), updated(status="open")], ids=lambda each: each.TYPE)

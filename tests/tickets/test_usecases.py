@@ -461,9 +461,7 @@ REQUESTED = TicketRequested.model_validate_json(
 
 
 def requested(**fields: Any) -> TicketRequested:
-    given = REQUESTED.model_dump() | {"workspace_id": None}
-    given["conversation"] |= {"assistant_id": None}
-    message = TicketRequested.model_validate(given | fields)
+    message = TicketRequested.model_validate(REQUESTED.model_dump() | {"workspace_id": None} | fields)
     assert isinstance(message, Intake)
     return message
 

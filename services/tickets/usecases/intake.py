@@ -1,12 +1,13 @@
 """What other systems ask and tell: once and for ever each."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
 from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
-from contracts.refusals import AssistantNotFound, Deleted
+from contracts.refusals import Deleted
 from contracts.tickets import (
     Author,
     AuthorKind,
@@ -154,13 +155,11 @@ async def _hold(which: IntakeConversation, origin: Origin, by: By, tx: Transacti
     """Return the conversation that the other system knows so, begun if it is new; its newest address is kept."""
     known = await store.hold_external(tx, origin.integration, which.external_id)
     if known is None:
-        if which.assistant_id is not None and not await store.has_assistant(tx, which.assistant_id):
-            raise AssistantNotFound
         begun = await talk.begin_conversation(
             tx,
             by,
             id=uuid7(),
-            assistant_id=which.assistant_id,
+            assistant_id=await _assistant(which, tx),
             integration=origin.integration,
             external_id=which.external_id,
             url=which.url,
@@ -172,3 +171,8 @@ async def _hold(which: IntakeConversation, origin: Origin, by: By, tx: Transacti
         await store.keep_address(tx, known.id, which.url)
         known = replace(known, url=which.url)
     return known
+
+
+async def _assistant(which: IntakeConversation, tx: Transaction) -> UUID | None:
+    id = which.assistant_id
+    return id if id is not None and await store.has_assistant(tx, id) else None
