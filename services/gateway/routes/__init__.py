@@ -9,7 +9,13 @@ from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
 from services.gateway.routes import (
+    assistants,
+    bulk,
+    contacts,
+    conversations,
     dead_letters,
+    deletion,
+    filters,
     invitations,
     ledger,
     live,
@@ -18,8 +24,10 @@ from services.gateway.routes import (
     passwords,
     schemas,
     sessions,
+    settings,
     tickets,
     tokens,
+    widget,
     workspaces,
 )
 from services.gateway.routes.door import Door
@@ -37,10 +45,18 @@ _HANDLERS = (
     *invitations.HANDLERS,
     *tokens.HANDLERS,
     *tickets.HANDLERS,
+    *assistants.HANDLERS,
+    *contacts.HANDLERS,
+    *conversations.HANDLERS,
+    *filters.HANDLERS,
+    *deletion.HANDLERS,
+    *bulk.HANDLERS,
+    *settings.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"
 
@@ -61,7 +77,8 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS],
+        # First, for Litestar answers OPTIONS itself wherever nobody does yet.
+        route_handlers=[widget.preflight, home, openapi, *schemas.HANDLERS, *_HANDLERS],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,
