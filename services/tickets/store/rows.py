@@ -23,7 +23,7 @@ BESIDE = """
      from ticket_conversations l
      join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
      where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations,
-    (select row_to_json(s) from ticket_settings s where s.workspace_id = t.workspace_id) as rules
+    (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules
 """
 """What lies beside a ticket `t` in other tables, its contact as `c`, and what its workspace has settled."""
 
