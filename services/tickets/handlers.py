@@ -1,7 +1,11 @@
 """Ears: what is asked, heard and taken in, and which use case it is."""
 
-from chassis.bus import Bus
+from typing import Any
+
+from chassis.bus import Bus, Origin, Transaction
+from contracts.base import Intake, Message, ReadLog, Request
 from contracts.gateway import WorkspaceCreated
+from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
     ChangeTicket,
@@ -29,3 +33,22 @@ def listen(bus: Bus) -> None:
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
+    _not_built_yet(bus)
+
+
+def _not_built_yet(bus: Bus) -> None:
+    if not hasattr(bus, "_answers"):
+        return
+
+    async def nothing(_: Any, __: Transaction) -> Any:  # noqa: ANN401
+        raise NotFound
+
+    async def refuse(_: Any, __: Origin, ___: Transaction) -> None:  # noqa: ANN401
+        raise NotFound
+
+    for message in Message.registry.values():
+        if issubclass(message, Request) and message.OWNER == "tickets" and not issubclass(message, ReadLog):
+            if message.SUBJECT not in bus._answers._endpoints:  # noqa: SLF001
+                bus.answers(message)(nothing)
+        elif issubclass(message, Intake) and message.SUBJECT not in bus._ears:  # noqa: SLF001
+            bus.hears(message)(refuse)

@@ -10,8 +10,8 @@ from services.tickets.domain.status import moves, right_for
 _EVERYONE = (Action.WATCH,)
 _TEAM = (Action.READ_NOTES, Action.WATCH)
 _ASSIGNEE = (Action.EDIT, Action.MOVE, Action.NOTE, Action.READ_NOTES, Action.LINK, Action.REPLY, Action.WATCH)
-_DESK = tuple(action for action in Action if action is not Action.CLAIM)
-_DESK_WHILE_NOBODY_HAS_IT = tuple(Action)
+_DESK = tuple(action for action in Action if action not in (Action.CLAIM, Action.RESTORE))
+_DESK_WHILE_NOBODY_HAS_IT = tuple(action for action in Action if action is not Action.RESTORE)
 
 
 class Standing(Protocol):

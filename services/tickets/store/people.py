@@ -12,22 +12,25 @@ from services.tickets.store.tickets import folded
 
 _BY_ID = text("select id, name, email from contacts where workspace_id = :ws and id = :id")
 _BY_SOURCE = text(
-    "select id, name, email from contacts"
-    " where workspace_id = :ws and integration = :integration and external_id = :external_id"
+    "select c.id, c.name, c.email from contact_sources s"
+    " join contacts c on c.workspace_id = s.workspace_id and c.id = s.contact_id"
+    " where s.workspace_id = :ws and s.source = :source and s.external_id = :external_id"
 )
 # Whoever has this address already is met again, under the name they have here. The update that changes nothing makes
-# the statement return the row; another system's name for them is kept if they had none.
+# the statement return the row.
 _MEET = text("""
-    insert into contacts as c (workspace_id, id, name, email, email_key, integration, external_id, created_at)
-    values (:ws, :id, :name, :email, :email_key, :integration, :external_id, :at)
-    on conflict (workspace_id, email_key) where email_key is not null do update set
-        integration = coalesce(c.integration, excluded.integration),
-        external_id = coalesce(c.external_id, excluded.external_id)
+    insert into contacts as c (workspace_id, id, name, email, email_key, version, verified, created_at, updated_at)
+    values (:ws, :id, :name, :email, :email_key, 1, false, :at, :at)
+    on conflict (workspace_id, email_key) where email_key is not null do update set email_key = excluded.email_key
     returning id, name, email
 """)
+_CALLED = text(
+    "insert into contact_sources (workspace_id, source, external_id, contact_id)"
+    " values (:ws, :source, :external_id, :contact) on conflict do nothing"
+)
 _CONVERSATION = text("""
-    insert into conversations as v (workspace_id, id, integration, external_id, url, created_at)
-    values (:ws, :id, :integration, :external_id, :url, :at)
+    insert into conversations as v (workspace_id, id, integration, external_id, url, created_at, updated_at)
+    values (:ws, :id, :integration, :external_id, :url, :at, :at)
     on conflict (workspace_id, integration, external_id) do update set url = coalesce(excluded.url, v.url)
     returning id, external_id, url
 """)
@@ -42,17 +45,14 @@ async def meet(
     tx: Transaction, name: str, email: str | None, *, integration: str | None = None, external_id: str | None = None
 ) -> Contact:
     """Return the contact whom an integration knows by `external_id`, else who has this address, else a new one."""
-    source = {"ws": tx.workspace_id, "integration": integration, "external_id": external_id}
-    if external_id is None:
-        source["integration"] = None
-    elif known := _contact(await tx.one(_BY_SOURCE, source)):
+    source = {"ws": tx.workspace_id, "source": integration, "external_id": external_id}
+    if external_id is not None and (known := _contact(await tx.one(_BY_SOURCE, source))):
         return known
-    met = await tx.execute(
-        _MEET,
-        source
-        | {"id": uuid7(), "name": name, "email": email, "email_key": folded(email) if email else None, "at": now()},
-    )
-    return Contact(**met.mappings().one())
+    new = {"id": uuid7(), "name": name, "email": email, "email_key": folded(email) if email else None, "at": now()}
+    met = Contact(**(await tx.execute(_MEET, {"ws": tx.workspace_id, **new})).mappings().one())
+    if external_id is not None:
+        await tx.execute(_CALLED, source | {"contact": met.id})
+    return met
 
 
 async def conversation(tx: Transaction, integration: str, external_id: str, url: str | None) -> ConversationRef:

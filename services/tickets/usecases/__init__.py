@@ -1,0 +1,19 @@
+"""What can be asked of tickets: load, decide, save, announce."""
+
+from services.tickets.usecases.intake import remember_workspace, request_ticket
+from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
+from services.tickets.usecases.notes import add_note, list_notes
+from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
+
+__all__ = [
+    "add_note",
+    "change_ticket",
+    "create_ticket",
+    "get_dead_letter",
+    "get_ticket",
+    "list_dead_letters",
+    "list_notes",
+    "list_tickets",
+    "remember_workspace",
+    "request_ticket",
+]
