@@ -154,6 +154,8 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     """Read a ticket's notes and comments. Refused: not_found, not_allowed (guests)."""
 
     ticket: str
+    kind: NoteKind | None = None
+    pinned: bool | None = None
     cursor: str | None = None
     limit: Limit = 20
 

@@ -63,6 +63,16 @@ class Smtp:
         name, address = parseaddr(sender)
         self._sender = _address(name, address)
 
+    @property
+    def start_tls(self) -> bool | None:
+        """Whether TLS begins after the greeting; None: where it is offered.
+
+        A password never crosses a network in plain view.
+        """
+        if self._tls:
+            return False
+        return True if self._user and self._host not in _LOOPBACK else None
+
     async def send(self, mail: Mail, letter: Letter, ours: Callable[[], Awaitable[bool]]) -> bool:
         """Hand over one mail; an answer that is lost after that is Unanswered, whatever came before is Refused."""
         if mail.words is None:
@@ -72,8 +82,6 @@ class Smtp:
             message = _message(mail, letter, self._sender, to)
         except (ValueError, MessageError):
             raise Refused("address", for_good=True) from None
-        # A password never crosses a network in plain view; without one, TLS is used where it is offered.
-        start_tls = True if self._user and not self._tls and self._host not in _LOOPBACK else None
         client = SMTP(
             hostname=self._host,
             port=self._port,
@@ -82,7 +90,7 @@ class Smtp:
             local_hostname=self._sender.domain,
             timeout=_PATIENCE,
             use_tls=self._tls,
-            start_tls=False if self._tls else start_tls,
+            start_tls=self.start_tls,
             tls_context=self._context,
         )
         try:
@@ -145,4 +153,5 @@ def _address(name: str, spec: str) -> Address:
     local, _, domain = spec.rpartition("@")
     if not domain.isascii():
         domain = domain.encode("idna").decode()
-    return Address(display_name=name, username=local, domain=domain)
+    # An encoded word inside a name would be decoded by whoever reads the mail.
+    return Address(display_name=name.replace("=?", "= ?"), username=local, domain=domain)
