@@ -15,6 +15,7 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    PinNote,
     TicketRequested,
 )
 from services.tickets import usecases
@@ -27,6 +28,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ListTickets)(usecases.list_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
     bus.answers(AddNote)(usecases.add_note)
+    bus.answers(PinNote)(usecases.pin_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)

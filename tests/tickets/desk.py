@@ -21,6 +21,7 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    PinNote,
     Status,
     TicketChange,
     TicketPage,
@@ -38,6 +39,7 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     ChangeTicket: usecases.change_ticket,
     AddNote: usecases.add_note,
     ListNotes: usecases.list_notes,
+    PinNote: usecases.pin_note,
     ListDeadLetters: usecases.list_dead_letters,
     GetDeadLetter: usecases.get_dead_letter,
 }

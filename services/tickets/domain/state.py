@@ -16,6 +16,7 @@ from contracts.tickets import (
     ConversationRef,
     DescriptionChanged,
     NoteAdded,
+    NotePinned,
     Priority,
     PriorityChanged,
     Status,
@@ -114,7 +115,7 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {"contact": _contact(contact)}
         case ConversationLinked(new=conversation):
             return {"conversations": (*state.conversations, conversation)}
-        case NoteAdded() | CommentAdded():
+        case NoteAdded() | CommentAdded() | NotePinned():
             return {}
         case (
             PriorityChanged(new=value)

@@ -2,7 +2,7 @@
 
 from services.tickets.store.intake import asked, standing, workspace
 from services.tickets.store.lists import page
-from services.tickets.store.notes import has_note, note_page
+from services.tickets.store.notes import has_note, note, note_page
 from services.tickets.store.people import contact, conversation, meet
 from services.tickets.store.tickets import insert, load, missed, next_number, save
 
@@ -16,6 +16,7 @@ __all__ = [
     "meet",
     "missed",
     "next_number",
+    "note",
     "note_page",
     "page",
     "save",

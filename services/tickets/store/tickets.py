@@ -12,9 +12,16 @@ from chassis.database import Transaction
 from chassis.outbox import events_since
 from contracts.base import TicketEvent
 from contracts.refusals import Conflict, NotFound
-from contracts.tickets import CommentAdded, ConversationLinked, DescriptionChanged, NoteAdded, SubjectChanged
+from contracts.tickets import (
+    CommentAdded,
+    ConversationLinked,
+    DescriptionChanged,
+    NoteAdded,
+    NotePinned,
+    SubjectChanged,
+)
 from services.tickets.domain import Ticket
-from services.tickets.store.notes import add_note
+from services.tickets.store.notes import add_note, pin_note
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
@@ -136,6 +143,8 @@ async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
                 )
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
+            case NotePinned():
+                await pin_note(tx, fact)
 
 
 def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from services.tickets.usecases.intake import remember_workspace, request_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
-from services.tickets.usecases.notes import add_note, list_notes
+from services.tickets.usecases.notes import add_note, list_notes, pin_note
 from services.tickets.usecases.tickets import change_ticket, create_ticket, get_ticket, list_tickets
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "list_dead_letters",
     "list_notes",
     "list_tickets",
+    "pin_note",
     "remember_workspace",
     "request_ticket",
 ]
