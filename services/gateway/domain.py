@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,28 @@ _OBVIOUS = frozenset(
         "welcome12345",
     ]
 )
+
+
+class Scope(StrEnum):
+    """What an API token may be allowed. A person who signed in has every one."""
+
+    TICKETS_READ = "tickets:read"
+    TICKETS_WRITE = "tickets:write"
+    CONTACTS_READ = "contacts:read"
+    CONTACTS_WRITE = "contacts:write"
+    CONVERSATIONS_READ = "conversations:read"
+    CONVERSATIONS_WRITE = "conversations:write"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
+    """The workspace's, its assistants' and its tickets' settings, and what is connected to it."""
+    PEOPLE_READ = "people:read"
+    PEOPLE_WRITE = "people:write"
+    """Members, invitations and tokens."""
+    AUDIT_READ = "audit:read"
+    """The admins' book, the proof of the chain, and dead letters."""
+    AUDIT_WRITE = "audit:write"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_WRITE = "notifications:write"
 
 
 @dataclass(frozen=True, slots=True)

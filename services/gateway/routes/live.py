@@ -110,6 +110,7 @@ async def _part(reader: Reader, scope: Scope, receive: Receive, send: Send) -> N
     "GET",
     f"{W}/events",
     "follow_events",
+    scope="tickets:read",
     tag="ledger",
     summary="Follow the entries of tickets as they are recorded (Server-Sent Events)",
     query=Since,

@@ -25,6 +25,7 @@ from contracts.refusals import (
     Unavailable,
     WrongMediaType,
 )
+from services.gateway.domain import Scope
 from services.gateway.routes.problems import MEDIA_TYPE
 
 API = "/api/v1"
@@ -86,6 +87,10 @@ class Operation:
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
     headers: tuple[str, ...] = ()
+    scope: str | None = None
+    """What an API token must be allowed for it: one of `Scope`."""
+    in_person: bool = False
+    """Whether it takes a person who signed in: it concerns their own account, or what no program may decide."""
     open: bool = False
     """Whether nobody needs to be signed in."""
     keyed: bool = False
@@ -93,6 +98,15 @@ class Operation:
     if_none_match: bool = False
     resumes: bool = False
     media: str = field(default="application/json")
+
+    def __post_init__(self) -> None:
+        """Refuse an operation that does not say who may call it, or names a scope that there is not."""
+        if (self.scope is not None) + self.in_person + self.open != 1:
+            msg = f"{self.id}: name its scope, or say that it is open or takes a person"
+            raise TypeError(msg)
+        if self.scope is not None and self.scope not in {each.value for each in Scope}:
+            msg = f"{self.id}: {self.scope!r} is no scope"
+            raise TypeError(msg)
 
 
 def operation(
@@ -219,6 +233,8 @@ def _operation(path: str, method: str, described: Operation, schemas: _Schemas) 
     }
     if described.open:
         document["security"] = []
+    elif described.scope:
+        document["security"] = [{"bearer": [described.scope]}, {"cookie": []}]
     if described.body:
         document["requestBody"] = {
             "required": True,

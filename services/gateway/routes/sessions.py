@@ -58,6 +58,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> ASGIResponse:
     "DELETE",
     f"{API}/sessions/current",
     "sign_out",
+    in_person=True,
     tag="people",
     summary="Sign out",
     answer=None,
@@ -72,7 +73,15 @@ async def sign_out(request: Request[Any, Any, Any]) -> ASGIResponse:
     return nothing(headers={"set-cookie": desk.cookie_header("")})
 
 
-@operation("GET", f"{API}/me", "who_am_i", tag="people", summary="Who is signed in, and where", answer=answers.Me)
+@operation(
+    "GET",
+    f"{API}/me",
+    "who_am_i",
+    in_person=True,
+    tag="people",
+    summary="Who is signed in, and where",
+    answer=answers.Me,
+)
 async def who_am_i(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Tell the visitor who they are."""
     came = await signed_in(request)
