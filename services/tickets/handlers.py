@@ -3,19 +3,21 @@
 from typing import Any
 
 from chassis.bus import Bus, Origin, Transaction
-from contracts.base import Intake, Message, ReadLog, Request
+from contracts.base import DeadLetter, Intake, Message, ReadLog, Request
 from contracts.gateway import WorkspaceCreated
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
     ChangeTicket,
     CreateTicket,
+    DropDeadLetter,
     GetDeadLetter,
     GetTicket,
     ListDeadLetters,
     ListNotes,
     ListTickets,
     PinNote,
+    RetryDeadLetter,
     TicketRequested,
 )
 from services.tickets import usecases
@@ -32,6 +34,11 @@ def listen(bus: Bus) -> None:
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
+    bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
+
+    @bus.answers(RetryDeadLetter)
+    async def retry_dead_letter(command: RetryDeadLetter, tx: Transaction) -> DeadLetter:
+        return await usecases.retry_dead_letter(command, tx, bus.retry)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)

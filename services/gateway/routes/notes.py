@@ -15,7 +15,7 @@ from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, ListNotes, NoteKind, NoteSnapshot, PinNote
 from services.gateway.routes.bodies import Given, query, read
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import reply
+from services.gateway.routes.replies import id_in_path, reply
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
@@ -161,14 +161,6 @@ async def change_note(
         )
     )
     return reply(await asyncio.to_thread(Note.of, changed))
-
-
-def id_in_path(id: str) -> UUID:
-    """Return an id as it stands in a path; anything else names nothing."""
-    try:
-        return UUID(id)
-    except ValueError:
-        raise NotFound from None
 
 
 HANDLERS = (add_note, list_notes, change_note)
