@@ -49,6 +49,11 @@ async def test_a_note_is_pinned_and_unpinned_once_each(desk: Desk) -> None:
     again = [(await desk.send("PATCH", path, {"pinned": True}, idempotency_key="k")).json() for _ in range(2)]
     assert again == [note | {"pinned": True}] * 2
     is_problem(await desk.send("PATCH", path, {"pinned": False}, idempotency_key="k"), 422, "idempotency_key_reused")
+    stale = await desk.send("PATCH", path, {"pinned": False}, if_match='"4"')
+    assert [fact["type"].rpartition(".")[2] for fact in is_problem(stale, 412, "stale_version")["missed"]] == [
+        "note_pinned"
+    ]
+    assert (await desk.send("PATCH", path, {"pinned": False}, if_match='"5"')).status_code == 200
     for wrong in ({}, {"pinned": None}, {"pinned": "yes"}, {"pinned": True, "body": "x"}):
         is_problem(await desk.send("PATCH", path, wrong), 422, "invalid")
 

@@ -10,13 +10,13 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field
 
 from contracts.base import Model, uuid7
-from contracts.refusals import NotAllowed, NotFound
+from contracts.refusals import NotAllowed, NotFound, StaleVersion
 from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, ListNotes, NoteKind, NoteSnapshot, PinNote
 from services.gateway.routes.bodies import Given, query, read
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import id_in_path, reply
-from services.gateway.routes.tickets import ticket_reference
+from services.gateway.routes.replies import expected_versions, id_in_path, reply
+from services.gateway.routes.tickets import expected_version, ticket_reference
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 from services.gateway.usecases.markdown import rendered
@@ -140,22 +140,26 @@ async def list_notes(request: Request[Any, Any, Any], workspace: FromPath[str], 
     summary="Pin or unpin a standing note",
     body=NotePatch,
     answer=Note,
-    refusals=(NotFound, NotAllowed),
+    refusals=(NotFound, NotAllowed, StaleVersion),
     keyed=True,
+    if_match=True,
 )
 async def change_note(
     request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str], note: FromPath[str]
 ) -> ASGIResponse:
-    """Pin or unpin a note; once more is no change."""
+    """Pin or unpin a note; once more is no change. The version that `If-Match` names is the ticket's."""
     visitor = await inside(request, workspace)
     reference, note_id = ticket_reference(ticket), id_in_path(note)
+    versions = expected_versions(request)
     sent = await read(request, NotePatch)
-    changed = await desk_of(request).bus.ask(
+    desk = desk_of(request)
+    changed = await desk.bus.ask(
         PinNote(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=sent.key,
             ticket=reference,
+            expected_version=await expected_version(desk, visitor, reference, versions),
             note_id=note_id,
             pinned=sent.body.pinned,
         )

@@ -237,14 +237,14 @@ async def change_ticket(
             via=visitor.via,
             idempotency=sent.key,
             ticket=reference,
-            expected_version=await _expected(desk, visitor, reference, versions),
+            expected_version=await expected_version(desk, visitor, reference, versions),
             change=TicketChange(**change),
         )
     )
     return reply(changed, version=changed.version)
 
 
-async def _expected(desk: Desk, visitor: Visitor, ticket: str, versions: tuple[int, ...]) -> int | None:
+async def expected_version(desk: Desk, visitor: Visitor, ticket: str, versions: tuple[int, ...]) -> int | None:
     """Return the one version to insist on; of several, the one that is current, if any is."""
     if len(versions) <= 1:
         return versions[0] if versions else None

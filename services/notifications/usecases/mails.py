@@ -44,9 +44,11 @@ async def send_due(database: Database, outlet: Outlet, clock: Callable[[], dt.da
             continue
         async with database.every_workspace(MAIL) as tx:
             await store.settle_delivery(tx, mail, delivery, clock())
-        log.info(
-            "mail.settled", mail=str(mail.id), state=delivery.state, reason=delivery.reason, attempt=mail.attempts + 1
-        )
+        about = {"mail": str(mail.id), "reason": delivery.reason, "attempt": mail.attempts + 1}
+        if delivery.state in (MailState.FAILED, MailState.UNCERTAIN):
+            log.warning("mail.not_sent", state=delivery.state, **about)
+        else:
+            log.info("mail.sent" if delivery.state is MailState.SENT else "mail.delayed", **about)
         sent += delivery.state is MailState.SENT
         if delivery.state is MailState.PENDING:
             break

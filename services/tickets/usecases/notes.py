@@ -4,7 +4,7 @@ from chassis.database import Transaction
 from contracts.refusals import Invalid
 from contracts.tickets import Action, AddNote, ListNotes, NotePage, NoteSnapshot, PinNote
 from services.tickets import domain, store
-from services.tickets.usecases.shown import by
+from services.tickets.usecases.shown import by, require_version
 
 
 async def add_note(command: AddNote, tx: Transaction) -> NoteSnapshot:
@@ -42,6 +42,7 @@ async def pin_note(command: PinNote, tx: Transaction) -> NoteSnapshot:
     """Pin or unpin a standing note."""
     ticket = await store.load(tx, command.ticket, for_update=True)
     domain.require(Action.NOTE, command.caller, ticket)
+    await require_version(command.expected_version, ticket, command.caller, tx)
     note = await store.note(tx, ticket, command.note_id)
     facts = ticket.pin_note(note, command.caller, by(command), pinned=command.pinned)
     await store.save(tx, ticket, facts)
