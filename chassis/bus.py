@@ -185,15 +185,21 @@ class Bus:
             await self._nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
         await self._answers.start(self._nats)
 
-    async def stop(self) -> None:
-        """Finish what was begun and disconnect."""
+    async def drain(self) -> None:
+        """Take nothing new and finish what was begun."""
         self.closing = True
         if self._nats is None:
             return
         await self._answers.stop()
         if self._nats.is_connected:
             await self._nats.flush(timeout=2)
-        await self._nats.close()
+
+    async def close(self) -> None:
+        """Break off what is left and disconnect."""
+        self.closing = True
+        self._answers.abandon()
+        if self._nats is not None:
+            await self._nats.close()
 
 
 def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:

@@ -115,6 +115,11 @@ class Answers:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def abandon(self) -> None:
+        """Break off what is not finished: nobody waits for it any longer."""
+        for task in self._tasks:
+            task.cancel()
+
     def _taker(self, nats: Client, endpoint: _Endpoint) -> Callable[[Msg], Awaitable[None]]:
         async def take(msg: Msg) -> None:
             await self._slots.acquire()

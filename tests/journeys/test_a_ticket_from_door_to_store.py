@@ -90,7 +90,7 @@ async def test_rubbish_is_a_dead_letter_with_a_reason_and_what_is_behind_it_pass
     async def passed() -> bool:
         return "Good behind rubbish" in await subjects(desk)
 
-    await eventually(passed, within=5)
+    await eventually(passed)
 
     async def letters() -> list[Any]:
         return [letter for letter in (await desk.get("dead-letters"))["items"] if letter["id"] not in before]

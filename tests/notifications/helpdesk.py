@@ -105,7 +105,7 @@ class Desk:
             assert told == list(kinds)
             return True
 
-        await eventually(just_this, within=10)
+        await eventually(just_this)
 
     async def all_heard(self) -> None:
         """Wait until notifications have heard all that tickets and gateway have said in this workspace."""

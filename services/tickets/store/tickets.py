@@ -30,6 +30,7 @@ LARGEST_NUMBER = 2**31 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_AT_ONCE = 100
 _KINDS = {kind.TYPE: kind for kind in TicketEvent.of_kind("tickets")}
 
 _NEXT_NUMBER = text(
@@ -173,11 +174,13 @@ async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str
 
 async def life(tx: Transaction, ticket: Ticket) -> AsyncIterator[TicketEvent]:
     """Tell what happened to the ticket, oldest first; words that were erased stay digests."""
-    version = 0
-    while facts := await events_since(tx, "ticket", str(ticket.id), version):
+    version, more = 0, True
+    while more:
+        facts = await events_since(tx, "ticket", str(ticket.id), version, limit=_AT_ONCE)
         for fact in facts:
             yield _KINDS[fact["type"]].model_validate_json(json.dumps(fact))
-        version = facts[-1]["version"]
+            version = fact["version"]
+        more = len(facts) == _AT_ONCE
 
 
 async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
