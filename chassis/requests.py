@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, LookUp, Message, Query, Request, now
+from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 
 log = get_logger()
@@ -184,7 +184,7 @@ class Answers:
         return body
 
     async def _handle(self, endpoint: _Endpoint, request: Request[Any]) -> BaseModel:
-        if isinstance(request, LookUp):
+        if isinstance(request, LookUp | Errand):
             async with self._database.every_workspace(request.PURPOSE) as tx:
                 return await endpoint.handler(request, tx)
         if not isinstance(request, Command | Query):

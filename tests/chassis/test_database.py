@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.database import Database, Transaction, is_weather
-from contracts.base import IdempotencyKey
+from contracts.base import Errand, IdempotencyKey, LookUp, Message
 from contracts.tickets import NotePage
 from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, PostgresServer, Urls
@@ -26,8 +26,8 @@ PURPOSES = {
         "relay",
         "dead letters without a workspace",
         "forget answers to idempotency keys",
-        "tell the log again",
     },
+    "notifications": {"mail"},
     "gateway": {
         "example tickets",
         "first workspace",
@@ -39,12 +39,15 @@ PURPOSES = {
         "purge of what is over",
         "session look-up",
         "sign-in",
+        "tell the log again",
         "visitor look-up",
     },
     "tickets": {
         "find bulk changes that go on",
         "find tickets that lie untouched",
         "purge of identity nonces",
+        "assistant look-up",
+        "tell the log again",
     },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""
@@ -312,6 +315,9 @@ def test_every_purpose_of_a_transaction_over_all_workspaces_is_listed() -> None:
         for path in sorted((PROJECT / top).rglob("*.py")):
             for purpose in purposes(path.read_text(encoding="utf-8")):
                 found.setdefault(_owner(path.relative_to(PROJECT)), set()).add(purpose)
+    for message in Message.registry.values():
+        if issubclass(message, LookUp | Errand):
+            found.setdefault(message.OWNER, set()).add(message.PURPOSE)
     assert found == PURPOSES
 
 

@@ -47,7 +47,7 @@ async def secure(house: House) -> AsyncIterator[httpx.AsyncClient]:
 def concrete(path: str, workspace: str = "no-such-desk") -> str:
     nobody = "0192f3c8-1111-7aaa-8bbb-0123456789ab"
     known = {"workspace": workspace, "ticket": "1", "token": "A" * 43, "letter": nobody, "user": nobody}
-    known |= {"session": nobody, "invitation": nobody, "bulk": nobody}
+    known |= {"session": nobody, "invitation": nobody, "bulk": nobody, "note": nobody}
     return path.format(**known)
 
 

@@ -124,5 +124,14 @@ class Desk:
         async with self.helpdesk.store.transaction(self.workspace.id) as tx:
             return {
                 table: sorted(str(dict(row)) for row in await tx.all(text(f"select * from {table}")))
-                for table in ("members", "tickets", "watchers", "items", "event_log", "dead_letters", "consumed")
+                for table in (
+                    "members",
+                    "tickets",
+                    "watchers",
+                    "choices",
+                    "items",
+                    "event_log",
+                    "dead_letters",
+                    "consumed",
+                )
             }

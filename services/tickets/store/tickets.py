@@ -19,11 +19,12 @@ from contracts.tickets import (
     ConversationUnlinked,
     DescriptionChanged,
     NoteAdded,
+    NotePinned,
     SubjectChanged,
     TicketSettings,
 )
 from services.tickets.domain import Ticket
-from services.tickets.store.notes import add_note
+from services.tickets.store.notes import add_note, pin_note
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
@@ -192,6 +193,8 @@ async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
                 await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
+            case NotePinned():
+                await pin_note(tx, fact)
 
 
 def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:
