@@ -44,8 +44,8 @@ async def secure(house: House) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def concrete(path: str, workspace: str = "no-such-desk") -> str:
-    known = {"workspace": workspace, "ticket": "1", "token": "A" * 43}
+def concrete(path: str, workspace: str = "no-such-desk", **others: str) -> str:
+    known = {"workspace": workspace, "ticket": "1", "token": "A" * 43, **others}
     return re.sub(r"{(\w+)}", lambda name: known.get(name[1], "0192f3c8-1111-7aaa-8bbb-0123456789ab"), path)
 
 
@@ -159,9 +159,9 @@ async def test_every_operation_but_the_open_ones_needs_a_session(
     client: httpx.AsyncClient, described: tuple[str, str, dict[str, Any]]
 ) -> None:
     path, method, operation = described
-    answer = await client.request(method, concrete(path), **body_of(operation))
+    answer = await client.request(method, concrete(path, assistant="nobody"), **body_of(operation))
 
-    if operation.get("security") == []:
+    if operation.get("security") == [] or path.startswith("/widget/"):
         assert answer.status_code in (404, 422)
     else:
         is_problem(answer, 401, "unauthenticated")
@@ -365,7 +365,7 @@ async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, cli
     refused = []
 
     for path, method, operation in OPERATIONS:
-        if "requestBody" not in operation:
+        if "requestBody" not in operation or path.startswith("/widget/"):  # an assistant is looked for first
             continue
         for field, value in (("role", "owner"), ("is_admin", True), ("password_hash", "x"), ("workspace_id", "w")):
             if field == "role" and operation["operationId"] in ("invite", "change_role", "make_token"):
@@ -814,8 +814,8 @@ async def test_the_description_is_whole(client: httpx.AsyncClient) -> None:
         node: Any = document
         for step in target.removeprefix("#/").split("/"):
             node = node[step]
-    hosts = set(re.findall(r"https?://[^\"/ ]+", answer.text))
-    assert hosts <= {"https://", "http://"}
+    hosts = set(re.findall(r"https?://[^\"/ `]+", answer.text))
+    assert {host for host in hosts if not host.endswith("example.com")} <= {"https://", "http://"}
 
 
 @pytest.mark.parametrize("described", [pytest.param(each, id=each[2]["operationId"]) for each in OPERATIONS])
@@ -828,7 +828,8 @@ def test_an_operation_says_what_it_takes_and_what_it_answers(described: tuple[st
     assert operation["tags"]
     assert operation["summary"]
     assert [name for name in re.findall(r"{(\w+)}", path) if name not in parameters] == []
-    assert len([status for status in statuses if status < 300]) == 1
+    assert {status for status in statuses if status < 300} <= {200, 201, 202, 204}
+    assert min(statuses) < 300
     for status, answer in operation["responses"].items():
         if int(status) >= 400:
             assert answer["content"] == {
