@@ -33,6 +33,7 @@ from contracts.tickets.assistants import (
     WidgetSettings,
 )
 from contracts.tickets.bulk import (
+    MOST_IDS,
     MOST_TICKETS,
     BulkItem,
     BulkOutcome,
@@ -69,6 +70,7 @@ from contracts.tickets.conversations import (
     GetConversation,
     LinkConversation,
     LinkedTicket,
+    LinkMade,
     ListConversations,
     MakeTicket,
     MessagePage,
@@ -133,6 +135,7 @@ from contracts.tickets.requests import (
 )
 from contracts.tickets.settings import (
     ChangeSettings,
+    Days,
     GetSettings,
     SettingsChange,
     SettingsChanged,
@@ -163,6 +166,7 @@ from contracts.tickets.shapes import (
 __all__ = [
     "ACTIVE",
     "INTAKE",
+    "MOST_IDS",
     "MOST_TICKETS",
     "TICKETS",
     "Action",
@@ -212,6 +216,7 @@ __all__ = [
     "CreateContact",
     "CreateTicket",
     "CustomerMessage",
+    "Days",
     "DeadLetterPage",
     "DeleteAssistant",
     "DeleteContact",
@@ -240,6 +245,7 @@ __all__ = [
     "IntakeConversation",
     "Limit",
     "LinkConversation",
+    "LinkMade",
     "LinkedTicket",
     "ListAssistants",
     "ListContacts",

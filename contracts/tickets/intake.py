@@ -35,6 +35,7 @@ class IntakeConversation(Model):
     external_id: ExternalId
     url: WebAddress | None = None
     assistant_id: UUID | None = None
+    """Left out where there is no such assistant: what is asked for counts more."""
 
 
 class IntakeAuthor(Model):
@@ -79,7 +80,8 @@ class TicketRequested(Intake, subject="tickets.intake.v1.ticket_requested", hear
     external_id: ExternalId
     subject: Line
     description: Body = ""
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
+    """None: the workspace's default."""
     contact: IntakeContact | None = None
     conversation: IntakeConversation | None = None
     tags: Tags = ()

@@ -1,21 +1,54 @@
 """Ears: what is asked, heard and taken in, and which use case it is."""
 
-from typing import Any
-
-from chassis.bus import Bus, Origin, Transaction
-from contracts.base import Intake, Message, ReadLog, Request
-from contracts.gateway import WorkspaceCreated
-from contracts.refusals import NotFound
+from chassis.bus import Bus, Transaction
+from contracts.base import DeadLetter
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
+    ChangeAssistant,
+    ChangeContact,
+    ChangeSettings,
     ChangeTicket,
+    ChangeTickets,
+    CountTickets,
+    CreateAssistant,
+    CreateContact,
     CreateTicket,
+    DeleteAssistant,
+    DeleteContact,
+    DeleteTicket,
+    DropDeadLetter,
+    FindAssistant,
+    GetAssistant,
+    GetBulk,
+    GetContact,
+    GetConversation,
     GetDeadLetter,
+    GetIdentitySecret,
+    GetSettings,
     GetTicket,
+    LinkConversation,
+    ListAssistants,
+    ListContacts,
+    ListConversations,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MakeTicket,
+    MarkNotSpam,
+    MessageReceived,
+    OpenVisitorTicket,
+    PinNote,
+    PostMessage,
+    PostVisitorMessage,
+    ReadVisitorConversation,
+    RestoreTicket,
+    RetryDeadLetter,
+    RotateIdentitySecret,
+    StartConversation,
     TicketRequested,
+    TicketUpdated,
+    UnlinkConversation,
 )
 from services.tickets import usecases
 
@@ -25,30 +58,59 @@ def listen(bus: Bus) -> None:
     bus.answers(CreateTicket)(usecases.create_ticket)
     bus.answers(GetTicket)(usecases.get_ticket)
     bus.answers(ListTickets)(usecases.list_tickets)
+    bus.answers(CountTickets)(usecases.count_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
+    bus.answers(DeleteTicket)(usecases.delete_ticket)
+    bus.answers(RestoreTicket)(usecases.restore_ticket)
+    bus.answers(MarkNotSpam)(usecases.mark_not_spam)
+    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(GetBulk)(usecases.get_bulk)
+    bus.answers(GetSettings)(usecases.get_settings)
+    bus.answers(ChangeSettings)(usecases.change_settings)
     bus.answers(AddNote)(usecases.add_note)
+    bus.answers(PinNote)(usecases.pin_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
+    _assistants(bus)
+    _visitors(bus)
+    bus.answers(CreateContact)(usecases.create_contact)
+    bus.answers(ChangeContact)(usecases.change_contact)
+    bus.answers(DeleteContact)(usecases.delete_contact)
+    bus.answers(GetContact)(usecases.get_contact)
+    bus.answers(ListContacts)(usecases.list_contacts)
+    bus.answers(ListConversations)(usecases.list_conversations)
+    bus.answers(GetConversation)(usecases.get_conversation)
+    bus.answers(PostMessage)(usecases.post_message)
+    bus.answers(MakeTicket)(usecases.make_ticket)
+    bus.answers(LinkConversation)(usecases.link_conversation)
+    bus.answers(UnlinkConversation)(usecases.unlink_conversation)
+    bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
+
+    @bus.answers(RetryDeadLetter)
+    async def retry_dead_letter(command: RetryDeadLetter, tx: Transaction) -> DeadLetter:
+        return await usecases.retry_dead_letter(command, tx, bus.retry)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
+    bus.hears(TicketUpdated)(usecases.update_ticket)
+    bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
-    _not_built_yet(bus)
+    bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
 
 
-def _not_built_yet(bus: Bus) -> None:
-    if not hasattr(bus, "_answers"):
-        return
+def _assistants(bus: Bus) -> None:
+    bus.answers(CreateAssistant)(usecases.create_assistant)
+    bus.answers(GetAssistant)(usecases.get_assistant)
+    bus.answers(ListAssistants)(usecases.list_assistants)
+    bus.answers(ChangeAssistant)(usecases.change_assistant)
+    bus.answers(DeleteAssistant)(usecases.delete_assistant)
+    bus.answers(GetIdentitySecret)(usecases.get_identity_secret)
+    bus.answers(RotateIdentitySecret)(usecases.rotate_identity_secret)
+    bus.answers(FindAssistant)(usecases.find_assistant)
 
-    async def nothing(_: Any, __: Transaction) -> Any:  # noqa: ANN401
-        raise NotFound
 
-    async def refuse(_: Any, __: Origin, ___: Transaction) -> None:  # noqa: ANN401
-        raise NotFound
-
-    for message in Message.registry.values():
-        if issubclass(message, Request) and message.OWNER == "tickets" and not issubclass(message, ReadLog):
-            if message.SUBJECT not in bus._answers._endpoints:  # noqa: SLF001
-                bus.answers(message)(nothing)
-        elif issubclass(message, Intake) and message.SUBJECT not in bus._ears:  # noqa: SLF001
-            bus.hears(message)(refuse)
+def _visitors(bus: Bus) -> None:
+    bus.answers(StartConversation)(usecases.start_conversation)
+    bus.answers(PostVisitorMessage)(usecases.post_visitor_message)
+    bus.answers(OpenVisitorTicket)(usecases.open_visitor_ticket)
+    bus.answers(ReadVisitorConversation)(usecases.read_visitor_conversation)

@@ -99,7 +99,6 @@ async def published(client: Client, messages: Iterator[Sent]) -> Counter[str]:
 
 
 async def test_twenty_thousand_messages_are_each_applied_or_kept_with_their_reason(stack: Stack) -> None:
-    print(f"COUNTERFOIL_SEED={SEED}")
     chance = random.Random(SEED)
     before = {name: child["pid"] for name, child in stack.running.items()}
     async with stack.nats("integration") as outside:
@@ -109,14 +108,12 @@ async def test_twenty_thousand_messages_are_each_applied_or_kept_with_their_reas
         client = await nats.connect(stack.secret(f"{owner}.nats-url"), inbox_prefix=inbox_prefix(owner).encode())
         told[owner] = (await published(client, mutants(chance, facts(owner, 20), MANY // 4)))["stored"]
         await client.close()
-    print(intake, told)
     async with stack.nats("operator") as operator:
 
         async def heard() -> bool:
             return await lag(operator) == {}
 
         await eventually(heard, within=110)
-    print(await outcomes(stack))
     assert {name: child["pid"] for name, child in stack.running.items()} == before
     assert list(errors(stack)) == []
 

@@ -57,24 +57,24 @@ class Follower:
             assert (str(entry["seq"]), entry["type"]) == (self.last_id, fields["event"])
             self.events.append(entry)
 
-    async def sees(self, many: int, *, within: float = 10) -> None:
+    async def sees(self, many: int) -> None:
         """Wait until so many entries came."""
-        await eventually(lambda: len(self.events) >= many, within=within)
+        await eventually(lambda: len(self.events) >= many)
 
-    async def is_cut(self, *, within: float = 5) -> None:
+    async def is_cut(self) -> None:
         """Wait until the stream is ended."""
-        await eventually(lambda: self.ended, within=within)
+        await eventually(lambda: self.ended)
 
 
 @asynccontextmanager
-async def following(url: str, headers: dict[str, str]) -> AsyncIterator[Follower]:
+async def following(url: str, headers: dict[str, str], kind: type[Follower] = Follower) -> AsyncIterator[Follower]:
     """Follow a stream from the moment it says hello until the block ends."""
     async with (
         httpx.AsyncClient(timeout=httpx.Timeout(20, read=None)) as client,
         client.stream("GET", url, headers=headers) as answer,
     ):
         assert answer.status_code == 200, await answer.aread()
-        follower = Follower(answer)
+        follower = kind(answer)
         task = asyncio.create_task(follower.listen())
         try:
             await eventually(lambda: "hello" in follower.said)
@@ -144,10 +144,14 @@ class Desk:
 
     async def recorded(self, ticket: dict[str, Any]) -> dict[str, Any]:
         """Return a ticket's whole history, once it is in the ledger."""
-        page: dict[str, Any] = await self.get(
-            f"tickets/{ticket['id']}/activity?min_version={ticket['version']}&limit=100"
-        )
-        return page
+        path = f"tickets/{ticket['id']}/activity?min_version={ticket['version']}&limit=100"
+
+        async def page() -> dict[str, Any]:
+            # The gateway gives up after two seconds, which is soon for a busy machine.
+            read: dict[str, Any] = await self.get(path)
+            return read
+
+        return await eventually(page)
 
     @asynccontextmanager
     async def follow(

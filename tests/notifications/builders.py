@@ -5,10 +5,12 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.base import Actor, ActorKind, Event, Person, RecordEvent, Role, Subject, TicketEvent, Via
-from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged
+from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted, WorkspaceNames
 from contracts.tickets import (
     Assigned,
     CommentAdded,
+    CustomerMessage,
+    FollowUpOpened,
     NoteAdded,
     Priority,
     PriorityChanged,
@@ -16,6 +18,9 @@ from contracts.tickets import (
     StatusChanged,
     SubjectChanged,
     TicketCreated,
+    TicketDeleted,
+    TicketRef,
+    TicketRestored,
     Unassigned,
 )
 
@@ -95,6 +100,26 @@ def renamed(new: str, by: str | Actor = "Olivia", **words: Any) -> SubjectChange
     return _fact(SubjectChanged, by, old="Printer on fire", new=new, **words)
 
 
+MARIA = Actor(kind=ActorKind.CONTACT, id=str(id_of("Maria")), name="Maria")
+
+
+def wrote(by: Actor = MARIA, **words: Any) -> CustomerMessage:
+    given = {"conversation_id": id_of("conversation"), "message_id": id_of("message"), "body": "Still dark."}
+    return _fact(CustomerMessage, by, **given | words)
+
+
+def followed_up(number: int = 2, **words: Any) -> FollowUpOpened:
+    return _fact(FollowUpOpened, MARIA, new=TicketRef(id=id_of("another"), number=number), **words)
+
+
+def deleted(by: str = "Olivia", **words: Any) -> TicketDeleted:
+    return _fact(TicketDeleted, by, **words)
+
+
+def restored(by: str = "Olivia", **words: Any) -> TicketRestored:
+    return _fact(TicketRestored, by, **words)
+
+
 def joined(name: str, role: Role = Role.MEMBER, **words: Any) -> MemberJoined:
     given = {"user_id": id_of(name), "name": name, "email": f"{name.lower()}@example.com", "role": role}
     return _fact(MemberJoined, name, **given | words)
@@ -106,3 +131,7 @@ def became(name: str, role: Role, **words: Any) -> RoleChanged:
 
 def removed(name: str, **words: Any) -> MemberRemoved:
     return _fact(MemberRemoved, "Olivia", user_id=id_of(name), name=name, old=Role.MEMBER, **words)
+
+
+def ended(**words: Any) -> WorkspaceDeleted:
+    return _fact(WorkspaceDeleted, "Olivia", old=WorkspaceNames(name="Northwind", slug="northwind"), **words)

@@ -8,7 +8,30 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
-from services.gateway.routes import dead_letters, ledger, live, notifications, schemas, sessions, tickets, workspaces
+from services.gateway.routes import (
+    assistants,
+    bulk,
+    contacts,
+    conversations,
+    dead_letters,
+    deletion,
+    filters,
+    invitations,
+    ledger,
+    live,
+    members,
+    notes,
+    notifications,
+    passwords,
+    schemas,
+    sessions,
+    settings,
+    tickets,
+    tokens,
+    watching,
+    widget,
+    workspaces,
+)
 from services.gateway.routes.door import Door
 from services.gateway.routes.operations import API, describe
 from services.gateway.routes.options import options
@@ -19,12 +42,26 @@ __all__ = ["Desk", "web"]
 
 _HANDLERS = (
     *sessions.HANDLERS,
+    *passwords.HANDLERS,
     *workspaces.HANDLERS,
+    *members.HANDLERS,
+    *invitations.HANDLERS,
+    *tokens.HANDLERS,
     *tickets.HANDLERS,
+    *assistants.HANDLERS,
+    *contacts.HANDLERS,
+    *conversations.HANDLERS,
+    *filters.HANDLERS,
+    *deletion.HANDLERS,
+    *bulk.HANDLERS,
+    *settings.HANDLERS,
+    *notes.HANDLERS,
+    *watching.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"
 
@@ -45,7 +82,15 @@ def web(desk: Desk, metrics: Metrics) -> ASGIApp:
         return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
 
     app = Litestar(
-        route_handlers=[*options(_HANDLERS), home, openapi, *schemas.HANDLERS, *_HANDLERS],
+        # First, for Litestar answers OPTIONS itself wherever nobody does yet.
+        route_handlers=[
+            widget.preflight,
+            *options(_HANDLERS, widget.preflight),
+            home,
+            openapi,
+            *schemas.HANDLERS,
+            *_HANDLERS,
+        ],
         exception_handlers={Exception: answer_exception},
         state=State({"desk": desk}),
         openapi_config=None,

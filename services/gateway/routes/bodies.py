@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from litestar import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
-from contracts.refusals import Invalid, Malformed, TooLarge, WrongMediaType
+from contracts.refusals import Invalid, Malformed, NotFound, TooLarge, WrongMediaType
 
 MOST_BYTES = 1024 * 1024
 _DEEPEST = 20
@@ -28,6 +29,7 @@ _PATIENCE = 15.0
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -45,20 +47,29 @@ class Sent[Body: BaseModel]:
     key: IdempotencyKey | None
 
 
-async def read[Body: BaseModel](request: Request[Any, Any, Any], model: type[Body]) -> Sent[Body]:
-    """Read the body as `model`.
+async def read[Body: BaseModel](
+    request: Request[Any, Any, Any], model: type[Body], *, most: int = MOST_BYTES
+) -> Sent[Body]:
+    """Read the body, of at most so many bytes, as `model`.
 
     Raises WrongMediaType, TooLarge, Malformed for what is no plain JSON, and Invalid with the fields at fault.
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await _collect(request)
+    raw = await _collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise _refusal(error) from None
     return Sent(body, _promise(request, key, said) if key else None)
+
+
+def path_id(id: str) -> UUID:
+    """Return an id of the path; what is none names nothing."""
+    if not _UUID.fullmatch(id):
+        raise NotFound
+    return UUID(id)
 
 
 def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:
@@ -91,6 +102,14 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
         return model.model_validate(given)
     except ValidationError as error:
         raise _refusal(error) from None
+
+
+def id_in_path(text: str) -> UUID:
+    """Return the id that an address names; what is none is not there."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
 
 
 def _refusal(error: ValidationError) -> Invalid | Malformed:
@@ -126,9 +145,9 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def _collect(request: Request[Any, Any, Any]) -> bytes:
+async def _collect(request: Request[Any, Any, Any], most: int) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge
     body = bytearray()
     try:
@@ -139,7 +158,7 @@ async def _collect(request: Request[Any, Any, Any]) -> bytes:
                 if message["type"] != "http.request":
                     raise Malformed("The body ended early.")
                 body += message["body"]
-                if len(body) > MOST_BYTES:
+                if len(body) > most:
                     raise TooLarge
                 more = message["more_body"]
     except TimeoutError:

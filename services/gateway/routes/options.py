@@ -7,13 +7,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
 
-def options(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Return what answers OPTIONS at each address of these handlers."""
+def options(handlers: Sequence[HTTPRouteHandler], preflight: HTTPRouteHandler) -> list[HTTPRouteHandler]:
+    """Return what answers OPTIONS at each address of these handlers where `preflight` does not."""
     allowed: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
             allowed.setdefault(path, {"OPTIONS"}).update(map(str, handler.http_methods))
-    return [_options(path, ", ".join(sorted(names))) for path, names in allowed.items()]
+    return [_options(path, ", ".join(sorted(names))) for path, names in allowed.items() if path not in preflight.paths]
 
 
 def _options(path: str, allowed: str) -> HTTPRouteHandler:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.base import Person, TicketEvent
 from contracts.tickets import (
+    AgentReplied,
     Assigned,
     CommentAdded,
     ContactLinked,
@@ -14,8 +15,12 @@ from contracts.tickets import (
     ContactUnlinked,
     ConversationLinked,
     ConversationRef,
+    ConversationUnlinked,
+    CustomerMessage,
     DescriptionChanged,
+    FollowUpOpened,
     NoteAdded,
+    NotePinned,
     Priority,
     PriorityChanged,
     Status,
@@ -23,6 +28,9 @@ from contracts.tickets import (
     SubjectChanged,
     TagsChanged,
     TicketCreated,
+    TicketDeleted,
+    TicketRef,
+    TicketRestored,
     Unassigned,
 )
 
@@ -77,6 +85,8 @@ class TicketState:
     first_response_at: dt.datetime | None = None
     resolved_at: dt.datetime | None = None
     closed_at: dt.datetime | None = None
+    follow_up_of: TicketRef | None = None
+    deleted_at: dt.datetime | None = None
 
 
 def born(fact: TicketCreated) -> TicketState:
@@ -95,6 +105,7 @@ def born(fact: TicketCreated) -> TicketState:
         tags=fact.tags,
         created_at=fact.at,
         updated_at=fact.at,
+        follow_up_of=fact.follow_up_of,
     )
 
 
@@ -112,9 +123,11 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return _moved(state, fact)
         case ContactLinked(new=contact) | ContactUnlinked(new=contact):
             return {"contact": _contact(contact)}
-        case ConversationLinked(new=conversation):
-            return {"conversations": (*state.conversations, conversation)}
-        case NoteAdded() | CommentAdded():
+        case ConversationLinked() | ConversationUnlinked():
+            return {"conversations": _tied(state, fact)}
+        case AgentReplied() | TicketDeleted() | TicketRestored():
+            return _stamped(state, fact)
+        case NoteAdded() | CommentAdded() | NotePinned() | CustomerMessage() | FollowUpOpened():
             return {}
         case (
             PriorityChanged(new=value)
@@ -127,6 +140,18 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {_FIELDS[type(fact)]: value}
     msg = f"{type(fact).__name__} says nothing about a ticket that is known here"
     raise ValueError(msg)
+
+
+def _stamped(state: TicketState, fact: AgentReplied | TicketDeleted | TicketRestored) -> dict[str, Any]:
+    if isinstance(fact, AgentReplied):
+        return {"first_response_at": state.first_response_at or fact.at}
+    return {"deleted_at": fact.at if isinstance(fact, TicketDeleted) else None}
+
+
+def _tied(state: TicketState, fact: ConversationLinked | ConversationUnlinked) -> tuple[ConversationRef, ...]:
+    if isinstance(fact, ConversationLinked):
+        return (*state.conversations, fact.new)
+    return tuple(each for each in state.conversations if each.id != fact.old.id)
 
 
 def _moved(state: TicketState, fact: StatusChanged) -> dict[str, Any]:

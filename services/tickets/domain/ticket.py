@@ -2,12 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 from uuid import UUID
 
-from contracts.base import Actor, Caller, Person, Role, TicketEvent, Via
-from contracts.refusals import Invalid, TransitionNotAllowed
+from contracts.base import Caller, Person, Role, TicketEvent
+from contracts.refusals import Conflict, Invalid, NotFound, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     Allowed,
@@ -17,9 +17,12 @@ from contracts.tickets import (
     ContactUnlinked,
     ConversationLinked,
     ConversationRef,
+    ConversationUnlinked,
     DescriptionChanged,
     NoteAdded,
     NoteKind,
+    NotePinned,
+    NoteSnapshot,
     Priority,
     PriorityChanged,
     Status,
@@ -28,9 +31,14 @@ from contracts.tickets import (
     TagsChanged,
     TicketChange,
     TicketCreated,
+    TicketDeleted,
+    TicketRef,
+    TicketRestored,
+    TicketSettings,
     Unassigned,
 )
 from services.tickets.domain import policy
+from services.tickets.domain.facts import By, of_ticket
 from services.tickets.domain.state import Contact, TicketState, after, born
 from services.tickets.domain.status import moves, right_for
 
@@ -40,22 +48,12 @@ _RIGHTS = {
     "priority": Action.EDIT,
     "contact_id": Action.EDIT,
     "tags": Action.EDIT,
-    "assignee": Action.ASSIGN,
 }
 _MAY_BE_TAKEN_AWAY = {"assignee", "contact_id"}
+_NOTHING_SETTLED = TicketSettings()
 
 type Step = tuple[type[TicketEvent], dict[str, Any]]
 """A fact to be: its class, and what it says beside who, why and when."""
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who did it, through which door, because of what, and when."""
-
-    actor: Actor
-    via: Via
-    cause: str
-    now: dt.datetime
 
 
 class Ticket:
@@ -64,11 +62,12 @@ class Ticket:
     Every method that changes it returns the facts and has applied them already; one that refuses has changed nothing.
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_rules", "_state")
 
-    def __init__(self, state: TicketState) -> None:
-        """Take a ticket as it was remembered; a new one is made by `open`."""
+    def __init__(self, state: TicketState, rules: TicketSettings = _NOTHING_SETTLED) -> None:
+        """Take a ticket as it was remembered, and what its workspace has settled; a new one is made by `open`."""
         self._state = state
+        self._rules = rules
 
     @property
     def state(self) -> TicketState:
@@ -95,6 +94,15 @@ class Ticket:
     def assignee(self) -> Person | None:
         return self._state.assignee
 
+    @property
+    def deleted(self) -> bool:
+        return self._state.deleted_at is not None
+
+    @property
+    def rules(self) -> TicketSettings:
+        """What the workspace has settled."""
+        return self._rules
+
     def allowed(self, caller: Caller) -> Allowed:
         """Return what this caller may do with it."""
         return policy.allowed(caller, self)
@@ -107,46 +115,84 @@ class Ticket:
         number: int,
         subject: str,
         description: str,
-        priority: Priority,
         caller: Caller,
         by: By,
+        rules: TicketSettings = _NOTHING_SETTLED,
+        priority: Priority | None = None,
         assignee: Person | None = None,
         contact: Contact | None = None,
         tags: Iterable[str] = (),
         conversation: ConversationRef | None = None,
         external_id: str | None = None,
     ) -> tuple[Self, list[TicketEvent]]:
-        """Open a ticket; the conversation it comes from is linked by the same right.
+        """Open a ticket; the conversation it comes from is linked by the same right, and brings its contact.
 
         Raises NotAllowed, or Invalid for an assignee who can't work on tickets.
         """
         policy.require_creation(caller, assignee)
         _require_worker(assignee)
+        return cls.begin(
+            id=id,
+            workspace_id=caller.workspace_id,
+            number=number,
+            subject=subject,
+            description=description,
+            priority=priority,
+            by=by,
+            assignee=assignee,
+            contact=contact,
+            tags=tags,
+            conversation=conversation,
+            external_id=external_id,
+            rules=rules,
+        )
+
+    @classmethod
+    def begin(
+        cls,
+        *,
+        id: UUID,
+        workspace_id: str,
+        number: int,
+        subject: str,
+        description: str,
+        by: By,
+        rules: TicketSettings = _NOTHING_SETTLED,
+        priority: Priority | None = None,
+        assignee: Person | None = None,
+        contact: Contact | None = None,
+        tags: Iterable[str] = (),
+        conversation: ConversationRef | None = None,
+        external_id: str | None = None,
+        follow_up_of: TicketRef | None = None,
+    ) -> tuple[Self, list[TicketEvent]]:
+        """Let a ticket be that nobody's right has to allow, such as a customer's own."""
         created = TicketCreated(
-            **_said(TicketCreated, caller.workspace_id, id, 1, by),
+            **of_ticket(TicketCreated, workspace_id, id, 1, by),
             number=number,
             subject=subject,
             description=description,
             status=Status.NEW,
-            priority=priority,
+            priority=priority or rules.default_priority,
             assignee=assignee,
             contact=contact.ref if contact else None,
             tags=_distinct(tags),
             external_id=external_id,
+            follow_up_of=follow_up_of,
         )
-        ticket = cls(replace(born(created), contact=contact))
+        ticket = cls(replace(born(created), contact=contact), rules)
         linked = [(ConversationLinked, {"new": conversation})] if conversation else []
-        return ticket, [created, *ticket._record(linked, by)]
+        return ticket, [created, *ticket.record(linked, by)]
 
     @classmethod
-    def replay(cls, facts: Iterable[TicketEvent]) -> Self:
+    def replay(cls, facts: Iterable[TicketEvent], rules: TicketSettings = _NOTHING_SETTLED) -> Self:
         """Tell the ticket again from its facts, the first of which is its creation; raises ValueError at a gap."""
         life = iter(facts)
         first = next(life, None)
         if not isinstance(first, TicketCreated) or first.version != 1:
             msg = "a ticket's life begins with version 1, its creation"
             raise ValueError(msg)
-        ticket = cls(born(first))
+        ticket = cls(born(first), rules)
         for fact in life:
             ticket.apply(fact)
         return ticket
@@ -172,7 +218,7 @@ class Ticket:
             _require_worker(change.assignee)
         if change.contact_id is not None and (contact is None or contact.id != change.contact_id):
             raise Invalid.field("contact_id", "not_found", "there is no such contact")
-        facts = self._record(self._differences(change, contact), by)
+        facts = self.record(self._differences(change, contact), by)
         if change.contact_id is not None:
             self._state = replace(self._state, contact=contact)
         return facts
@@ -198,25 +244,74 @@ class Ticket:
             if pinned:
                 raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
             said = {"note_id": id, "body": body, "in_reply_to": in_reply_to, "mentions": mentions}
-            return self._record([(CommentAdded, said)], by)
+            return self.record([(CommentAdded, said)], by)
         if in_reply_to:
             raise Invalid.field("in_reply_to", "not_for_notes", "only a comment can answer another")
         said = {"note_id": id, "body": body, "pinned": pinned, "mentions": mentions}
-        return self._record([(NoteAdded, said)], by)
+        return self.record([(NoteAdded, said)], by)
+
+    def pin_note(self, note: NoteSnapshot, caller: Caller, by: By, *, pinned: bool) -> list[TicketEvent]:
+        """Pin or unpin a standing note of this ticket; no fact when it is so already. Raises NotAllowed or Invalid."""
+        policy.require(Action.NOTE, caller, self)
+        if note.kind is NoteKind.COMMENT:
+            raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
+        if note.pinned == pinned:
+            return []
+        return self.record([(NotePinned, {"note_id": note.id, "old": note.pinned, "new": pinned})], by)
 
     def link_conversation(self, conversation: ConversationRef, caller: Caller, by: By) -> list[TicketEvent]:
         """Tie a conversation to the ticket; no fact when it is tied already. Raises NotAllowed."""
         policy.require(Action.LINK, caller, self)
         if any(known.id == conversation.id for known in self._state.conversations):
             return []
-        return self._record([(ConversationLinked, {"new": conversation})], by)
+        return self.record([(ConversationLinked, {"new": conversation})], by)
+
+    def unlink_conversation(self, conversation_id: UUID, caller: Caller, by: By) -> list[TicketEvent]:
+        """Untie a conversation. Raises NotAllowed, or NotFound when it is not tied to the ticket."""
+        policy.require(Action.LINK, caller, self)
+        for known in self._state.conversations:
+            if known.id == conversation_id:
+                return self.record([(ConversationUnlinked, {"old": known})], by)
+        raise NotFound
+
+    def delete(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Hide the ticket from all but those who run the desk. Raises NotAllowed."""
+        policy.require(Action.DELETE, caller, self)
+        return self.record([(TicketDeleted, {})], by)
+
+    def restore(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Bring a deleted ticket back; no fact when it is not deleted. Raises NotAllowed."""
+        policy.require(Action.RESTORE if self.deleted else Action.DELETE, caller, self)
+        return self.record([(TicketRestored, {})] if self.deleted else [], by)
+
+    def not_spam(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Give back the status that was held before spam. Raises NotAllowed, or Conflict where it is no spam."""
+        before = self._state.status_before_spam
+        policy.require(right_for(Status.SPAM, before) if before else Action.MOVE, caller, self)
+        if before is None:
+            raise Conflict("The ticket is not spam.")
+        return self.record([(StatusChanged, {"old": Status.SPAM, "new": before})], by)
+
+    def close_if_untouched(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Close what has been resolved, and nothing has happened to, for as long as the workspace has settled."""
+        days, state = self._rules.auto_close_days, self._state
+        if days is None or self.deleted or self.status is not Status.RESOLVED:
+            return []
+        if state.updated_at > by.now - dt.timedelta(days=days):
+            return []
+        return self.change(TicketChange(status=Status.CLOSED), caller, by)
 
     def require_rights(self, change: TicketChange, caller: Caller) -> None:
         """Raise NotAllowed unless this caller may change every field that is named."""
-        for name in sorted(change.model_fields_set - {"status"}):
+        policy.require_sight(caller, self)
+        for name in sorted(change.model_fields_set - {"status", "assignee"}):
             policy.require(_RIGHTS[name], caller, self)
+        if "assignee" in change.model_fields_set:
+            policy.require_assigning(caller, self, change.assignee)
         new = change.status or self.status
-        # A move that nobody can make is refused as such below, whoever asks.
+        # A move that nobody can make is refused as such below, whoever asks; but nobody moves what is deleted.
+        if self.deleted:
+            policy.require(Action.MOVE, caller, self)
         if "status" in change.model_fields_set and new in (self.status, *moves(self.status)):
             policy.require(right_for(self.status, new), caller, self)
 
@@ -241,9 +336,10 @@ class Ticket:
         if change.status not in (None, state.status):
             yield StatusChanged, {"old": state.status, "new": change.status}
 
-    def _record(self, steps: Iterable[Step], by: By) -> list[TicketEvent]:
+    def record(self, steps: Iterable[Step], by: By) -> list[TicketEvent]:
+        """Let these facts happen one after the other; whoever asks has decided that they may."""
         facts = [
-            kind(**_said(kind, self.workspace_id, self.id, version, by), **words)
+            kind(**of_ticket(kind, self.workspace_id, self.id, version, by), **words)
             for version, (kind, words) in enumerate(steps, self.version + 1)
         ]
         for fact in facts:
@@ -263,19 +359,6 @@ def _assignee_differs(old: Person | None, new: Person | None) -> Iterator[Step]:
         yield Assigned, {"old": old, "new": new}
     elif old is not None and new is None:
         yield Unassigned, {"old": old}
-
-
-def _said(kind: type[TicketEvent], workspace_id: str, ticket_id: UUID, version: int, by: By) -> dict[str, Any]:
-    return {
-        "at": by.now,
-        "workspace_id": workspace_id,
-        "actor": by.actor,
-        "via": by.via,
-        "cause": by.cause,
-        "audience": policy.audience_of(kind),
-        "ticket_id": ticket_id,
-        "version": version,
-    }
 
 
 def _require_worker(assignee: Person | None) -> None:

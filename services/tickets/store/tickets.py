@@ -1,8 +1,9 @@
 """Remembers tickets: one row each, and what every fact leaves beside it."""
 
+import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,37 +13,61 @@ from chassis.database import Transaction
 from chassis.outbox import events_since
 from contracts.base import TicketEvent
 from contracts.refusals import Conflict, NotFound
-from contracts.tickets import CommentAdded, ConversationLinked, DescriptionChanged, NoteAdded, SubjectChanged
+from contracts.tickets import (
+    CommentAdded,
+    ConversationLinked,
+    ConversationUnlinked,
+    DescriptionChanged,
+    NoteAdded,
+    NotePinned,
+    SubjectChanged,
+    TicketSettings,
+)
 from services.tickets.domain import Ticket
-from services.tickets.store.notes import add_note
-from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of, values_of
+from services.tickets.store.notes import add_note, pin_note
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_AT_ONCE = 100
+_KINDS = {kind.TYPE: kind for kind in TicketEvent.of_kind("tickets")}
 
 _NEXT_NUMBER = text(
     "insert into ticket_numbers as n (workspace_id, last) values (:ws, 1)"
-    " on conflict (workspace_id) do update set last = n.last + 1 returning last"
+    " on conflict (workspace_id) do update set last = n.last + 1 returning last,"
+    " (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules"
 )
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
 _LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
+_LOCK_LINKED = text("""
+    select t.id from ticket_conversations l
+    join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
+    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null
+    order by t.number for update of t
+""")
 _LOCK_NUMBER = text("select id from tickets where workspace_id = :ws and number = :ref for update")
 _LOAD = f"select t.description, {TICKET}, {BESIDE} from tickets t {CONTACT} where t.workspace_id = :ws"  # noqa: S608 - constants
 _LOAD_ID = text(_LOAD + " and t.id = :ref")
+_LOAD_MANY = text(_LOAD + " and t.id = any(cast(:ids as uuid[])) and t.deleted_at is null order by t.number")
 _LOAD_NUMBER = text(_LOAD + " and t.number = :ref")
+_LOCK_ALL = text(
+    "select id from tickets where workspace_id = :ws and id = any(cast(:ids as uuid[])) order by number for update"
+)
+_LOAD_ALL = text(_LOAD + " and t.id = any(cast(:ids as uuid[]))")
 _INSERT = text("""
     with added as (
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
             assignee_id, assignee_name, assignee_role, contact_id, tags,
-            created_at, updated_at, first_response_at, resolved_at, closed_at
+            created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
         ) values (
             :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
             :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
-            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at
+            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at,
+            :follow_up_of
         ) on conflict (workspace_id, id) do nothing returning workspace_id, id
     ), found_by as (
         insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
@@ -56,13 +81,18 @@ _UPDATE = text("""
         status = :status, status_before_spam = :status_before_spam, priority = :priority,
         assignee_id = :assignee_id, assignee_name = :assignee_name, assignee_role = :assignee_role,
         contact_id = :contact_id, tags = :tags, updated_at = :updated_at,
-        first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at
+        first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at,
+        deleted_at = :deleted_at
     where workspace_id = :ws and id = :id and version = :before
 """)
 _FIND_BY = text("update ticket_search set words = :words where workspace_id = :ws and ticket_id = :id")
 _LINK = text(
     "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version)"
     " values (:ws, :ticket, :conversation, :version)"
+)
+_UNLINK = text(
+    "delete from ticket_conversations"
+    " where workspace_id = :ws and ticket_id = :ticket and conversation_id = :conversation"
 )
 
 
@@ -71,21 +101,43 @@ def folded(words: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
 
 
-async def next_number(tx: Transaction) -> int:
-    """Return the workspace's next number; nobody else gets one before the commit."""
-    number: int = await tx.scalar(_NEXT_NUMBER, {"ws": tx.workspace_id})
-    return number
+async def next_number(tx: Transaction) -> tuple[int, TicketSettings]:
+    """Return the workspace's next number, and what it has settled; nobody else gets a number before the commit."""
+    row = (await tx.execute(_NEXT_NUMBER, {"ws": tx.workspace_id})).mappings().one()
+    return row["last"], rules_of(row["rules"])
 
 
 async def load(tx: Transaction, ref: str, *, for_update: bool = False) -> Ticket:
-    """Return the ticket with this id or number; raises NotFound. `for_update`: nobody changes it before the commit."""
+    """Return the ticket with this id or number, a deleted one too: who sees that is the policy's affair.
+
+    Raises NotFound. `for_update`: nobody changes it before the commit.
+    """
     by_id, where = _where(tx, ref)
     if for_update:
         await tx.execute(_LOCK_ID if by_id else _LOCK_NUMBER, where)
     row = await tx.one(_LOAD_ID if by_id else _LOAD_NUMBER, where)
     if row is None:
         raise NotFound
-    return Ticket(state_of(row))
+    return ticket_of(row)
+
+
+async def load_all(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Return the tickets with these ids, which nobody else changes before the commit."""
+    where = {"ws": tx.workspace_id, "ids": list(ids)}
+    await tx.execute(_LOCK_ALL, where)
+    tickets = [ticket_of(row) for row in await tx.all(_LOAD_ALL, where)]
+    return {ticket.id: ticket for ticket in tickets}
+
+
+async def load_linked(tx: Transaction, conversation_id: UUID) -> list[Ticket]:
+    """Return the tickets that a conversation is linked to, but for deleted ones; nobody changes them before the commit.
+
+    Whoever wants them holds the conversation first. They are locked by number, so that nobody waits in a circle.
+    """
+    where = {"ws": tx.workspace_id, "conversation": conversation_id}
+    ids = [row["id"] for row in await tx.all(_LOCK_LINKED, where)]
+    rows = await tx.all(_LOAD_MANY, {"ws": tx.workspace_id, "ids": ids}) if ids else ()
+    return [ticket_of(row) for row in rows]
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
@@ -121,26 +173,43 @@ async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str
     return await events_since(tx, "ticket", str(ticket.id), version)
 
 
+async def life(tx: Transaction, ticket: Ticket) -> AsyncIterator[TicketEvent]:
+    """Tell what happened to the ticket, oldest first; words that were erased stay digests."""
+    version, more = 0, True
+    while more:
+        facts = await events_since(tx, "ticket", str(ticket.id), version, limit=_AT_ONCE)
+        for fact in facts:
+            yield _KINDS[fact["type"]].model_validate_json(json.dumps(fact))
+            version = fact["version"]
+        more = len(facts) == _AT_ONCE
+
+
 async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
     for fact in facts:
         match fact:
             case ConversationLinked():
-                await tx.execute(
-                    _LINK,
-                    {
-                        "ws": fact.workspace_id,
-                        "ticket": fact.ticket_id,
-                        "conversation": fact.new.id,
-                        "version": fact.version,
-                    },
-                )
+                await tx.execute(_LINK, _tie(fact, fact.new.id) | {"version": fact.version})
+            case ConversationUnlinked():
+                await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
+            case NotePinned():
+                await pin_note(tx, fact)
+
+
+def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:
+    return {"ws": fact.workspace_id, "ticket": fact.ticket_id, "conversation": conversation_id}
+
+
+def reference(ref: str) -> tuple[bool, UUID | int]:
+    """Return whether a ticket is meant by its id, and the id or number; raises NotFound for what names nothing."""
+    if _UUID.fullmatch(ref):
+        return True, UUID(ref)
+    if _NUMBER.fullmatch(ref) and int(ref) <= LARGEST_NUMBER:
+        return False, int(ref)
+    raise NotFound
 
 
 def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
-    if _UUID.fullmatch(ref):
-        return True, {"ws": tx.workspace_id, "ref": UUID(ref)}
-    if _NUMBER.fullmatch(ref) and int(ref) <= LARGEST_NUMBER:
-        return False, {"ws": tx.workspace_id, "ref": int(ref)}
-    raise NotFound
+    by_id, name = reference(ref)
+    return by_id, {"ws": tx.workspace_id, "ref": name}

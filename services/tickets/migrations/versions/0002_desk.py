@@ -13,6 +13,7 @@ def upgrade() -> None:
     _contacts()
     _assistants()
     _conversations()
+    _visitors()
     _tickets()
     _settings()
     _bulk()
@@ -23,11 +24,14 @@ def _contacts() -> None:
         alter table contacts
             add version int not null default 1 check (version > 0),
             add updated_at timestamptz,
-            add verified boolean not null default false
+            add verified boolean not null default false,
+            add words text
     """)
     op.execute("alter table contacts no force row level security")
-    op.execute("update contacts set updated_at = created_at")
-    op.execute("alter table contacts alter updated_at set not null, alter version drop default")
+    op.execute("update contacts set updated_at = created_at, words = lower(name) || ' ' || coalesce(email_key, '')")
+    op.execute("alter table contacts alter updated_at set not null, alter words set not null")
+    op.execute("alter table contacts alter version drop default")
+    op.execute("comment on column contacts.words is 'Name and address, folded: where a search looks'")
     op.execute("alter table contacts alter verified drop default")
     op.execute("""
         create table contact_sources (
@@ -129,6 +133,23 @@ def _conversations() -> None:
     schema.tenant(op, "messages", "select, insert")
 
 
+def _visitors() -> None:
+    op.execute("""
+        create table visitors (
+            workspace_id text not null,
+            conversation_id uuid not null,
+            assistant_id uuid not null,
+            name text check (char_length(name) between 1 and 120),
+            email text check (char_length(email) <= 254),
+            identified boolean not null,
+            primary key (workspace_id, conversation_id),
+            foreign key (workspace_id, conversation_id) references conversations,
+            foreign key (workspace_id, assistant_id) references assistants
+        )""")
+    op.execute("comment on table visitors is 'What they said of themselves; identified: what their site vouched for'")
+    schema.tenant(op, "visitors", "select, insert, update (name, email)")
+
+
 def _tickets() -> None:
     op.execute("""
         alter table tickets
@@ -166,14 +187,15 @@ def _bulk() -> None:
         create table bulks (
             workspace_id text not null,
             id uuid not null,
-            command jsonb not null,
+            command jsonb,
             actor_id text not null,
             created_at timestamptz not null,
             finished_at timestamptz,
-            primary key (workspace_id, id)
+            primary key (workspace_id, id),
+            check ((command is null) = (finished_at is not null))
         )""")
     op.execute("create index bulks_running on bulks (created_at) where finished_at is null")
-    schema.tenant(op, "bulks", "select, insert, update (finished_at)")
+    schema.tenant(op, "bulks", "select, insert, update (command, finished_at)")
 
     op.execute("""
         create table bulk_items (

@@ -1,0 +1,128 @@
+"""What notifications do about the facts they hear: load, decide, save, announce."""
+
+from uuid import UUID
+
+from chassis.database import Transaction
+from contracts.base import Audience, Event, Role, Subject, TicketEvent
+from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted
+from contracts.notifications import Notified, Reason
+from contracts.tickets import (
+    Assigned,
+    CommentAdded,
+    NoteAdded,
+    SubjectChanged,
+    TicketCreated,
+    TicketDeleted,
+    TicketRestored,
+    Unassigned,
+)
+from services.notifications import domain, store
+from services.notifications.store import Told
+
+
+async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
+    """Know the ticket, who watches it from now on, and tell its first assignee."""
+    await store.ticket(tx, event.ticket_id, event.number, event.subject)
+    if (creator := domain.user_of(event.actor)) is not None:
+        await store.watch(tx, event.ticket_id, [creator], Reason.CREATOR)
+    if event.assignee is not None:
+        await store.watch(tx, event.ticket_id, [event.assignee.id], Reason.ASSIGNEE)
+    await tell(event, tx)
+
+
+async def subject_changed(event: SubjectChanged, tx: Transaction) -> None:
+    """Know what the ticket is called now."""
+    await store.subject(tx, event.ticket_id, event.new)
+
+
+async def assigned(event: Assigned, tx: Transaction) -> None:
+    """Let the new assignee watch in the old one's place, also one who chose not to before, and tell them."""
+    await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
+    await store.watch(tx, event.ticket_id, [event.new.id], Reason.ASSIGNEE)
+    await store.hear_again(tx, event.ticket_id, event.new.id, event.version)
+    await tell(event, tx)
+
+
+async def unassigned(event: Unassigned, tx: Transaction) -> None:
+    """Let nobody watch as assignee."""
+    await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
+
+
+async def noted(event: NoteAdded | CommentAdded, tx: Transaction) -> None:
+    """Tell who watches and who is mentioned, who watch from now on."""
+    await tell(event, tx)
+    await store.watch(tx, event.ticket_id, domain.becomes_watcher(event), Reason.MENTIONED)
+
+
+async def ticket_deleted(event: TicketDeleted, tx: Transaction) -> None:
+    """Hide what inboxes hold of the ticket."""
+    await store.deleted(tx, event.ticket_id, deleted=True)
+
+
+async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
+    """Show it again."""
+    await store.deleted(tx, event.ticket_id, deleted=False)
+
+
+async def tell(event: TicketEvent, tx: Transaction) -> None:
+    """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
+    watchers = await store.watchers(tx, event.ticket_id)
+    concerned = domain.concerned(event, watchers)
+    if not concerned:
+        return
+    known = await store.standing(tx, concerned)
+    if strangers := concerned.keys() - known.keys():
+        known |= await store.expect(tx, strangers)
+    members = {person: role for person, role in known.items() if role is not None}
+    for person, kind in domain.who_hears(event, watchers, members):
+        if told := await store.add(tx, event, person, kind):
+            _announce(tx, told)
+    for person in concerned.keys() - known.keys():
+        await store.add_waiting(tx, event, person, concerned[person])
+
+
+async def tell_nobody(event: Event, tx: Transaction) -> None:
+    """Hear a fact that is in nobody's inbox."""
+
+
+async def member_joined(event: MemberJoined, tx: Transaction) -> None:
+    """Know a member, and tell them what has waited for them."""
+    await _is_now(tx, event.user_id, event.role)
+
+
+async def role_changed(event: RoleChanged, tx: Transaction) -> None:
+    """Know what a member may see from now on."""
+    await _is_now(tx, event.user_id, event.new)
+
+
+async def member_removed(event: MemberRemoved, tx: Transaction) -> None:
+    """Tell somebody nothing any more."""
+    await _is_now(tx, event.user_id, None)
+
+
+async def workspace_deleted(_: WorkspaceDeleted, tx: Transaction) -> None:
+    """Tell nobody of this workspace anything any more."""
+    await store.forget_members(tx)
+
+
+async def _is_now(tx: Transaction, person: UUID, role: Role | None) -> None:
+    await store.remember(tx, person, role)
+    for told in await store.release(tx, person, domain.audiences_of(role) if role else []):
+        _announce(tx, told)
+
+
+def _announce(tx: Transaction, told: Told) -> None:
+    tx.announce(
+        Notified(
+            workspace_id=tx.workspace_id,
+            actor=domain.OURSELVES,
+            via=domain.BY_RULE,
+            cause=str(told.cause),
+            audience=Audience.ADMINS,
+            subject=Subject(kind="inbox", id=str(told.recipient_id), version=told.nth),
+            recipient_id=told.recipient_id,
+            item_id=told.id,
+            item_kind=told.kind,
+            ticket_id_of=told.ticket_id,
+        )
+    )
