@@ -25,6 +25,11 @@ class Operation:
     path: str
     described: Mapping[str, Any]
 
+    @property
+    def scope(self) -> str | None:
+        """What an API token needs for it."""
+        return next((scope for way in self.described.get("security", ()) for scope in way.get("bearer", ())), None)
+
 
 @cache
 def document() -> dict[str, Any]:

@@ -14,13 +14,18 @@ _HEAD = """\
 Each operation of the API is tried by every kind of caller, and must come to what stands here. An *assignee* is a member
 whose ticket it is; a *member*, one whose ticket it is not. Owners, admins, members and guests are so in this workspace.
 
-Whoever has no valid session gets `401 unauthenticated`. Whoever is no member of the workspace, the owner of another one
-and a member who was just removed included, gets `404 not_found`, as if there were nothing.
+Whoever has no valid session or token gets `401 unauthenticated`. Whoever is no member of the workspace, the owner of
+another one and a member who was just removed included, gets `404 not_found`, as if there were nothing. An API token
+whose scopes lack the one that is named gets `403 not_allowed`; where none is named, no token may.
 
-✓ may · ✗ is refused with `403 not_allowed` · ∅ there is nothing for this caller (`404 not_found`)
+*token*: an API token of an admin's rights with every scope. *visitor*: somebody in a widget, with the token of their
+conversation.
+
+✓ may · ✗ is refused with `403 not_allowed`, or is not known here (`401`) · ∅ there is nothing for this caller (`404
+not_found`)
 """
-_SHOWN = (As.GUEST, As.MEMBER, As.ASSIGNEE, As.ADMIN, As.OWNER)
-_MARKS = {403: "✗", 404: "∅"}
+_SHOWN = (As.GUEST, As.MEMBER, As.ASSIGNEE, As.ADMIN, As.OWNER, As.TOKEN, As.VISITOR)
+_MARKS = {401: "✗", 403: "✗", 404: "∅"}
 
 
 def page() -> str:
@@ -33,10 +38,11 @@ def page() -> str:
         summary = f"… {variant.replace('_', ' ')}" if variant else operation.described["summary"]
         everybody = " (without a session too)" if operation.described.get("security") == [] and not variant else ""
         address = "" if variant else f"`{operation.method} {operation.path.removeprefix('/api/v1')}`"
-        line = f"| {summary}{everybody} | {address} | {' | '.join(marks)} |"
+        scope = f"`{operation.scope}`" if operation.scope and not variant else ""
+        line = f"| {summary}{everybody} | {address} | {scope} | {' | '.join(marks)} |"
         by_tag.setdefault(operation.described["tags"][0], []).append(line)
-    heads = ["operation", "", *_SHOWN]
-    rule = "|".join(["---", "---", *(":-:" for _ in _SHOWN)])
+    heads = ["operation", "", "scope", *_SHOWN]
+    rule = "|".join(["---", "---", "---", *(":-:" for _ in _SHOWN)])
     parts = [
         "\n".join([f"\n## {tag.capitalize()}\n", f"| {' | '.join(heads)} |", f"|{rule}|", *lines])
         for tag, lines in sorted(by_tag.items())

@@ -102,7 +102,7 @@ async def test_twenty_thousand_messages_are_each_applied_or_kept_with_their_reas
     chance = random.Random(SEED)
     before = {name: child["pid"] for name, child in stack.running.items()}
     async with stack.nats("integration") as outside:
-        intake = await published(outside, mutants(chance, requests(stack), MANY // 2))
+        await published(outside, mutants(chance, requests(stack), MANY // 2))
     told = Counter[str]()
     for owner in ("tickets", "gateway"):
         client = await nats.connect(stack.secret(f"{owner}.nats-url"), inbox_prefix=inbox_prefix(owner).encode())

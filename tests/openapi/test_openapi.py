@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.access.callers import As, Premises, Scene, premises
-from tests.access.recipes import a_ticket
+from tests.access.recipes.book import a_ticket
 from tests.support.infra import PROJECT
 from tests.support.stack import Stack
 
@@ -26,7 +26,7 @@ async def house(stack: Stack) -> AsyncIterator[Premises]:
 
 async def tried(scene: Scene, who: As, directory: Path, phases: Sequence[str], examples: int) -> None:
     """Let Schemathesis try every operation as somebody of this workspace; it must find nothing."""
-    visitor = scene.people[who]
+    visitor = await scene.person(who)
     tokens = [(await scene.premises.house.sign_in(visitor.user)).token for _ in range(_MOST_SESSIONS)]
     sessions = directory / "sessions"
     sessions.write_text("\n".join(tokens), encoding="utf-8")
