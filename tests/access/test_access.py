@@ -14,6 +14,7 @@ from tests.access.operations import document, operations, rows, table
 from tests.access.page import PAGE, page
 from tests.access.recipes import RECIPES
 from tests.access.requests import outcomes, sent
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 OPERATIONS = operations()
@@ -71,6 +72,12 @@ def said(answer: httpx.Response) -> Any:
     return {name: value for name, value in answer.json().items() if name not in apart}
 
 
+async def nothing_goes_on(premises: Premises) -> bool:
+    """Tell whether every bulk change has come to its end."""
+    async with premises.tickets.every_workspace("test") as tx:
+        return not await tx.scalar(text("select count(*) from bulks where finished_at is null"))
+
+
 async def written(*scenes: Scene) -> list[int]:
     """Count the facts in these workspaces."""
     wanted = {"ids": [scene.workspace.id for scene in scenes]}
@@ -88,6 +95,7 @@ async def test_a_record_of_another_workspace_is_one_that_is_not_there(scene: Sce
     ours, theirs = await RECIPES[row].make(scene), await RECIPES[row].make(elsewhere)
     assert places(ours) == places(theirs)
     token = ours.visitor or await scene.token(As.OWNER)
+    await eventually(lambda: nothing_goes_on(scene.premises), within=20)
     before = await written(scene, elsewhere)
     for place in places(ours):
         if place == ("path", "assistant") and operation.path.startswith("/widget/"):
