@@ -1,6 +1,6 @@
 """What the API says of itself: each route is declared together with its description (OpenAPI 3.1)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, get_origin
@@ -26,13 +26,12 @@ from contracts.refusals import (
     WrongMediaType,
 )
 from services.gateway.domain import Scope
+from services.gateway.routes.links import link
 from services.gateway.routes.precisely import Precisely
 from services.gateway.routes.problems import MEDIA_TYPE
 
 API = "/api/v1"
 W = API + "/workspaces/{workspace:str}"
-HERE = {"workspace": "$request.path.workspace"}
-"""What a link passes on to an operation of the same workspace."""
 
 EVENTS = "text/event-stream"
 _REF = "#/components/schemas/{model}"
@@ -101,8 +100,6 @@ class Operation:
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
     headers: tuple[str, ...] = ()
-    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Which operation takes what of the answer, by parameter: a JSON pointer into the body, or another expression."""
     scope: str | None = None
     """What an API token must be allowed for it: one of `Scope`."""
     in_person: bool = False
@@ -160,6 +157,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
         paths.setdefault(plain, {})[str(method).lower()] = _operation(plain, str(method), described, schemas)
         if method == "PATCH" and described.body:
             definitions[described.body.__name__]["minProperties"] = 1
+    link(paths, definitions)
     tags = sorted({described.tag for _, _, described in operations})
     return {
         "openapi": "3.1.0",
@@ -317,11 +315,6 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
     }
     if described.answer:
         good["content"] = {described.media: {"schema": _content(described.media, schemas[described.answer])}}
-    if described.links:
-        good["links"] = {
-            id: {"operationId": id, "parameters": {name: _expression(at) for name, at in takes.items()}}
-            for id, takes in described.links.items()
-        }
     found = {str(described.status): good}
     found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:
@@ -352,10 +345,6 @@ def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
     fields = {"id": {"type": "string"}, "event": {"type": "string"}, "retry": {"type": "integer"}, "data": data}
     return {"type": "object", "properties": fields, "required": ["data"]}
-
-
-def _expression(at: str) -> str:
-    return f"$response.body#{at}" if at.startswith("/") else at
 
 
 def _named(*headers: str) -> dict[str, Any]:
