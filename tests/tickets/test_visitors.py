@@ -133,6 +133,15 @@ async def test_a_conversation_may_begin_without_a_word(desk: Desk) -> None:
     assert types_of(await desk.told_of(begun.conversation_id)) == ["conversation_started"]
 
 
+async def test_whom_the_team_takes_for_a_spammer_is_not_told_so(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start("Buy now")
+    ticket = await site.ticket(begun)
+    await desk.change(str(ticket.id), status="spam")
+
+    assert [each.status for each in (await site.read(begun)).tickets] == [Status.CLOSED]
+
+
 async def test_a_transcript_is_read_on_after_a_seq(desk: Desk) -> None:
     site = await Site.opens(desk)
     begun = await site.start("1")

@@ -17,6 +17,7 @@ from services.gateway.store.members import (
     member_since,
     member_version,
     members,
+    names,
     remove_member,
     save_member,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "member_since",
     "member_version",
     "members",
+    "names",
     "next_reset",
     "password_hash",
     "postpone_reset",

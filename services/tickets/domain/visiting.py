@@ -150,5 +150,14 @@ def ticket_as_visitors_see(ticket: Ticket) -> VisitorTicket:
     """Return a ticket as it is shown outside."""
     state = ticket.state
     return VisitorTicket(
-        id=state.id, number=state.number, subject=state.subject, status=state.status, created_at=state.created_at
+        id=state.id,
+        number=state.number,
+        subject=state.subject,
+        status=status_as_visitors_see(state.status),
+        created_at=state.created_at,
     )
+
+
+def status_as_visitors_see(status: Status) -> Status:
+    """Return the status that is shown outside: whom the team takes for a spammer is not told so."""
+    return Status.CLOSED if status is Status.SPAM else status

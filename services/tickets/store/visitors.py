@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from chassis.database import Transaction
 from contracts.tickets import Status, VisitorTicket
-from services.tickets.domain import Visitor
+from services.tickets.domain import Visitor, status_as_visitors_see
 
 _REMEMBER = text("""
     insert into visitors (workspace_id, conversation_id, assistant_id, name, email, identified)
@@ -55,4 +55,4 @@ async def visitor(tx: Transaction, conversation_id: UUID) -> Visitor | None:
 async def visitor_tickets(tx: Transaction, conversation_id: UUID) -> Sequence[VisitorTicket]:
     """Return the tickets that the conversation is linked to, as its visitor may see them."""
     rows = await tx.all(_TICKETS, {"ws": tx.workspace_id, "conversation": conversation_id})
-    return [VisitorTicket(**{**row, "status": Status(row["status"])}) for row in rows]
+    return [VisitorTicket(**{**row, "status": status_as_visitors_see(Status(row["status"]))}) for row in rows]
