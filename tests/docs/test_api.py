@@ -42,7 +42,7 @@ async def test_every_command_runs_as_it_is_written_and_is_answered_as_the_page_s
     async with fresh_stack(COUNTERFOIL_OWNER_EMAIL="owner@example.com", COUNTERFOIL_DEMO="1") as stack:
         assert stack.secret("owner-password") == PASSWORD
         text = script(written, {"http://127.0.0.1:8080": stack.url}, mark=_MARK)
-        said = list(answers(await bash(stack.data.parent, text, within=180)))
+        said = list(answers(await bash(stack.data.parent, text, within=300)))
 
     assert len(said) == len(written)
     for block, answer in zip(written, said, strict=True):

@@ -18,9 +18,9 @@ from contracts.refusals import (
     UnknownMessage,
 )
 from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
-from services.gateway.routes.bodies import promise, query
+from services.gateway.routes.bodies import path_id, promise, query
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import id_in_path, nothing, reply
+from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 
@@ -61,7 +61,7 @@ async def get_dead_letter(
 ) -> ASGIResponse:
     """Return a dead letter with its body, as it came."""
     visitor = await inside(request, workspace)
-    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=id_in_path(letter)))
+    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=path_id(letter)))
     return reply(found)
 
 
@@ -81,9 +81,7 @@ async def retry_dead_letter(
 ) -> ASGIResponse:
     """Return the letter that was applied now, or why it is refused again."""
     visitor = await inside(request, workspace)
-    command = RetryDeadLetter(
-        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
-    )
+    command = RetryDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
     applied = await desk_of(request).bus.ask(command)
     return reply(applied)
 
@@ -105,9 +103,7 @@ async def drop_dead_letter(
 ) -> ASGIResponse:
     """Forget it; what it asked for is never done."""
     visitor = await inside(request, workspace)
-    command = DropDeadLetter(
-        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
-    )
+    command = DropDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
     await desk_of(request).bus.ask(command)
     return nothing()
 
