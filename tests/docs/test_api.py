@@ -21,7 +21,7 @@ from tests.support.stack import PASSWORD, fresh_stack
 PAGE = DOCS / "api.md"
 
 _MARK = "=== block "
-_PROBLEM = re.compile(r'"status": ?(\d+), ?"detail": ?"[^"]*", ?"code": ?"(\w+)", ?"trace_id"')
+_PROBLEM = re.compile(r'"status": ?(\d+), ?"detail": ?"(?:[^"\\]|\\.)*", ?"code": ?"(\w+)", ?"trace_id"')
 
 
 def announced(text: str) -> list[tuple[str, str]]:
