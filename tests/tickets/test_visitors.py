@@ -29,6 +29,7 @@ from contracts.tickets import (
     GetContact,
     GetIdentitySecret,
     Identity,
+    ListContacts,
     MessageSnapshot,
     OpenVisitorTicket,
     PostVisitorMessage,
@@ -298,6 +299,32 @@ async def test_one_ticket_at_a_time_is_worked_on_for_a_conversation(desk: Desk) 
 
     await desk.change("1", status="closed")
     assert (await site.ticket(begun)).number == 2
+
+
+async def test_a_visitor_is_not_told_that_their_ticket_is_taken_for_spam(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start()
+    await site.ticket(begun)
+    await desk.change("1", status="spam")
+
+    assert [each.status for each in (await site.read(begun)).tickets] == [Status.CLOSED]
+    assert (await site.ticket(begun)).number == 2
+
+
+async def test_a_visitor_sees_no_ticket_of_others_that_an_agent_tied_to_their_conversation(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start(contact=VisitorContact(**WHO))
+    for subject in ("Outage of another customer", "Outage"):
+        await desk.create(subject=subject)
+    for ticket in ("1", "2"):
+        await desk.links(ticket, begun.conversation_id)
+    contact = (await desk.ask(ListContacts(caller=desk.who(), email=WHO["email"]))).items[0]
+    await desk.change("2", contact_id=contact.id)
+
+    assert [each.number for each in (await site.read(begun)).tickets] == [2]
+    await desk.change("2", status="closed")
+    assert (await site.ticket(begun)).number == 3
+    assert [each.number for each in (await site.read(begun)).tickets] == [2, 3]
 
 
 async def test_ten_tries_at_once_make_one_ticket(desk: Desk) -> None:

@@ -23,7 +23,7 @@ from services.tickets.domain.settings import change_settings
 from services.tickets.domain.state import Contact, TicketState
 from services.tickets.domain.status import HIDDEN, MOVES, moves, right_for
 from services.tickets.domain.ticket import Ticket
-from services.tickets.domain.visiting import Visitor, status_as_visitors_see
+from services.tickets.domain.visiting import Visitor
 
 __all__ = [
     "ASSISTANT",
@@ -55,6 +55,5 @@ __all__ = [
     "require_team",
     "right_for",
     "sees_addresses",
-    "status_as_visitors_see",
     "update_from_outside",
 ]
