@@ -65,13 +65,6 @@ async def read[Body: BaseModel](
     return Sent(body, _promise(request, key, said) if key else None)
 
 
-def path_id(id: str) -> UUID:
-    """Return an id of the path; what is none names nothing."""
-    if not _UUID.fullmatch(id):
-        raise NotFound
-    return UUID(id)
-
-
 def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:
     """Return the client's promise about a request without a body."""
     key = _client_key(request)
@@ -105,11 +98,10 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
 
 
 def id_in_path(text: str) -> UUID:
-    """Return the id that an address names; what is none is not there."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
+    """Return the id that an address names; what is none, or one in another form, is not there."""
+    if not _UUID.fullmatch(text):
+        raise NotFound
+    return UUID(text)
 
 
 def _refusal(error: ValidationError) -> Invalid | Malformed:

@@ -29,7 +29,7 @@ from contracts.tickets import (
     TicketPage,
 )
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, path_id, promise, query, read
+from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
@@ -187,7 +187,7 @@ async def change_contact(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=sent.key,
-            contact_id=path_id(contact),
+            contact_id=id_in_path(contact),
             expected_version=await _expected(desk, visitor, contact, versions),
             change=ContactChange(**change),
         )
@@ -219,7 +219,7 @@ async def delete_contact(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=promise(request),
-            contact_id=path_id(contact),
+            contact_id=id_in_path(contact),
             expected_version=await _expected(desk, visitor, contact, versions),
         )
     )
@@ -283,7 +283,7 @@ async def list_contact_conversations(
 
 
 async def _contact(desk: Desk, visitor: Visitor, contact: str) -> ContactSnapshot:
-    return await desk.bus.ask(GetContact(caller=visitor.caller, contact_id=path_id(contact)))
+    return await desk.bus.ask(GetContact(caller=visitor.caller, contact_id=id_in_path(contact)))
 
 
 async def _expected(desk: Desk, visitor: Visitor, contact: str, versions: tuple[int, ...]) -> int | None:

@@ -27,7 +27,7 @@ from contracts.tickets import (
     TicketSnapshot,
     UnlinkConversation,
 )
-from services.gateway.routes.bodies import Given, path_id, promise, query, read
+from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.tickets import ticket_reference
@@ -108,7 +108,7 @@ async def get_conversation(
     """Return a conversation with as many of its messages as fit, oldest first."""
     visitor = await inside(request, workspace)
     found = await desk_of(request).bus.ask(
-        GetConversation(caller=visitor.caller, conversation_id=path_id(conversation))
+        GetConversation(caller=visitor.caller, conversation_id=id_in_path(conversation))
     )
     return reply(found)
 
@@ -132,7 +132,7 @@ async def list_messages(
     page = query(request, Page)
     read_on = await desk_of(request).bus.ask(
         GetConversation(
-            caller=visitor.caller, conversation_id=path_id(conversation), cursor=page.cursor, limit=page.limit
+            caller=visitor.caller, conversation_id=id_in_path(conversation), cursor=page.cursor, limit=page.limit
         )
     )
     return reply(MessagePage(items=read_on.messages, next_cursor=read_on.next_cursor))
@@ -162,7 +162,7 @@ async def post_message(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=sent.key,
-            conversation_id=path_id(conversation),
+            conversation_id=id_in_path(conversation),
             message_id=uuid7(),
             body=sent.body.body,
             set_status=sent.body.set_status,
@@ -197,7 +197,7 @@ async def make_ticket(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=sent.key,
-            conversation_id=path_id(conversation),
+            conversation_id=id_in_path(conversation),
             ticket_id=uuid7(),
             subject=new.subject,
             description=new.description,
@@ -267,7 +267,7 @@ async def unlink_conversation(
             via=visitor.via,
             idempotency=promise(request),
             ticket=ticket_reference(ticket),
-            conversation_id=path_id(conversation),
+            conversation_id=id_in_path(conversation),
         )
     )
     return nothing()

@@ -9,9 +9,9 @@ from litestar.response.base import ASGIResponse
 from contracts.base import DeadLetter
 from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed, NotFound, UnknownMessage
 from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
-from services.gateway.routes.bodies import promise, query
+from services.gateway.routes.bodies import id_in_path, promise, query
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import id_in_path, reply
+from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 

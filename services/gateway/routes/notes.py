@@ -13,9 +13,9 @@ from contracts.base import Model, uuid7
 from contracts.refusals import NotAllowed, NotFound, StaleVersion
 from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, ListNotes, NoteKind, NoteSnapshot, PinNote
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Given, id_in_path, query, read
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import expected_versions, id_in_path, reply
+from services.gateway.routes.replies import expected_versions, reply
 from services.gateway.routes.tickets import expected_version, ticket_reference
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
