@@ -371,6 +371,20 @@ async def test_an_id_has_one_form_in_an_address(house: House, client: httpx.Asyn
 # What is read
 
 
+async def test_nobody_is_told_a_pattern(house: House, client: httpx.AsyncClient) -> None:
+    ada = await house.somebody()
+    workspace = await house.workspace(ada)
+    bob = {"name": "Bob", "email": "nowhere", "role": "member"}
+    refused = await client.post(f"/api/v1/workspaces/{workspace.id}/invitations", headers=ada.bearer, json=bob)
+
+    (error,) = is_problem(refused, 422, "invalid")["errors"]
+    assert error == {
+        "field": "email",
+        "code": "string_pattern_mismatch",
+        "detail": "has not the form that is needed here",
+    }
+
+
 async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, client: httpx.AsyncClient) -> None:
     ada = await house.somebody()
     workspace = await house.workspace(ada)
