@@ -33,6 +33,7 @@ from contracts.tickets.assistants import (
     WidgetSettings,
 )
 from contracts.tickets.bulk import (
+    MOST_IDS,
     MOST_TICKETS,
     BulkItem,
     BulkOutcome,
@@ -133,6 +134,7 @@ from contracts.tickets.requests import (
 )
 from contracts.tickets.settings import (
     ChangeSettings,
+    Days,
     GetSettings,
     SettingsChange,
     SettingsChanged,
@@ -163,6 +165,7 @@ from contracts.tickets.shapes import (
 __all__ = [
     "ACTIVE",
     "INTAKE",
+    "MOST_IDS",
     "MOST_TICKETS",
     "TICKETS",
     "Action",
@@ -212,6 +215,7 @@ __all__ = [
     "CreateContact",
     "CreateTicket",
     "CustomerMessage",
+    "Days",
     "DeadLetterPage",
     "DeleteAssistant",
     "DeleteContact",

@@ -11,6 +11,8 @@ from contracts.tickets.requests import TicketChange, TicketFilter
 from contracts.tickets.shapes import Limit
 
 MOST_TICKETS = 10_000
+MOST_IDS = 1_000
+"""A request is one NATS message of 256 KiB; a filter reaches further."""
 
 
 class BulkOutcome(StrEnum):
@@ -28,6 +30,7 @@ class BulkItem(Model):
 
     ticket_id: UUID
     number: int
+    """The ticket's."""
     outcome: BulkOutcome
     code: str | None = None
     """Why it was refused."""
@@ -60,14 +63,14 @@ class BulkSnapshot(Model):
 
 
 class ChangeTickets(Command[BulkSnapshot], subject="tickets.requests.v1.change_tickets"):
-    """Change many tickets, each by the same rules as alone; which ones is settled now.
+    """Change many tickets, each by the same rules as alone; which ones, and in whose right, is settled now.
 
-    Refused: not_found (an id that is not there; nothing is done then), not_allowed (members, guests), invalid (neither
-    or both of ids and filter, nothing to change, more than 10,000 tickets).
+    Refused: not_found (an id that is not there; nothing is done then), not_allowed (guests; members, unless every
+    ticket is theirs), invalid (neither or both of ids and filter, nothing to change, more than 10,000 tickets).
     """
 
     bulk_id: UUID
-    ids: Annotated[tuple[UUID, ...], Field(max_length=MOST_TICKETS)] = ()
+    ids: Annotated[tuple[UUID, ...], Field(max_length=MOST_IDS)] = ()
     filter: TicketFilter | None = None
     change: TicketChange
     delete: bool = False

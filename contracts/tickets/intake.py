@@ -79,7 +79,8 @@ class TicketRequested(Intake, subject="tickets.intake.v1.ticket_requested", hear
     external_id: ExternalId
     subject: Line
     description: Body = ""
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
+    """None: the workspace's default."""
     contact: IntakeContact | None = None
     conversation: IntakeConversation | None = None
     tags: Tags = ()

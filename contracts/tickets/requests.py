@@ -30,17 +30,21 @@ class CreateTicket(Command[TicketSnapshot], subject="tickets.requests.v1.create_
     ticket_id: UUID
     subject: Line
     description: Body = ""
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
+    """None: the workspace's default."""
     assignee: Person | None = None
     contact_id: UUID | None = None
     contact: NewContact | None = None
     conversation_id: UUID | None = None
-    """Linked from the start."""
+    """Linked from the start; its contact is the ticket's where none is given."""
     tags: Tags = ()
 
 
 class GetTicket(Query[TicketSnapshot], subject="tickets.requests.v1.get_ticket"):
-    """Read a ticket by its id or its number, as it is or as it was. Refused: not_found (also: not there yet then)."""
+    """Read a ticket by its id or its number, as it is or as it was, when nothing was `allowed` that could be done now.
+
+    Refused: not_found (also: not there yet then, or not that far).
+    """
 
     ticket: str
     as_of_time: AwareDatetime | None = None
@@ -71,7 +75,7 @@ class TicketFilter(Model):
 class ListTickets(TicketFilter, Query[TicketPage], subject="tickets.requests.v1.list_tickets"):
     """Read one page of tickets. Without `statuses` closed and spam stay hidden.
 
-    Refused: malformed (cursor), not_allowed (deleted ones).
+    Refused: malformed (cursor), not_allowed (deleted ones), invalid (a range without a moment in it).
     """
 
     sort: Literal["updated", "-updated", "created", "-created", "priority", "-priority", "number", "-number"] = (
@@ -82,7 +86,10 @@ class ListTickets(TicketFilter, Query[TicketPage], subject="tickets.requests.v1.
 
 
 class CountTickets(TicketFilter, Query[TicketCounts], subject="tickets.requests.v1.count_tickets"):
-    """Count tickets per status under these filters, of which `statuses` is left aside. Refused: not_allowed."""
+    """Count tickets per status under these filters, of which `statuses` is left aside.
+
+    Refused: not_allowed, invalid.
+    """
 
 
 class TicketChange(Change):
@@ -100,7 +107,7 @@ class TicketChange(Change):
 class ChangeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.change_ticket"):
     """Change fields of a ticket in one transaction, one event per change; null takes assignee or contact away.
 
-    Refused: not_found, not_allowed, transition_not_allowed, stale_version, invalid.
+    Refused: not_found, not_allowed, transition_not_allowed, stale_version, ticket_deleted, invalid.
     """
 
     ticket: str

@@ -20,7 +20,7 @@ class TicketSettings(Model):
     default_priority: Priority = Priority.NORMAL
     """Of a ticket whose maker names none."""
     auto_close_days: Days | None = None
-    """How long a resolved ticket lies untouched before it is closed by the clock; None: for ever."""
+    """How long a resolved ticket lies untouched, by anything, before the clock closes it; None: for ever."""
     follow_up_days: Days | None = None
     """How long after its closing a customer's message to a ticket opens a follow-up; None: always.
 

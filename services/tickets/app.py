@@ -3,12 +3,14 @@
 from chassis.service import Service
 from services.tickets.handlers import listen
 from services.tickets.settings import Settings
+from services.tickets.timers import tick
 
 
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("tickets", settings)
     listen(service.bus)
+    tick(service)
     return service
 
 

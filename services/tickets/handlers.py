@@ -8,13 +8,21 @@ from contracts.gateway import WorkspaceCreated
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
+    ChangeSettings,
     ChangeTicket,
+    ChangeTickets,
+    CountTickets,
     CreateTicket,
+    DeleteTicket,
+    GetBulk,
     GetDeadLetter,
+    GetSettings,
     GetTicket,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MarkNotSpam,
+    RestoreTicket,
     TicketRequested,
 )
 from services.tickets import usecases
@@ -25,7 +33,15 @@ def listen(bus: Bus) -> None:
     bus.answers(CreateTicket)(usecases.create_ticket)
     bus.answers(GetTicket)(usecases.get_ticket)
     bus.answers(ListTickets)(usecases.list_tickets)
+    bus.answers(CountTickets)(usecases.count_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
+    bus.answers(DeleteTicket)(usecases.delete_ticket)
+    bus.answers(RestoreTicket)(usecases.restore_ticket)
+    bus.answers(MarkNotSpam)(usecases.mark_not_spam)
+    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(GetBulk)(usecases.get_bulk)
+    bus.answers(GetSettings)(usecases.get_settings)
+    bus.answers(ChangeSettings)(usecases.change_settings)
     bus.answers(AddNote)(usecases.add_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)

@@ -36,6 +36,10 @@ PURPOSES = {
         "session look-up",
         "sign-in",
     },
+    "tickets": {
+        "find bulk changes that go on",
+        "find tickets that lie untouched",
+    },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""
 

@@ -14,13 +14,24 @@ from contracts.base import Caller, Command, Query, Request, Role, TicketEvent, u
 from contracts.gateway import WorkspaceCreated
 from contracts.tickets import (
     AddNote,
+    BulkSnapshot,
+    ChangeSettings,
     ChangeTicket,
+    ChangeTickets,
+    CountTickets,
     CreateTicket,
+    DeleteTicket,
+    GetBulk,
     GetDeadLetter,
+    GetSettings,
     GetTicket,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MarkNotSpam,
+    RestoreTicket,
+    SettingsChange,
+    SettingsSnapshot,
     Status,
     TicketChange,
     TicketPage,
@@ -35,7 +46,15 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     CreateTicket: usecases.create_ticket,
     GetTicket: usecases.get_ticket,
     ListTickets: usecases.list_tickets,
+    CountTickets: usecases.count_tickets,
     ChangeTicket: usecases.change_ticket,
+    DeleteTicket: usecases.delete_ticket,
+    RestoreTicket: usecases.restore_ticket,
+    MarkNotSpam: usecases.mark_not_spam,
+    ChangeTickets: usecases.change_tickets,
+    GetBulk: usecases.get_bulk,
+    GetSettings: usecases.get_settings,
+    ChangeSettings: usecases.change_settings,
     AddNote: usecases.add_note,
     ListNotes: usecases.list_notes,
     ListDeadLetters: usecases.list_dead_letters,
@@ -92,9 +111,33 @@ class Desk:
             )
         )
 
-    async def get(self, ticket: TicketSnapshot | str, *, who: Caller | None = None) -> TicketSnapshot:
+    async def get(self, ticket: TicketSnapshot | str, *, who: Caller | None = None, **as_of: Any) -> TicketSnapshot:
         ref = ticket if isinstance(ticket, str) else str(ticket.id)
-        return await self.ask(GetTicket(caller=who or self.who(), ticket=ref))
+        return await self.ask(GetTicket(caller=who or self.who(), ticket=ref, **as_of))
+
+    async def delete(
+        self, ticket: TicketSnapshot | str, *, who: Caller | None = None, expected: int | None = None
+    ) -> TicketSnapshot:
+        ref = ticket if isinstance(ticket, str) else str(ticket.id)
+        return await self.ask(DeleteTicket(caller=who or self.who(), ticket=ref, expected_version=expected))
+
+    async def restore(self, ticket: TicketSnapshot | str, *, who: Caller | None = None) -> TicketSnapshot:
+        ref = ticket if isinstance(ticket, str) else str(ticket.id)
+        return await self.ask(RestoreTicket(caller=who or self.who(), ticket=ref))
+
+    async def settle(
+        self, *, who: Caller | None = None, expected: int | None = None, **change: Any
+    ) -> SettingsSnapshot:
+        """Change the settings."""
+        return await self.ask(
+            ChangeSettings(
+                caller=who or self.who(), expected_version=expected, change=SettingsChange.model_validate(change)
+            )
+        )
+
+    async def bulk(self, *, who: Caller | None = None, **fields: Any) -> BulkSnapshot:
+        given: dict[str, Any] = {"caller": who or self.who(), "bulk_id": uuid7(), "change": {}}
+        return await self.ask(ChangeTickets.model_validate(given | fields))
 
     async def find(self, *, who: Caller | None = None, **filters: Any) -> TicketPage:
         return await self.ask(ListTickets(caller=who or self.who(), **filters))

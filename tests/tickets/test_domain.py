@@ -24,6 +24,7 @@ from contracts.tickets import (
     ConversationRef,
     NoteAdded,
     NoteKind,
+    NotePinned,
     Priority,
     Status,
     StatusChanged,
@@ -171,7 +172,7 @@ def test_a_guest_can_not_be_given_work() -> None:
 
 @pytest.mark.parametrize("kind", TicketEvent.of_kind(), ids=lambda kind: kind.TYPE)
 def test_the_teams_own_words_are_the_teams_and_the_rest_is_for_everyone(kind: type[TicketEvent]) -> None:
-    teams = kind in (NoteAdded, CommentAdded)
+    teams = kind in (NoteAdded, NotePinned, CommentAdded)
 
     assert audience_of(kind) is (Audience.TEAM if teams else Audience.EVERYONE)
 

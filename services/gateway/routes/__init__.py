@@ -8,7 +8,20 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
-from services.gateway.routes import dead_letters, ledger, live, notifications, schemas, sessions, tickets, workspaces
+from services.gateway.routes import (
+    bulk,
+    dead_letters,
+    deletion,
+    filters,
+    ledger,
+    live,
+    notifications,
+    schemas,
+    sessions,
+    settings,
+    tickets,
+    workspaces,
+)
 from services.gateway.routes.door import Door
 from services.gateway.routes.operations import API, describe
 from services.gateway.routes.problems import answer_exception
@@ -20,6 +33,10 @@ _HANDLERS = (
     *sessions.HANDLERS,
     *workspaces.HANDLERS,
     *tickets.HANDLERS,
+    *filters.HANDLERS,
+    *deletion.HANDLERS,
+    *bulk.HANDLERS,
+    *settings.HANDLERS,
     *ledger.HANDLERS,
     *live.HANDLERS,
     *dead_letters.HANDLERS,

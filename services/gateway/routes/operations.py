@@ -71,6 +71,7 @@ _PATHS = {
     "token": "The secret part of the invitation's link.",
     "user": "Id of the member.",
     "letter": "Id of the dead letter.",
+    "bulk": "Id of the bulk change.",
 }
 
 

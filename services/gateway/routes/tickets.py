@@ -1,16 +1,17 @@
 """Tickets and their notes: shaped here, decided and kept by the tickets service."""
 
+import datetime as dt
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from contracts.base import Person, uuid7
-from contracts.refusals import Invalid, NotAllowed, NotFound, StaleVersion, TransitionNotAllowed
+from contracts.refusals import Deleted, Invalid, NotAllowed, NotFound, StaleVersion, TransitionNotAllowed
 from contracts.texts import Body, Email, Line, Name, NonEmptyBody
 from contracts.tickets import (
     AddNote,
@@ -18,7 +19,6 @@ from contracts.tickets import (
     CreateTicket,
     GetTicket,
     ListNotes,
-    ListTickets,
     NewContact,
     NoteKind,
     NotePage,
@@ -27,22 +27,18 @@ from contracts.tickets import (
     Status,
     Tags,
     TicketChange,
-    TicketPage,
     TicketSnapshot,
 )
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.filters import UUID_FORM, is_moment
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
-from services.gateway.routes.workspaces import Cursor, Page
+from services.gateway.routes.workspaces import Page
 
-_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_TICKET = re.compile(rf"[1-9][0-9]{{0,8}}|{_UUID}")
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
-
-StatusOrAll = Literal["new", "open", "in_progress", "waiting_on_customer", "resolved", "closed", "spam", "all"]
-Sort = Literal["updated", "-updated", "created", "-created", "priority", "-priority", "number", "-number"]
+_TICKET = re.compile(rf"[1-9][0-9]{{0,8}}|{UUID_FORM}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class TicketContact(Given):
@@ -57,28 +53,46 @@ class NewTicket(Given):
 
     subject: Line
     description: Body = Field(default="", description="Markdown, at most 64 KiB.")
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = Field(default=None, description="Without it, the workspace's default.")
     assignee_id: UUID | None = None
     contact_id: UUID | None = Field(default=None, description="A contact that is known, instead of `contact`.")
     contact: TicketContact | None = None
+    conversation_id: UUID | None = Field(
+        default=None, description="A conversation to link; its contact is the ticket's where none is given."
+    )
     tags: Tags = ()
 
 
-def _left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given
+def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given
     """Stand in a field that was not mentioned; `model_fields_set` tells."""
     return None
+
+
+def _time_or_version(value: str) -> str:
+    if not (_VERSION.fullmatch(value) or is_moment(value)):
+        msg = "must be a version such as 7, or a time such as 2026-03-02T09:00:00Z"
+        raise ValueError(msg)
+    return value
 
 
 class TicketPatch(Given):
     """The fields to change; one that is left out stays as it is. Null takes the assignee or the contact away."""
 
-    subject: Line = Field(default_factory=_left_out)
-    description: Body = Field(default_factory=_left_out)
-    status: Status = Field(default_factory=_left_out)
-    priority: Priority = Field(default_factory=_left_out)
+    subject: Line = Field(default_factory=left_out)
+    description: Body = Field(default_factory=left_out)
+    status: Status = Field(default_factory=left_out)
+    priority: Priority = Field(default_factory=left_out)
     assignee_id: UUID | None = None
     contact_id: UUID | None = None
-    tags: Tags = Field(default_factory=_left_out)
+    tags: Tags = Field(default_factory=left_out)
+
+
+class AsOf(Given):
+    """At which time or version."""
+
+    as_of: Annotated[str, AfterValidator(_time_or_version)] | None = Field(
+        default=None, description="A version, or a time by RFC 3339: the ticket as it was then."
+    )
 
 
 class NewNote(Given):
@@ -93,38 +107,11 @@ class NewNote(Given):
     )
 
 
-class TicketFilter(Given):
-    """Which tickets, in which order."""
-
-    status: tuple[StatusOrAll, ...] = Field(
-        default=(), description="May be repeated; `all` is every one. Without it closed and spam stay hidden."
-    )
-    priority: tuple[Priority, ...] = Field(default=(), description="May be repeated.")
-    assignee: Annotated[str, StringConstraints(pattern=rf"^(me|none|{_UUID})$")] | None = Field(
-        default=None, description="`me`, `none` or the id of a member."
-    )
-    tag: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_PLAIN)] | None = None
-    q: Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)] = Field(
-        default="", description="Words of the subject, or a number."
-    )
-    sort: Sort = Field(default="-updated", description="`priority` has critical first; `-` turns an order round.")
-    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
-    limit: int = Field(default=50, ge=1, le=100)
-
-
 def ticket_reference(ticket: str) -> str:
     """Return an id or number as the tickets service reads it; anything else names nothing."""
     if not _TICKET.fullmatch(ticket):
         raise NotFound
     return ticket.lower()
-
-
-def _wanted(visitor: Visitor, assignee: str | None) -> Literal["none"] | UUID | None:
-    if assignee is None:
-        return None
-    if assignee == "none":
-        return "none"
-    return visitor.user.id if assignee == "me" else UUID(assignee)
 
 
 async def _assigned(desk: Desk, visitor: Visitor, user_id: UUID | None) -> Person | None:
@@ -164,6 +151,7 @@ async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str
             assignee=await _assigned(desk, visitor, new.assignee_id),
             contact_id=new.contact_id,
             contact=NewContact(name=new.contact.name, email=new.contact.email) if new.contact else None,
+            conversation_id=new.conversation_id,
             tags=new.tags,
         )
     )
@@ -172,52 +160,35 @@ async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str
 
 @operation(
     "GET",
-    f"{W}/tickets",
-    "list_tickets",
-    scope="tickets:read",
-    tag="tickets",
-    summary="List tickets",
-    query=TicketFilter,
-    answer=TicketPage,
-    refusals=(NotFound,),
-)
-async def list_tickets(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Return one page of tickets."""
-    visitor = await inside(request, workspace)
-    wanted = query(request, TicketFilter)
-    page = await desk_of(request).bus.ask(
-        ListTickets(
-            caller=visitor.caller,
-            statuses=tuple(Status) if "all" in wanted.status else tuple(Status(each) for each in wanted.status),
-            priorities=wanted.priority,
-            assignee=_wanted(visitor, wanted.assignee),
-            tag=wanted.tag,
-            q=wanted.q,
-            sort=wanted.sort,
-            cursor=wanted.cursor,
-            limit=wanted.limit,
-        )
-    )
-    return reply(page)
-
-
-@operation(
-    "GET",
     f"{W}/tickets/{{ticket:str}}",
     "get_ticket",
     scope="tickets:read",
     tag="tickets",
-    summary="Read a ticket",
+    summary="Read a ticket, as it is or as it was",
+    query=AsOf,
     answer=TicketSnapshot,
     headers=("ETag",),
     refusals=(NotFound,),
     if_none_match=True,
 )
 async def get_ticket(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
-    """Return a ticket, and what the visitor may do with it."""
+    """Return a ticket, and what the visitor may do with it: nothing with what is past, which has no ETag either."""
     visitor = await inside(request, workspace)
-    found = await desk_of(request).bus.ask(GetTicket(caller=visitor.caller, ticket=ticket_reference(ticket)))
-    return fresh_or(request, found, found.version)
+    then = query(request, AsOf).as_of
+    asked = GetTicket(caller=visitor.caller, ticket=ticket_reference(ticket), **_as_of(then))
+    found = await desk_of(request).bus.ask(asked)
+    return fresh_or(request, found, found.version) if then is None else reply(found)
+
+
+def _as_of(then: str | None) -> dict[str, Any]:
+    if then is None:
+        return {}
+    if _VERSION.fullmatch(then):
+        return {"as_of_version": int(then)}
+    try:
+        return {"as_of_time": dt.datetime.fromisoformat(then.upper()).astimezone(dt.UTC)}
+    except (ValueError, OverflowError):
+        raise Invalid.field("as_of", "time", "is a time that no calendar has") from None
 
 
 @operation(
@@ -230,7 +201,7 @@ async def get_ticket(request: Request[Any, Any, Any], workspace: FromPath[str], 
     body=TicketPatch,
     answer=TicketSnapshot,
     headers=("ETag",),
-    refusals=(NotFound, NotAllowed, TransitionNotAllowed, StaleVersion),
+    refusals=(NotFound, NotAllowed, TransitionNotAllowed, Deleted, StaleVersion),
     keyed=True,
     if_match=True,
 )
@@ -243,10 +214,7 @@ async def change_ticket(
     versions = expected_versions(request)
     sent = await read(request, TicketPatch)
     desk, patch = desk_of(request), sent.body
-    change: dict[str, Any] = {name: getattr(patch, name) for name in patch.model_fields_set if name != "assignee_id"}
-    if "assignee_id" in patch.model_fields_set:
-        change["assignee"] = await _assigned(desk, visitor, patch.assignee_id)
-    if not change:
+    if not patch.model_fields_set:
         raise Invalid("There is nothing to change.", errors=[])
     changed = await desk.bus.ask(
         ChangeTicket(
@@ -254,14 +222,23 @@ async def change_ticket(
             via=visitor.via,
             idempotency=sent.key,
             ticket=reference,
-            expected_version=await _expected(desk, visitor, reference, versions),
-            change=TicketChange(**change),
+            expected_version=await expected_version(desk, visitor, reference, versions),
+            change=await changes(desk, visitor, patch),
         )
     )
     return reply(changed, version=changed.version)
 
 
-async def _expected(desk: Desk, visitor: Visitor, ticket: str, versions: tuple[int, ...]) -> int | None:
+async def changes(desk: Desk, visitor: Visitor, patch: TicketPatch) -> TicketChange:
+    """Return the fields that a patch names, in the words of the tickets service."""
+    named = patch.model_fields_set & TicketPatch.model_fields.keys()
+    change: dict[str, Any] = {name: getattr(patch, name) for name in named - {"assignee_id"}}
+    if "assignee_id" in named:
+        change["assignee"] = await _assigned(desk, visitor, patch.assignee_id)
+    return TicketChange(**change)
+
+
+async def expected_version(desk: Desk, visitor: Visitor, ticket: str, versions: tuple[int, ...]) -> int | None:
     """Return the one version to insist on; of several, the one that is current, if any is."""
     if len(versions) <= 1:
         return versions[0] if versions else None
@@ -327,4 +304,10 @@ async def list_notes(request: Request[Any, Any, Any], workspace: FromPath[str], 
     return reply(notes)
 
 
-HANDLERS = (create_ticket, list_tickets, get_ticket, change_ticket, add_note, list_notes)
+HANDLERS = (
+    create_ticket,
+    get_ticket,
+    change_ticket,
+    add_note,
+    list_notes,
+)

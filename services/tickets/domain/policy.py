@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from contracts.base import ActorKind, Audience, Caller, Person, Role, TicketEvent
-from contracts.refusals import NotAllowed
-from contracts.tickets import Action, Allowed, Status
+from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, TicketEvent
+from contracts.refusals import Deleted, NotAllowed, NotFound
+from contracts.tickets import Action, Allowed, Status, TicketSettings
 from services.tickets.domain.status import moves, right_for
 
 _EVERYONE = (Action.WATCH,)
@@ -15,7 +15,7 @@ _DESK_WHILE_NOBODY_HAS_IT = tuple(action for action in Action if action is not A
 
 
 class Standing(Protocol):
-    """What the policy looks at: whose ticket it is, and where it stands."""
+    """What the policy looks at: whose ticket it is, where it stands, and what its workspace has settled."""
 
     @property
     def workspace_id(self) -> str: ...
@@ -23,6 +23,10 @@ class Standing(Protocol):
     def status(self) -> Status: ...
     @property
     def assignee(self) -> Person | None: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def rules(self) -> TicketSettings: ...
 
 
 def allowed(caller: Caller, ticket: Standing) -> Allowed:
@@ -34,10 +38,31 @@ def allowed(caller: Caller, ticket: Standing) -> Allowed:
     )
 
 
+def require_sight(caller: Caller, ticket: Standing) -> None:
+    """Raise NotFound unless the ticket is there for this caller: a deleted one is for those who run the desk alone."""
+    if ticket.deleted and not caller.role.runs_the_desk:
+        raise NotFound
+
+
 def require(action: Action, caller: Caller, ticket: Standing) -> None:
-    """Raise NotAllowed unless this caller may do that with this ticket."""
-    if action not in _actions(caller, ticket):
-        raise NotAllowed
+    """Raise unless this caller may do that with this ticket.
+
+    NotAllowed, or for a deleted ticket NotFound and, to those who see it, Deleted: it may be read and restored.
+    """
+    require_sight(caller, ticket)
+    if action in _actions(caller, ticket):
+        return
+    if ticket.deleted and caller.workspace_id == ticket.workspace_id:
+        if action is Action.READ_NOTES:
+            return
+        raise Deleted
+    raise NotAllowed
+
+
+def require_assigning(caller: Caller, ticket: Standing, assignee: Person | None) -> None:
+    """Raise as `require` does, unless this caller may give the ticket to this person, or to nobody."""
+    takes_it = ticket.assignee is None and assignee is not None and _is(caller, assignee)
+    require(Action.CLAIM if takes_it else Action.ASSIGN, caller, ticket)
 
 
 def require_creation(caller: Caller, assignee: Person | None) -> None:
@@ -65,6 +90,12 @@ def integration(workspace_id: str, name: str) -> Caller:
     )
 
 
+def clock(workspace_id: str) -> Caller:
+    """Return the clock as a caller: it does for those who run the desk what they have settled."""
+    actor = Actor(kind=ActorKind.SYSTEM, id="timer", name="Timer")
+    return Caller(workspace_id=workspace_id, kind=actor.kind, id=actor.id, name=actor.name, role=Role.ADMIN)
+
+
 def audience_of(fact: type[TicketEvent]) -> Audience:
     """Return who may see a fact of this type: the team's own words stay with the team, the rest is for everyone."""
     return fact.AUDIENCE
@@ -78,11 +109,20 @@ def sees_addresses(caller: Caller) -> bool:
 def _actions(caller: Caller, ticket: Standing) -> tuple[Action, ...]:
     if caller.workspace_id != ticket.workspace_id:
         return ()
+    if ticket.deleted:
+        return (Action.RESTORE,) if caller.role.runs_the_desk else ()
     if caller.role.runs_the_desk:
         return _DESK_WHILE_NOBODY_HAS_IT if ticket.assignee is None else _DESK
     if caller.role is Role.GUEST:
         return _EVERYONE
-    return _ASSIGNEE if ticket.assignee and _is(caller, ticket.assignee) else _TEAM
+    rights = {*(_ASSIGNEE if ticket.assignee and _is(caller, ticket.assignee) else _TEAM)}
+    # What a workspace lets its members do is for people: another system is none.
+    if caller.kind is ActorKind.USER:
+        if ticket.rules.members_may_claim and ticket.assignee is None:
+            rights.add(Action.CLAIM)
+        if ticket.rules.members_may_note_any:
+            rights.add(Action.NOTE)
+    return tuple(action for action in Action if action in rights)
 
 
 def _is(caller: Caller, person: Person) -> bool:

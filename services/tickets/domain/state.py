@@ -23,6 +23,8 @@ from contracts.tickets import (
     SubjectChanged,
     TagsChanged,
     TicketCreated,
+    TicketDeleted,
+    TicketRestored,
     Unassigned,
 )
 
@@ -77,6 +79,7 @@ class TicketState:
     first_response_at: dt.datetime | None = None
     resolved_at: dt.datetime | None = None
     closed_at: dt.datetime | None = None
+    deleted_at: dt.datetime | None = None
 
 
 def born(fact: TicketCreated) -> TicketState:
@@ -116,6 +119,8 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {"conversations": (*state.conversations, conversation)}
         case NoteAdded() | CommentAdded():
             return {}
+        case TicketDeleted() | TicketRestored():
+            return {"deleted_at": fact.at if isinstance(fact, TicketDeleted) else None}
         case (
             PriorityChanged(new=value)
             | Assigned(new=value)

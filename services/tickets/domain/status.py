@@ -1,4 +1,4 @@
-"""Where a ticket may go from where it stands. Nothing comes back to `new`."""
+"""Where a ticket may go from where it stands. Nothing comes back to `new`, but what was no spam after all."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -7,7 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from contracts.base import Actor, Caller, Person, Role, TicketEvent, Via
-from contracts.refusals import Invalid, TransitionNotAllowed
+from contracts.refusals import Conflict, Invalid, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     Allowed,
@@ -28,6 +28,9 @@ from contracts.tickets import (
     TagsChanged,
     TicketChange,
     TicketCreated,
+    TicketDeleted,
+    TicketRestored,
+    TicketSettings,
     Unassigned,
 )
 from services.tickets.domain import policy
@@ -40,9 +43,9 @@ _RIGHTS = {
     "priority": Action.EDIT,
     "contact_id": Action.EDIT,
     "tags": Action.EDIT,
-    "assignee": Action.ASSIGN,
 }
 _MAY_BE_TAKEN_AWAY = {"assignee", "contact_id"}
+_NOTHING_SETTLED = TicketSettings()
 
 type Step = tuple[type[TicketEvent], dict[str, Any]]
 """A fact to be: its class, and what it says beside who, why and when."""
@@ -64,11 +67,12 @@ class Ticket:
     Every method that changes it returns the facts and has applied them already; one that refuses has changed nothing.
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_rules", "_state")
 
-    def __init__(self, state: TicketState) -> None:
-        """Take a ticket as it was remembered; a new one is made by `open`."""
+    def __init__(self, state: TicketState, rules: TicketSettings = _NOTHING_SETTLED) -> None:
+        """Take a ticket as it was remembered, and what its workspace has settled; a new one is made by `open`."""
         self._state = state
+        self._rules = rules
 
     @property
     def state(self) -> TicketState:
@@ -95,6 +99,15 @@ class Ticket:
     def assignee(self) -> Person | None:
         return self._state.assignee
 
+    @property
+    def deleted(self) -> bool:
+        return self._state.deleted_at is not None
+
+    @property
+    def rules(self) -> TicketSettings:
+        """What the workspace has settled."""
+        return self._rules
+
     def allowed(self, caller: Caller) -> Allowed:
         """Return what this caller may do with it."""
         return policy.allowed(caller, self)
@@ -107,16 +120,17 @@ class Ticket:
         number: int,
         subject: str,
         description: str,
-        priority: Priority,
         caller: Caller,
         by: By,
+        rules: TicketSettings = _NOTHING_SETTLED,
+        priority: Priority | None = None,
         assignee: Person | None = None,
         contact: Contact | None = None,
         tags: Iterable[str] = (),
         conversation: ConversationRef | None = None,
         external_id: str | None = None,
     ) -> tuple[Self, list[TicketEvent]]:
-        """Open a ticket; the conversation it comes from is linked by the same right.
+        """Open a ticket; the conversation it comes from is linked by the same right, and brings its contact.
 
         Raises NotAllowed, or Invalid for an assignee who can't work on tickets.
         """
@@ -128,25 +142,25 @@ class Ticket:
             subject=subject,
             description=description,
             status=Status.NEW,
-            priority=priority,
+            priority=priority or rules.default_priority,
             assignee=assignee,
             contact=contact.ref if contact else None,
             tags=_distinct(tags),
             external_id=external_id,
         )
-        ticket = cls(replace(born(created), contact=contact))
+        ticket = cls(replace(born(created), contact=contact), rules)
         linked = [(ConversationLinked, {"new": conversation})] if conversation else []
         return ticket, [created, *ticket._record(linked, by)]
 
     @classmethod
-    def replay(cls, facts: Iterable[TicketEvent]) -> Self:
+    def replay(cls, facts: Iterable[TicketEvent], rules: TicketSettings = _NOTHING_SETTLED) -> Self:
         """Tell the ticket again from its facts, the first of which is its creation; raises ValueError at a gap."""
         life = iter(facts)
         first = next(life, None)
         if not isinstance(first, TicketCreated) or first.version != 1:
             msg = "a ticket's life begins with version 1, its creation"
             raise ValueError(msg)
-        ticket = cls(born(first))
+        ticket = cls(born(first), rules)
         for fact in life:
             ticket.apply(fact)
         return ticket
@@ -211,12 +225,44 @@ class Ticket:
             return []
         return self._record([(ConversationLinked, {"new": conversation})], by)
 
+    def delete(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Hide the ticket from all but those who run the desk. Raises NotAllowed."""
+        policy.require(Action.DELETE, caller, self)
+        return self._record([(TicketDeleted, {})], by)
+
+    def restore(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Bring a deleted ticket back; no fact when it is not deleted. Raises NotAllowed."""
+        policy.require(Action.RESTORE if self.deleted else Action.DELETE, caller, self)
+        return self._record([(TicketRestored, {})] if self.deleted else [], by)
+
+    def not_spam(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Give back the status that was held before spam. Raises NotAllowed, or Conflict where it is no spam."""
+        before = self._state.status_before_spam
+        policy.require(right_for(Status.SPAM, before) if before else Action.MOVE, caller, self)
+        if before is None:
+            raise Conflict("The ticket is not spam.")
+        return self._record([(StatusChanged, {"old": Status.SPAM, "new": before})], by)
+
+    def close_if_untouched(self, caller: Caller, by: By) -> list[TicketEvent]:
+        """Close what has been resolved, and nothing has happened to, for as long as the workspace has settled."""
+        days, state = self._rules.auto_close_days, self._state
+        if days is None or self.deleted or self.status is not Status.RESOLVED:
+            return []
+        if state.updated_at > by.now - dt.timedelta(days=days):
+            return []
+        return self.change(TicketChange(status=Status.CLOSED), caller, by)
+
     def require_rights(self, change: TicketChange, caller: Caller) -> None:
         """Raise NotAllowed unless this caller may change every field that is named."""
-        for name in sorted(change.model_fields_set - {"status"}):
+        policy.require_sight(caller, self)
+        for name in sorted(change.model_fields_set - {"status", "assignee"}):
             policy.require(_RIGHTS[name], caller, self)
+        if "assignee" in change.model_fields_set:
+            policy.require_assigning(caller, self, change.assignee)
         new = change.status or self.status
-        # A move that nobody can make is refused as such below, whoever asks.
+        # A move that nobody can make is refused as such below, whoever asks; but nobody moves what is deleted.
+        if self.deleted:
+            policy.require(Action.MOVE, caller, self)
         if "status" in change.model_fields_set and new in (self.status, *moves(self.status)):
             policy.require(right_for(self.status, new), caller, self)
 

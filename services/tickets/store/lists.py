@@ -1,8 +1,7 @@
-"""Finds tickets: filters, search and pages that stay put while others write. One statement for a page."""
+"""Finds tickets: pages that stay put while others write, and counts. One statement each."""
 
 import datetime as dt
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +12,15 @@ from sqlalchemy import text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.refusals import Malformed
-from contracts.tickets import ACTIVE, ListTickets
-from services.tickets.domain import TicketState
+from contracts.tickets import CountTickets, ListTickets, Status
+from services.tickets.domain import Ticket, TicketState
+from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
-from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of
-from services.tickets.store.tickets import LARGEST_NUMBER, folded
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, ticket_of
+from services.tickets.store.tickets import LARGEST_NUMBER
 
-_A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _ROW = 1500
 """Bytes of a ticket in a list beside its subject, tags and conversations, at most."""
-_WILDCARDS = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +53,10 @@ _SORTS = {
     "number": _Sort("number", lambda state: state.number, _whole, "int"),
 }
 
-_STATUSES = "t.status = any(cast(:statuses as text[]))"
-_PRIORITIES = "t.priority = any(cast(:priorities as text[]))"
-_NOBODYS = "t.assignee_id is null"
-_ASSIGNEE = "t.assignee_id = :assignee"
-_TAG = ":tag = any(t.tags)"
-# The trigram index answers first; its ids are then looked up in `tickets`, under the policy.
-_FOUND = "select s.ticket_id from ticket_search s where s.workspace_id = :ws"
-_NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
 
-
-async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[TicketState], str | None]:
+async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], str | None]:
     """Return a page of tickets without their descriptions, no more than fit, and the next cursor; raises Malformed."""
-    conditions, values = _filters(wanted)
+    conditions, values = where(wanted, wanted.statuses)
     sort, down = _SORTS[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
     scope = json.dumps([tx.workspace_id, wanted.sort, conditions, values], default=str, sort_keys=True)
     if wanted.cursor is not None:
@@ -78,50 +67,30 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[TicketSta
     way = "desc" if down else "asc"
     order = f"order by t.{sort.column} {way}, t.id {way}"
     statement = (
-        *(
-            "with page as (select t.priority_rank,",
-            TICKET,
-            "from tickets t where",
-            " and ".join(["t.workspace_id = :ws", *conditions]),
-        ),
+        *("with page as (select t.priority_rank,", TICKET, "from tickets t where", " and ".join(conditions)),
         *(order, "limit :many) select", TICKET, ",", BESIDE, "from page t", CONTACT, order),
     )
     rows = await tx.all(text(" ".join(statement)), {"ws": tx.workspace_id, "many": wanted.limit + 1, **values})
-    states = [state_of(row) for row in rows[: wanted.limit]]
-    states = states[: fitting([_size(state) for state in states])]
-    more = len(rows) > len(states)
-    return states, cursors.encode(scope, [sort.out(states[-1]), str(states[-1].id)]) if more else None
+    tickets = [ticket_of(row) for row in rows[: wanted.limit]]
+    tickets = tickets[: fitting([_size(ticket.state) for ticket in tickets])]
+    if len(rows) == len(tickets):
+        return tickets, None
+    last = tickets[-1].state
+    return tickets, cursors.encode(scope, [sort.out(last), str(last.id)])
+
+
+async def count(tx: Transaction, wanted: CountTickets) -> dict[Status, int]:
+    """Return how many tickets of each status there are, 0 too, whichever statuses are wanted."""
+    conditions, values = where(wanted, tuple(Status))
+    statement = f"select t.status, count(*) as many from tickets t where {' and '.join(conditions)} group by t.status"  # noqa: S608 - constants
+    rows = await tx.all(text(statement), {"ws": tx.workspace_id, **values})
+    counts = {row["status"]: int(row["many"]) for row in rows}
+    return {status: counts.get(status.value, 0) for status in Status}
 
 
 def _size(state: TicketState) -> int:
     links = [link.model_dump(mode="json") for link in state.conversations]
     return _ROW + len(json.dumps([state.subject, state.tags, links], ensure_ascii=False).encode())
-
-
-def _filters(wanted: ListTickets) -> tuple[list[str], dict[str, Any]]:
-    conditions, values = [_STATUSES], {"statuses": sorted({status.value for status in wanted.statuses or ACTIVE})}
-    more: dict[str, Any] = {}
-    if wanted.priorities:
-        conditions.append(_PRIORITIES)
-        more["priorities"] = sorted({priority.value for priority in wanted.priorities})
-    if wanted.assignee == "none":
-        conditions.append(_NOBODYS)
-    elif wanted.assignee is not None:
-        conditions.append(_ASSIGNEE)
-        more["assignee"] = wanted.assignee
-    if wanted.tag is not None:
-        conditions.append(_TAG)
-        more["tag"] = wanted.tag
-    if words := folded(wanted.q).split():
-        likes = {f"word{nth}": f"%{word.translate(_WILDCARDS)}%" for nth, word in enumerate(dict.fromkeys(words))}
-        found = [_FOUND, *(f"and s.words like :{name}" for name in likes)]
-        number = _A_NUMBER.fullmatch(wanted.q.strip())
-        if number and int(number[1]) <= LARGEST_NUMBER:
-            found.append(_NUMBERED)
-            more["number"] = int(number[1])
-        conditions.append(f"t.id in ({' '.join(found)})")
-        more |= likes
-    return conditions, values | more
 
 
 def _place(sort: _Sort, values: Sequence[Any]) -> Mapping[str, Any]:

@@ -34,6 +34,11 @@ _CONVERSATION = text("""
     on conflict (workspace_id, integration, external_id) do update set url = coalesce(excluded.url, v.url)
     returning id, external_id, url
 """)
+_BEHIND = text("""
+    select v.id, v.external_id, v.url, c.id as contact_id, c.name, c.email
+    from conversations v left join contacts c on c.workspace_id = v.workspace_id and c.id = v.contact_id
+    where v.workspace_id = :ws and v.id = :id
+""")
 
 
 async def contact(tx: Transaction, id: UUID) -> Contact | None:
@@ -69,6 +74,15 @@ async def conversation(tx: Transaction, integration: str, external_id: str, url:
         },
     )
     return ConversationRef.model_validate(row)
+
+
+async def behind(tx: Transaction, id: UUID) -> tuple[ConversationRef, Contact | None] | None:
+    """Return the conversation with this id and who writes in it, if there is one."""
+    row = await tx.one(_BEHIND, {"ws": tx.workspace_id, "id": id})
+    if row is None:
+        return None
+    contact = Contact(row["contact_id"], row["name"], row["email"]) if row["contact_id"] else None
+    return ConversationRef(id=row["id"], external_id=row["external_id"], url=row["url"]), contact
 
 
 def _contact(row: RowMapping | None) -> Contact | None:

@@ -1,17 +1,18 @@
 """Rows to tickets and back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
 
 from contracts.base import Person, Role
-from contracts.tickets import ConversationRef, Priority, Status
-from services.tickets.domain import Contact, TicketState
+from contracts.tickets import ConversationRef, Priority, Status, TicketSettings
+from services.tickets.domain import Contact, Ticket, TicketState
 
 TICKET = """
     t.id, t.workspace_id, t.number, t.version, t.subject, t.status, t.status_before_spam, t.priority,
     t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags,
-    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at
+    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at, t.deleted_at
 """
 """The columns of a ticket `t`, but for its description."""
 
@@ -21,11 +22,22 @@ BESIDE = """
          order by l.ticket_version)
      from ticket_conversations l
      join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
-     where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations
+     where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations,
+    (select row_to_json(s) from ticket_settings s where s.workspace_id = t.workspace_id) as rules
 """
-"""What lies beside a ticket `t` in other tables, its contact as `c`."""
+"""What lies beside a ticket `t` in other tables, its contact as `c`, and what its workspace has settled."""
 
 CONTACT = "left join contacts c on c.workspace_id = t.workspace_id and c.id = t.contact_id"
+
+
+def ticket_of(row: RowMapping) -> Ticket:
+    """Return the ticket that a row tells of, under the rules of its workspace."""
+    return Ticket(state_of(row), rules_of(row["rules"]))
+
+
+def rules_of(row: Mapping[str, Any] | None) -> TicketSettings:
+    """Return what a workspace has settled; None where it has never been asked."""
+    return TicketSettings.model_validate(row or {})
 
 
 def state_of(row: RowMapping) -> TicketState:
@@ -49,6 +61,7 @@ def state_of(row: RowMapping) -> TicketState:
         first_response_at=row["first_response_at"],
         resolved_at=row["resolved_at"],
         closed_at=row["closed_at"],
+        deleted_at=row["deleted_at"],
     )
 
 
@@ -74,6 +87,7 @@ def values_of(state: TicketState) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
+        "deleted_at": state.deleted_at,
     }
 
 

@@ -1,8 +1,9 @@
 """Remembers tickets: one row each, and what every fact leaves beside it."""
 
+import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,19 +13,28 @@ from chassis.database import Transaction
 from chassis.outbox import events_since
 from contracts.base import TicketEvent
 from contracts.refusals import Conflict, NotFound
-from contracts.tickets import CommentAdded, ConversationLinked, DescriptionChanged, NoteAdded, SubjectChanged
+from contracts.tickets import (
+    CommentAdded,
+    ConversationLinked,
+    DescriptionChanged,
+    NoteAdded,
+    SubjectChanged,
+    TicketSettings,
+)
 from services.tickets.domain import Ticket
 from services.tickets.store.notes import add_note
-from services.tickets.store.rows import BESIDE, CONTACT, TICKET, state_of, values_of
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_KINDS = {kind.TYPE: kind for kind in TicketEvent.of_kind("tickets")}
 
 _NEXT_NUMBER = text(
     "insert into ticket_numbers as n (workspace_id, last) values (:ws, 1)"
-    " on conflict (workspace_id) do update set last = n.last + 1 returning last"
+    " on conflict (workspace_id) do update set last = n.last + 1 returning last,"
+    " (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules"
 )
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
@@ -33,16 +43,20 @@ _LOCK_NUMBER = text("select id from tickets where workspace_id = :ws and number 
 _LOAD = f"select t.description, {TICKET}, {BESIDE} from tickets t {CONTACT} where t.workspace_id = :ws"  # noqa: S608 - constants
 _LOAD_ID = text(_LOAD + " and t.id = :ref")
 _LOAD_NUMBER = text(_LOAD + " and t.number = :ref")
+_LOCK_ALL = text(
+    "select id from tickets where workspace_id = :ws and id = any(cast(:ids as uuid[])) order by number for update"
+)
+_LOAD_ALL = text(_LOAD + " and t.id = any(cast(:ids as uuid[]))")
 _INSERT = text("""
     with added as (
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
             assignee_id, assignee_name, assignee_role, contact_id, tags,
-            created_at, updated_at, first_response_at, resolved_at, closed_at
+            created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at
         ) values (
             :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
             :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
-            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at
+            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at
         ) on conflict (workspace_id, id) do nothing returning workspace_id, id
     ), found_by as (
         insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
@@ -56,7 +70,8 @@ _UPDATE = text("""
         status = :status, status_before_spam = :status_before_spam, priority = :priority,
         assignee_id = :assignee_id, assignee_name = :assignee_name, assignee_role = :assignee_role,
         contact_id = :contact_id, tags = :tags, updated_at = :updated_at,
-        first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at
+        first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at,
+        deleted_at = :deleted_at
     where workspace_id = :ws and id = :id and version = :before
 """)
 _FIND_BY = text("update ticket_search set words = :words where workspace_id = :ws and ticket_id = :id")
@@ -71,21 +86,32 @@ def folded(words: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
 
 
-async def next_number(tx: Transaction) -> int:
-    """Return the workspace's next number; nobody else gets one before the commit."""
-    number: int = await tx.scalar(_NEXT_NUMBER, {"ws": tx.workspace_id})
-    return number
+async def next_number(tx: Transaction) -> tuple[int, TicketSettings]:
+    """Return the workspace's next number, and what it has settled; nobody else gets a number before the commit."""
+    row = (await tx.execute(_NEXT_NUMBER, {"ws": tx.workspace_id})).mappings().one()
+    return row["last"], rules_of(row["rules"])
 
 
 async def load(tx: Transaction, ref: str, *, for_update: bool = False) -> Ticket:
-    """Return the ticket with this id or number; raises NotFound. `for_update`: nobody changes it before the commit."""
+    """Return the ticket with this id or number, a deleted one too: who sees that is the policy's affair.
+
+    Raises NotFound. `for_update`: nobody changes it before the commit.
+    """
     by_id, where = _where(tx, ref)
     if for_update:
         await tx.execute(_LOCK_ID if by_id else _LOCK_NUMBER, where)
     row = await tx.one(_LOAD_ID if by_id else _LOAD_NUMBER, where)
     if row is None:
         raise NotFound
-    return Ticket(state_of(row))
+    return ticket_of(row)
+
+
+async def load_all(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Return the tickets with these ids, which nobody else changes before the commit."""
+    where = {"ws": tx.workspace_id, "ids": list(ids)}
+    await tx.execute(_LOCK_ALL, where)
+    tickets = [ticket_of(row) for row in await tx.all(_LOAD_ALL, where)]
+    return {ticket.id: ticket for ticket in tickets}
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
@@ -119,6 +145,15 @@ async def save(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) ->
 async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str, Any]]:
     """Return what happened to the ticket after this version, as it was told."""
     return await events_since(tx, "ticket", str(ticket.id), version)
+
+
+async def life(tx: Transaction, ticket: Ticket) -> AsyncIterator[TicketEvent]:
+    """Tell what happened to the ticket, oldest first; words that were erased stay digests."""
+    version = 0
+    while facts := await events_since(tx, "ticket", str(ticket.id), version):
+        for fact in facts:
+            yield _KINDS[fact["type"]].model_validate_json(json.dumps(fact))
+        version = facts[-1]["version"]
 
 
 async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:

@@ -20,7 +20,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
     if asked:
         return
     caller = domain.integration(tx.workspace_id, origin.integration)
-    number = await store.next_number(tx)
+    number, rules = await store.next_number(tx)
     ticket, facts = Ticket.open(
         id=uuid7(),
         number=number,
@@ -32,6 +32,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
         conversation=await _conversation_of(message, origin, tx),
         external_id=message.external_id,
         caller=caller,
+        rules=rules,
         by=By(actor=caller.actor, via=Via.INTAKE, cause=origin.id or message.external_id, now=now()),
     )
     await store.insert(tx, ticket, facts)

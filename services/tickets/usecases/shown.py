@@ -7,7 +7,7 @@ from contracts.base import Audience, Caller, Command, now
 from contracts.refusals import StaleVersion
 from contracts.tickets import ContactRef, TicketSnapshot
 from services.tickets import domain, store
-from services.tickets.domain import By, Ticket, TicketState
+from services.tickets.domain import By, Ticket
 
 
 def by(command: Command[Any]) -> By:
@@ -26,11 +26,12 @@ async def require_version(expected: int | None, ticket: Ticket, caller: Caller, 
 
 def snapshot(ticket: Ticket, caller: Caller) -> TicketSnapshot:
     """Return a ticket as this caller sees it."""
-    return TicketSnapshot(**shown(ticket.state, caller), description=ticket.state.description)
+    return TicketSnapshot(**shown(ticket, caller), description=ticket.state.description)
 
 
-def shown(state: TicketState, caller: Caller) -> dict[str, Any]:
+def shown(ticket: Ticket, caller: Caller) -> dict[str, Any]:
     """Return a ticket without its description as this caller sees it."""
+    state = ticket.state
     contact = state.contact
     return {
         "id": state.id,
@@ -51,5 +52,6 @@ def shown(state: TicketState, caller: Caller) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
-        "allowed": domain.allowed(caller, state),
+        "deleted_at": state.deleted_at,
+        "allowed": domain.allowed(caller, ticket),
     }

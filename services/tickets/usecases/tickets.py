@@ -1,10 +1,30 @@
 """Tickets: opened, read, listed and changed by people and programs."""
 
+from collections.abc import Sequence
+
 from chassis.database import Transaction
+from contracts.base import Caller, TicketEvent
 from contracts.refusals import Invalid
-from contracts.tickets import ChangeTicket, CreateTicket, GetTicket, ListTickets, TicketPage, TicketRow, TicketSnapshot
+from contracts.tickets import (
+    Action,
+    ChangeTicket,
+    ConversationRef,
+    CountTickets,
+    CreateTicket,
+    DeleteTicket,
+    GetTicket,
+    ListTickets,
+    MarkNotSpam,
+    RestoreTicket,
+    TicketChange,
+    TicketCounts,
+    TicketPage,
+    TicketRow,
+    TicketSnapshot,
+)
 from services.tickets import domain, store
-from services.tickets.domain import Contact, Ticket
+from services.tickets.domain import By, Contact, Ticket
+from services.tickets.usecases.past import as_it_was
 from services.tickets.usecases.shown import by, require_version, shown, snapshot
 
 
@@ -12,7 +32,9 @@ async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapsho
     """Open a ticket."""
     domain.require_creation(command.caller, command.assignee)
     # Taken first, by everyone: who then waits for a contact's row holds the number, and nobody waits in a circle.
-    number = await store.next_number(tx)
+    number, rules = await store.next_number(tx)
+    contact = await _who_asks(command, tx)
+    conversation, writer = await _conversation(command, tx)
     ticket, facts = Ticket.open(
         id=command.ticket_id,
         number=number,
@@ -20,10 +42,12 @@ async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapsho
         description=command.description,
         priority=command.priority,
         assignee=command.assignee,
-        contact=await _who_asks(command, tx),
+        contact=contact or writer,
         tags=command.tags,
+        conversation=conversation,
         caller=command.caller,
         by=by(command),
+        rules=rules,
     )
     await store.insert(tx, ticket, facts)
     tx.announce(*facts)
@@ -31,14 +55,25 @@ async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapsho
 
 
 async def get_ticket(query: GetTicket, tx: Transaction) -> TicketSnapshot:
-    """Read a ticket."""
-    return snapshot(await store.load(tx, query.ticket), query.caller)
+    """Read a ticket, as it is or as it was."""
+    ticket = await store.load(tx, query.ticket)
+    domain.require_sight(query.caller, ticket)
+    if query.as_of_version is None and query.as_of_time is None:
+        return snapshot(ticket, query.caller)
+    return await as_it_was(ticket, query, tx)
 
 
 async def list_tickets(query: ListTickets, tx: Transaction) -> TicketPage:
     """Read a page of tickets."""
-    states, more = await store.page(tx, query)
-    return TicketPage(items=tuple(TicketRow(**shown(state, query.caller)) for state in states), next_cursor=more)
+    domain.require_filter(query, query.caller)
+    tickets, more = await store.page(tx, query)
+    return TicketPage(items=tuple(TicketRow(**shown(ticket, query.caller)) for ticket in tickets), next_cursor=more)
+
+
+async def count_tickets(query: CountTickets, tx: Transaction) -> TicketCounts:
+    """Count tickets per status."""
+    domain.require_filter(query, query.caller)
+    return TicketCounts(counts=await store.count(tx, query))
 
 
 async def change_ticket(command: ChangeTicket, tx: Transaction) -> TicketSnapshot:
@@ -46,11 +81,44 @@ async def change_ticket(command: ChangeTicket, tx: Transaction) -> TicketSnapsho
     ticket = await store.load(tx, command.ticket, for_update=True)
     ticket.require_rights(command.change, command.caller)
     await require_version(command.expected_version, ticket, command.caller, tx)
-    contact = await store.contact(tx, command.change.contact_id) if command.change.contact_id else None
-    facts = ticket.change(command.change, command.caller, by(command), contact)
+    await apply_change(ticket, command.change, command.caller, by(command), tx)
+    return snapshot(ticket, command.caller)
+
+
+async def apply_change(ticket: Ticket, change: TicketChange, caller: Caller, by: By, tx: Transaction) -> None:
+    """Change one ticket, whether alone or among many."""
+    ticket.require_rights(change, caller)
+    contact = await store.contact(tx, change.contact_id) if change.contact_id else None
+    await keep(ticket, ticket.change(change, caller, by, contact), tx)
+
+
+async def delete_ticket(command: DeleteTicket, tx: Transaction) -> TicketSnapshot:
+    """Hide a ticket."""
+    ticket = await store.load(tx, command.ticket, for_update=True)
+    domain.require(Action.DELETE, command.caller, ticket)
+    await require_version(command.expected_version, ticket, command.caller, tx)
+    await keep(ticket, ticket.delete(command.caller, by(command)), tx)
+    return snapshot(ticket, command.caller)
+
+
+async def restore_ticket(command: RestoreTicket, tx: Transaction) -> TicketSnapshot:
+    """Bring a deleted ticket back."""
+    ticket = await store.load(tx, command.ticket, for_update=True)
+    await keep(ticket, ticket.restore(command.caller, by(command)), tx)
+    return snapshot(ticket, command.caller)
+
+
+async def mark_not_spam(command: MarkNotSpam, tx: Transaction) -> TicketSnapshot:
+    """Give a ticket back the status that it had before it was spam."""
+    ticket = await store.load(tx, command.ticket, for_update=True)
+    await keep(ticket, ticket.not_spam(command.caller, by(command)), tx)
+    return snapshot(ticket, command.caller)
+
+
+async def keep(ticket: Ticket, facts: Sequence[TicketEvent], tx: Transaction) -> None:
+    """Remember what has happened to a ticket, and tell it."""
     await store.save(tx, ticket, facts)
     tx.announce(*facts)
-    return snapshot(ticket, command.caller)
 
 
 async def _who_asks(command: CreateTicket, tx: Transaction) -> Contact | None:
@@ -63,3 +131,11 @@ async def _who_asks(command: CreateTicket, tx: Transaction) -> Contact | None:
     if contact := await store.contact(tx, command.contact_id):
         return contact
     raise Invalid.field("contact_id", "not_found", "there is no such contact")
+
+
+async def _conversation(command: CreateTicket, tx: Transaction) -> tuple[ConversationRef | None, Contact | None]:
+    if command.conversation_id is None:
+        return None, None
+    if behind := await store.behind(tx, command.conversation_id):
+        return behind
+    raise Invalid.field("conversation_id", "not_found", "there is no such conversation")

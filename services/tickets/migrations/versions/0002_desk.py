@@ -166,14 +166,15 @@ def _bulk() -> None:
         create table bulks (
             workspace_id text not null,
             id uuid not null,
-            command jsonb not null,
+            command jsonb,
             actor_id text not null,
             created_at timestamptz not null,
             finished_at timestamptz,
-            primary key (workspace_id, id)
+            primary key (workspace_id, id),
+            check ((command is null) = (finished_at is not null))
         )""")
     op.execute("create index bulks_running on bulks (created_at) where finished_at is null")
-    schema.tenant(op, "bulks", "select, insert, update (finished_at)")
+    schema.tenant(op, "bulks", "select, insert, update (command, finished_at)")
 
     op.execute("""
         create table bulk_items (

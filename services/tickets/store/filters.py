@@ -1,0 +1,64 @@
+"""What a filter means in SQL: the same for a list, its counts and a bulk change."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.tickets import ACTIVE, Status, TicketFilter
+from services.tickets.store.tickets import LARGEST_NUMBER, folded
+
+_A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
+_WILDCARDS = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
+
+_HERE = "t.workspace_id = :ws"
+_STATUSES = "t.status = any(cast(:statuses as text[]))"
+_PRIORITIES = "t.priority = any(cast(:priorities as text[]))"
+_NOBODYS = "t.assignee_id is null"
+_TAG = ":tag = any(t.tags)"
+# The trigram index answers first; its ids are then looked up in `tickets`, under the policy.
+_FOUND = "select s.ticket_id from ticket_search s where s.workspace_id = :ws"
+_NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
+_VALUES = {
+    "contact": "t.contact_id = :contact",
+    "tag": _TAG,
+    "created_from": "t.created_at >= :created_from",
+    "created_to": "t.created_at < :created_to",
+    "updated_from": "t.updated_at >= :updated_from",
+    "updated_to": "t.updated_at < :updated_to",
+}
+
+
+def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions on a ticket `t` and their values, but for `ws`; no statuses: those usually shown."""
+    shown = statuses or (tuple(Status) if wanted.deleted else ACTIVE)
+    conditions = [_HERE, f"t.deleted_at is {'not null' if wanted.deleted else 'null'}"]
+    values: dict[str, Any] = {}
+    if set(shown) != set(Status):
+        conditions.append(_STATUSES)
+        values["statuses"] = sorted({status.value for status in shown})
+    if wanted.priorities:
+        conditions.append(_PRIORITIES)
+        values["priorities"] = sorted({priority.value for priority in wanted.priorities})
+    if wanted.assignee == "none":
+        conditions.append(_NOBODYS)
+    elif wanted.assignee is not None:
+        conditions.append("t.assignee_id = :assignee")
+        values["assignee"] = wanted.assignee
+    for name, condition in _VALUES.items():
+        if (value := getattr(wanted, name)) is not None:
+            conditions.append(condition)
+            values[name] = value
+    if words := folded(wanted.q).split():
+        _search(wanted.q, words, conditions, values)
+    return conditions, values
+
+
+def _search(q: str, words: Sequence[str], conditions: list[str], values: dict[str, Any]) -> None:
+    likes = {f"word{nth}": f"%{word.translate(_WILDCARDS)}%" for nth, word in enumerate(dict.fromkeys(words))}
+    found = [_FOUND, *(f"and s.words like :{name}" for name in likes)]
+    values |= likes
+    number = _A_NUMBER.fullmatch(q.strip())
+    if number and int(number[1]) <= LARGEST_NUMBER:
+        found.append(_NUMBERED)
+        values["number"] = int(number[1])
+    conditions.append(f"t.id in ({' '.join(found)})")

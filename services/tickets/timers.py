@@ -1,0 +1,54 @@
+"""What happens by the clock: bulk changes go on, and what lies resolved and untouched is closed."""
+
+import datetime as dt
+
+from chassis.database import Database, is_weather
+from chassis.logs import get_logger
+from chassis.service import Service
+from contracts.base import now
+from services.tickets import store, usecases
+
+log = get_logger()
+
+_AT_ONCE = 100
+
+
+def tick(service: Service) -> None:
+    """Set the clocks of whichever replica leads."""
+
+    @service.every(0.5, "bulk")
+    async def bulk() -> None:
+        await go_on_with_bulks(service.database)
+
+    @service.every(30, "auto_close")
+    async def auto_close() -> None:
+        await close_untouched(service.database, now())
+
+
+async def go_on_with_bulks(database: Database) -> None:
+    """Do what is left of every bulk change; one that fails is tried again at the next turn, and stops no other."""
+    async with database.every_workspace("find bulk changes that go on") as tx:
+        running = await store.running(tx, _AT_ONCE)
+    for workspace_id, id in running:
+        try:
+            more = True
+            while more:
+                async with database.transaction(workspace_id) as tx:
+                    more = await usecases.go_on(tx, id, now())
+        except Exception as error:
+            if is_weather(error):
+                raise
+            log.exception("bulk.failed", workspace=workspace_id, bulk=str(id))
+
+
+async def close_untouched(database: Database, at: dt.datetime) -> None:
+    """Close what is due at this time in every workspace."""
+    async with database.every_workspace("find tickets that lie untouched") as tx:
+        workspaces = await store.workspaces_with_untouched(tx, at)
+    for workspace_id in workspaces:
+        closed = 1
+        while closed:
+            async with database.transaction(workspace_id) as tx:
+                closed = await usecases.close_untouched(tx, at)
+            if closed:
+                log.info("tickets.auto_closed", workspace=workspace_id, tickets=closed)

@@ -1,0 +1,389 @@
+"""Lists and counts under every filter, held against a plain reading of all tickets; and what is deleted is in none."""
+
+import datetime as dt
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from contracts.base import Caller, Role, uuid7
+from contracts.refusals import Invalid, Malformed, NotAllowed
+from contracts.tickets import (
+    ACTIVE,
+    CountTickets,
+    ListTickets,
+    Priority,
+    Status,
+    TicketCounts,
+    TicketFilter,
+    TicketRow,
+)
+from services.tickets import store
+from services.tickets.store.tickets import folded
+from tests.support.infra import Urls
+from tests.tickets.builders import person
+from tests.tickets.desk import Desk
+from tests.tickets.test_store import SORTS, Explaining, as_owner, cursor_of
+
+SUBJECTS = ["Printer on fire", "printer 42 jams", "Ärger im Büro", "100% sure", "a_b", "Straße 7", "back\\slash", "42"]
+TAGS = ["a", "b", "a b"]
+WORKERS = [None, person("Ann"), person("Bob")]
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+async def counted(desk: Desk, **filters: Any) -> dict[Status, int]:
+    who = filters.pop("who", desk.who())
+    return (await desk.ask(CountTickets(caller=who, **filters))).counts
+
+
+# Against a plain reading
+
+
+class Town:
+    """Forty tickets of every sort, some of them deleted, and their rows as admins see them."""
+
+    def __init__(self, desk: Desk, rows: list[TicketRow]) -> None:
+        self.desk = desk
+        self.rows = rows
+
+
+@pytest.fixture
+async def town(desk: Desk) -> Town:
+    met = [(await desk.create(contact={"name": name})).contact for name in ("Kim", "Lee")]
+    contacts = [contact.id for contact in met if contact]
+    for nth in range(40):
+        made = await desk.create(
+            SUBJECTS[nth % len(SUBJECTS)] + (f" {nth}" if nth % 3 else ""),
+            priority=list(Priority)[nth % 4],
+            tags=[tag for at, tag in enumerate(TAGS) if (nth >> at) & 1],
+            assignee=WORKERS[nth % 3],
+            contact_id=contacts[nth % 2] if nth % 5 else None,
+        )
+        status = list(Status)[nth % 7]
+        if status is not Status.NEW:
+            await desk.change(made, status=status)
+        if nth % 6 == 0:
+            await desk.delete(made)
+    async with desk.database.transaction(desk.workspace) as tx:  # as if they had come one an hour
+        await tx.execute(
+            text(
+                "update tickets set created_at = cast(:start as timestamptz) + make_interval(hours => number),"
+                " updated_at = cast(:start as timestamptz) + make_interval(hours => 2 * number % 37)"
+            ),
+            {"start": START},
+        )
+    everything = [
+        item
+        for deleted in (False, True)
+        for item in (await desk.find(statuses=tuple(Status), deleted=deleted, limit=100)).items
+    ]
+    assert len(everything) == 42
+    return Town(desk, everything)
+
+
+MOMENTS = st.none() | st.integers(-1, 40).map(lambda hour: START + dt.timedelta(hours=hour))
+WORDS = st.sampled_from(
+    ["", "print", "PRINT fire", "42", "#42", "7", "ä", "ärger", "%", "_", "\\", "im bü", "xyz", "#0"]
+)
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "statuses": st.lists(st.sampled_from(Status), max_size=4).map(tuple),
+        "priorities": st.lists(st.sampled_from(Priority), max_size=3).map(tuple),
+        "assignee": st.sampled_from(["none", person("Ann").id, person("Bob").id, uuid7()]),
+        "contact": st.integers(0, 2),
+        "tag": st.sampled_from([*TAGS, "c"]),
+        "q": WORDS,
+        "created_from": MOMENTS,
+        "created_to": MOMENTS,
+        "updated_from": MOMENTS,
+        "updated_to": MOMENTS,
+        "deleted": st.booleans(),
+    },
+)
+
+
+def is_in(row: TicketRow, wanted: TicketFilter) -> bool:
+    """Read a filter as plainly as it is written; `statuses` apart."""
+    words = folded(wanted.q).split()
+    number = re.fullmatch(r"#?([1-9][0-9]*)", wanted.q.strip())
+    found = all(word in folded(row.subject) for word in words) or bool(number and int(number[1]) == row.number)
+    return (
+        (row.deleted_at is not None) is wanted.deleted
+        and (not wanted.priorities or row.priority in wanted.priorities)
+        and (wanted.assignee is None or (row.assignee.id if row.assignee else "none") == wanted.assignee)
+        and (wanted.contact is None or (row.contact is not None and row.contact.id == wanted.contact))
+        and (wanted.tag is None or wanted.tag in row.tags)
+        and found
+        and (wanted.created_from is None or row.created_at >= wanted.created_from)
+        and (wanted.created_to is None or row.created_at < wanted.created_to)
+        and (wanted.updated_from is None or row.updated_at >= wanted.updated_from)
+        and (wanted.updated_to is None or row.updated_at < wanted.updated_to)
+    )
+
+
+def in_order(rows: Iterable[TicketRow], sort: str) -> list[int]:
+    name = {"updated": "updated_at", "created": "created_at"}.get(sort.removeprefix("-"), sort.removeprefix("-"))
+
+    def key(row: TicketRow) -> Any:
+        return (row.priority.rank if name == "priority" else getattr(row, name), row.id)
+
+    return [row.number for row in sorted(rows, key=key, reverse=sort.startswith("-"))]
+
+
+def sensible(wanted: TicketFilter) -> bool:
+    return all(
+        since is None or until is None or since < until
+        for since, until in (
+            (wanted.created_from, wanted.created_to),
+            (wanted.updated_from, wanted.updated_to),
+        )
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filters=FILTERS, sort=st.sampled_from(SORTS), limit=st.integers(1, 50))
+async def test_a_list_and_its_counts_are_what_a_plain_reading_finds(
+    town: Town, filters: dict[str, Any], sort: str, limit: int
+) -> None:
+    contacts = [*dict.fromkeys(row.contact.id for row in town.rows if row.contact), uuid7()]
+    if "contact" in filters:
+        filters["contact"] = contacts[filters["contact"]]
+    wanted = TicketFilter(**filters)
+    if not sensible(wanted):
+        with pytest.raises(Invalid) as refused:
+            await town.desk.find(**filters)
+        assert refused.value.facts["errors"][0]["field"] in ("created_to", "updated_to")
+        with pytest.raises(Invalid):
+            await counted(town.desk, **filters)
+        return
+    found = [row for row in town.rows if is_in(row, wanted)]
+    shown = wanted.statuses or (tuple(Status) if wanted.deleted else ACTIVE)
+
+    numbers, cursor = [], None
+    while True:
+        page = await town.desk.find(**filters, sort=sort, limit=limit, cursor=cursor)
+        numbers += [item.number for item in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert numbers == in_order((row for row in found if row.status in shown), sort)
+    counts = await counted(town.desk, **filters)
+    assert counts == {status: sum(row.status is status for row in found) for status in Status}
+
+
+# Deletion
+
+
+async def test_what_is_deleted_is_in_no_list_count_or_search_but_that_of_the_deleted(desk: Desk) -> None:
+    kept, gone = await desk.create("Fire one"), await desk.create("Fire two", assignee=person("Ann"))
+    await desk.delete(gone)
+
+    for filters in ({}, {"q": "fire"}, {"q": "two"}, {"q": f"#{gone.number}"}, {"assignee": person("Ann").id}):
+        assert gone.number not in [item.number for item in (await desk.find(**filters)).items]
+        assert sum((await counted(desk, **filters)).values()) <= 1
+    (row,) = (await desk.find(deleted=True)).items
+    assert (row.id, row.deleted_at is not None, row.allowed.actions) == (gone.id, True, ("restore",))
+    assert await counted(desk, deleted=True) == dict.fromkeys(Status, 0) | {Status.NEW: 1}
+    await desk.restore(gone)
+    assert {item.id for item in (await desk.find(q="fire")).items} == {kept.id, gone.id}
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.GUEST])
+async def test_the_deleted_are_listed_and_counted_for_those_who_run_the_desk(desk: Desk, role: Role) -> None:
+    who = desk.who("Max", role)
+
+    with pytest.raises(NotAllowed):
+        await desk.find(who=who, deleted=True)
+    with pytest.raises(NotAllowed):
+        await counted(desk, who=who, deleted=True)
+
+
+async def test_what_is_deleted_is_listed_in_every_status(desk: Desk) -> None:
+    closed = await desk.change(await desk.create("T1"), status="closed")
+    await desk.delete(closed)
+
+    assert [item.subject for item in (await desk.find(deleted=True)).items] == ["T1"]
+    assert (await desk.find(deleted=True, statuses=("open",))).items == ()
+
+
+async def test_counts_have_every_status(desk: Desk) -> None:
+    assert await counted(desk) == dict.fromkeys(Status, 0)
+    for status in ("closed", "spam", "closed"):
+        await desk.change(await desk.create(), status=status)
+    assert await counted(desk, statuses=("open",)) == dict.fromkeys(Status, 0) | {Status.CLOSED: 2, Status.SPAM: 1}
+    assert TicketCounts(counts=await counted(desk)).model_dump(mode="json")["counts"]["waiting_on_customer"] == 0
+    assert await counted(Desk(desk.database)) == dict.fromkeys(Status, 0)
+
+
+@pytest.mark.parametrize("extreme", ["0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("name", ["created_from", "created_to", "updated_from", "updated_to"])
+async def test_a_time_that_no_calendar_has_is_a_field_at_fault(desk: Desk, name: str, extreme: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await desk.find(**between(name, extreme))
+    assert [error["field"] for error in refused.value.facts["errors"]] == [name]
+
+
+@pytest.mark.parametrize("end", ["2026-03-01T00:00:00Z", "2026-02-28T23:59:59Z", "2026-03-01T01:00:00+01:00"])
+async def test_a_range_without_a_moment_in_it_is_refused(desk: Desk, end: str) -> None:
+    for name in ("created", "updated"):
+        with pytest.raises(Invalid):
+            await desk.find(**between(f"{name}_from", "2026-03-01T00:00:00Z"), **between(f"{name}_to", end))
+
+
+# Attacks
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        '") OR 1=1--',
+        "') or 1=1--",
+        "'; drop table tickets; --",
+        "%" * 200,
+        "_" * 200,
+        "\\" * 200,
+        "%_\\" * 66,
+        "$1 $2 :ws %s {0}",
+        "a" * 200,
+        " ".join("ab" * 50),
+    ],
+    ids=lambda q: ascii(q[:12]),
+)
+async def test_h20_a_search_is_words_and_nothing_else(desk: Desk, q: str) -> None:
+    await desk.create("Printer on fire")
+    begun = time.monotonic()
+
+    assert await desk.found(q=q) == []
+    assert await desk.found(tag=q[:50]) == []
+    assert time.monotonic() - begun < 1
+    assert await desk.found() == ["Printer on fire"]
+
+
+@pytest.mark.parametrize("sort", ["id;drop", "updated_at", "--updated", "", "UPDATED"])
+def test_h20_a_sort_is_one_of_those_that_there_are(sort: str) -> None:
+    who = Caller.model_validate({"workspace_id": "acme", "kind": "user", "id": "x", "name": "x", "role": "owner"})
+
+    with pytest.raises(ValueError, match="sort"):
+        ListTickets.model_validate({"caller": who, "sort": sort})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"deleted": True},
+        {"contact": uuid7()},
+        {"created_from": START},
+        {"created_to": START + dt.timedelta(days=4000)},
+        {"updated_from": START},
+        {"updated_to": START + dt.timedelta(days=4000)},
+    ],
+    ids=str,
+)
+async def test_h21_a_cursor_is_good_for_its_own_filter_only(desk: Desk, other: dict[str, Any]) -> None:
+    for nth in range(3):
+        await desk.create(f"T{nth}")
+
+    with pytest.raises(Malformed):
+        await desk.find(cursor=await cursor_of(desk), **other)
+
+
+async def test_h21_a_cursor_of_another_workspace_is_refused(desk: Desk) -> None:
+    other = Desk(desk.database)
+    for each in (desk, other):
+        await each.create("One")
+        await each.create("Two")
+
+    with pytest.raises(Malformed):
+        await other.find(cursor=await cursor_of(desk))
+
+
+# Plans
+
+
+@pytest.fixture
+async def crowd(desk: Desk, tickets_urls: Urls) -> Desk:
+    """A workspace with 20,000 tickets, of which few are open, resolved or deleted."""
+    async with desk.database.transaction(desk.workspace) as tx:
+        await tx.execute(
+            text(
+                "insert into tickets (workspace_id, id, number, version, subject, description, status, priority, tags,"
+                "  created_at, updated_at, resolved_at, closed_at, deleted_at)"
+                " select :ws, gen_random_uuid(), n, 1, 'Ticket ' || md5(cast(n as text)), '',"
+                "  case when n % 200 = 0 then 'open' when n % 200 = 1 then 'resolved' else 'closed' end,"
+                "  'normal', '{}',"
+                "  now() - n * interval '1 minute', now() - n * interval '1 minute', now() - n * interval '1 minute',"
+                "  now(), case when n % 500 = 7 then now() end"
+                " from generate_series(1, 20000) as n"
+            ),
+            {"ws": desk.workspace},
+        )
+        await tx.execute(
+            text(
+                "insert into ticket_search select t.workspace_id, t.id, lower(t.subject) from tickets t"
+                " where t.workspace_id = :ws"
+            ),
+            {"ws": desk.workspace},
+        )
+    await desk.settle(auto_close_days=13)
+    for table in ("tickets", "ticket_search", "ticket_settings"):
+        await as_owner(tickets_urls, f"vacuum analyze {table}")
+    return desk
+
+
+async def test_what_is_asked_often_is_answered_by_an_index_as_the_app_role(crowd: Desk) -> None:
+    everything = tuple(Status)
+
+    async def plans(**filters: Any) -> str:
+        async with crowd.database.transaction(crowd.workspace) as tx:
+            spy = Explaining(tx)
+            await store.page(spy, ListTickets(caller=crowd.who(), **filters))
+            await store.count(spy, CountTickets(caller=crowd.who(), **without(filters, "sort")))
+        listed, counts = spy.plans
+        return f"{listed}\n---\n{counts}"
+
+    assert (await crowd_role(crowd)).endswith("_app")
+    for q in ("c4ca4238a0b923820dcc509a6f75849b", "a0b9238 #1", "4238", "c81"):
+        listed, counts = (await plans(q=q, statuses=everything)).split("---")
+        assert "ticket_search_words" in listed
+        assert "ticket_search_words" in counts
+        assert "Seq Scan on ticket_search" not in listed + counts
+    assert "tickets_deleted" in await plans(deleted=True)
+    assert "tickets_contact" in await plans(contact=uuid7())
+    hour = dt.datetime.now(dt.UTC) - dt.timedelta(hours=3)
+    recent = await plans(statuses=everything, created_from=hour, created_to=hour + dt.timedelta(minutes=5))
+    assert "Seq Scan on tickets" not in recent
+    assert "tickets_created" in recent
+    assert "tickets_updated" in await plans(statuses=everything, updated_from=hour, sort="updated")
+
+
+async def test_short_words_are_answered_too(crowd: Desk) -> None:
+    page = await crowd.find(q="c4", statuses=tuple(Status), limit=1)
+
+    assert page.items
+    assert "c4" in page.items[0].subject
+
+
+async def test_the_clock_finds_what_is_due_by_an_index(crowd: Desk) -> None:
+    async with crowd.database.transaction(crowd.workspace) as tx:
+        spy = Explaining(tx)
+        await store.untouched(spy, dt.datetime.now(dt.UTC), 100)
+    (plan,) = spy.plans
+    assert "tickets_resolved" in plan
+
+
+async def crowd_role(desk: Desk) -> str:
+    async with desk.database.transaction(desk.workspace) as tx:
+        return str(await tx.scalar(text("select current_user")))
+
+
+def between(name: str, moment: str) -> dict[str, Any]:
+    return {name: moment}
+
+
+def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    return {each: value for each, value in fields.items() if each != name}
