@@ -280,6 +280,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # It would believe anybody on this machine; who sits behind which proxy is for the application to say.
+                proxy_headers=False,
                 date_header=False,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=max(1, int(settings.drain_seconds / 2)),

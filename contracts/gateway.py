@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
-from contracts.base import DeadLetter, ReadLog, RecordEvent, Role
+from pydantic import AwareDatetime
+
+from contracts.base import DeadLetter, Model, ReadLog, RecordEvent, Role
 from contracts.streams import Stream
 from contracts.texts import FreeText, PersonName
 
@@ -18,8 +20,40 @@ class WorkspaceCreated(RecordEvent, subject="gateway.events.v1.workspace_created
     slug: str
 
 
+class WorkspaceNames(Model):
+    """What a workspace is called: by people, and in addresses."""
+
+    name: FreeText
+    slug: str
+
+
+class WorkspaceChanged(RecordEvent, subject="gateway.events.v1.workspace_changed", heard_by=("activity",)):
+    """Sent when a workspace got another name or slug."""
+
+    old: WorkspaceNames
+    new: WorkspaceNames
+
+
+class WorkspaceDeleted(RecordEvent, subject="gateway.events.v1.workspace_deleted", heard_by=("tickets", *_RECORDED)):
+    """Sent when a workspace ended: nobody is a member of it any more, and its slug may be another's.
+
+    It is the last fact of the workspace; its members and tokens end with it and are not told of one by one.
+    """
+
+    old: WorkspaceNames
+    new: None = None
+
+
 class MemberInvited(RecordEvent, subject="gateway.events.v1.member_invited", heard_by=_RECORDED):
     """Sent when somebody was asked in. The secret of the link is in no event."""
+
+    email: PersonName
+    name: PersonName
+    role: Role
+
+
+class InvitationRevoked(RecordEvent, subject="gateway.events.v1.invitation_revoked", heard_by=("activity",)):
+    """Sent when an invitation that nobody had followed was taken back."""
 
     email: PersonName
     name: PersonName
@@ -51,6 +85,37 @@ class MemberRemoved(RecordEvent, subject="gateway.events.v1.member_removed", hea
     name: PersonName
     old: Role
     new: None = None
+
+
+class SignedIn(RecordEvent, subject="gateway.events.v1.signed_in", heard_by=("activity",)):
+    """Sent to each workspace of a person who signed in with their password; `subject` is the session."""
+
+    user_id: UUID
+
+
+class PasswordChanged(RecordEvent, subject="gateway.events.v1.password_changed", heard_by=("activity",)):
+    """Sent to each workspace of a person whose password is another now; their other sessions have ended."""
+
+    user_id: UUID
+    by_reset: bool
+    """Whether by the link in a mail, instead of by the password before."""
+
+
+class TokenCreated(RecordEvent, subject="gateway.events.v1.token_created", heard_by=("activity",)):
+    """Sent when an API token was made. Its secret is in no event."""
+
+    name: FreeText
+    role: Role
+    scopes: tuple[str, ...]
+    expires_at: AwareDatetime
+
+
+class TokenRevoked(RecordEvent, subject="gateway.events.v1.token_revoked", heard_by=("activity",)):
+    """Sent when an API token ended before its time: it was revoked, or its maker may no longer do as much."""
+
+    name: FreeText
+    role: Role
+    scopes: tuple[str, ...]
 
 
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried"):

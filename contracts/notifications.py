@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Actor, Audience, Command, DeadLetter, Model, Query, RecordEvent
+from contracts.base import Actor, Audience, Command, DeadLetter, Model, Query, RecordEvent, Request
 from contracts.streams import Stream
+from contracts.texts import Email, Name, WebAddress
 
 NOTIFICATIONS = Stream(
     "NOTIFICATIONS", ("notifications.events.>",), max_bytes=256 << 20, max_msg_size=64 * 1024, batches=True
@@ -70,6 +71,22 @@ class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
     """Mark the caller's own notifications as read: those named, or all with `ids` empty. Refused: not_found."""
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
+
+
+class MailQueued(Model):
+    """A mail that will be sent, once."""
+
+    mail_id: UUID
+
+
+class SendPasswordReset(Request[MailQueued], subject="notifications.requests.v1.send_password_reset"):
+    """Mail somebody the link that sets a new password; the same `mail_id` is one mail."""
+
+    mail_id: UUID
+    to_email: Email
+    to_name: Name
+    url: WebAddress
+    expires_at: AwareDatetime
 
 
 class Notified(RecordEvent, subject="notifications.events.v1.notified"):

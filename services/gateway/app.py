@@ -4,10 +4,17 @@ from chassis.service import Service
 from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
 from services.gateway.timers import tick
+from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
+from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.workspaces import Workspaces
 
 
 def build(settings: Settings) -> Service:
@@ -16,12 +23,34 @@ def build(settings: Settings) -> Service:
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(Desk(people, service.bus, settings.public_url, live), service.metrics),
+        web=lambda service: web(desk, service.metrics),
     )
-    people = People(service.database, passwords)
+    limiter = Limiter(service.database)
+    guard = Guard(passwords, limiter)
+    people = People(service.database)
+    resets = Resets(service.database, passwords, limiter, service.bus.ask)
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
-    tick(service, people, beginnings)
+    desk = Desk(
+        people=people,
+        accounts=Accounts(service.database, passwords, guard),
+        resets=resets,
+        invitations=Invitations(service.database, passwords, guard),
+        workspaces=Workspaces(service.database),
+        tokens=Tokens(service.database),
+        limiter=limiter,
+        bus=service.bus,
+        public_url=settings.public_url,
+        live=live,
+        proxies=settings.trusted_proxies,
+    )
+
+    def reset_link(token: str) -> str:
+        # Never the Host that a request named: a stranger could have another's link point to their own site.
+        base = settings.public_url or f"http://localhost:{service.port}"
+        return f"{base}/password-resets/{token}"
+
+    tick(service, (people, resets, limiter), resets, beginnings, reset_link)
 
     @service.at_start
     async def watch() -> None:

@@ -1,11 +1,12 @@
 """What the gateway is told by its environment."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.settings import ServiceSettings
 from contracts.texts import Email
@@ -19,6 +20,10 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
+def _listed(given: object) -> object:
+    return [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
+
+
 class Settings(ServiceSettings):
     """The shared settings, where the desk is reached, and what its first start makes."""
 
@@ -27,6 +32,9 @@ class Settings(ServiceSettings):
     public_url: Annotated[str, AfterValidator(_origin)] = ""
     """Where people reach the desk, such as `https://desk.example.com`; with https cookies become `Secure`.
     Empty: wherever a request says it came to."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """The networks, such as `10.0.0.0/8, fd00::/8`, whose `X-Forwarded-For` says where a request comes from.
+    Empty: limits go by the address that connects."""
     workspace: str = "demo"
     """Slug of the first workspace."""
     workspace_id: UUID | None = None

@@ -1,7 +1,14 @@
 """Ears: what is asked and heard, and which use case it is."""
 
 from chassis.bus import Bus
-from contracts.gateway import MemberInvited, MemberJoined, MemberRemoved, RoleChanged, WorkspaceCreated
+from contracts.gateway import (
+    MemberInvited,
+    MemberJoined,
+    MemberRemoved,
+    RoleChanged,
+    WorkspaceCreated,
+    WorkspaceDeleted,
+)
 from contracts.notifications import CountUnread, MarkRead, ReadInbox
 from contracts.tickets import (
     AgentReplied,
@@ -64,5 +71,6 @@ def listen(bus: Bus) -> None:
     bus.hears(MemberJoined)(usecases.member_joined)
     bus.hears(RoleChanged)(usecases.role_changed)
     bus.hears(MemberRemoved)(usecases.member_removed)
+    bus.hears(WorkspaceDeleted)(usecases.workspace_deleted)
     for fact in _NOBODY_IS_TOLD:
         bus.hears(fact)(usecases.tell_nobody)

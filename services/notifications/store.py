@@ -34,6 +34,7 @@ _REMEMBER = text(
     "insert into members (workspace_id, user_id, known, role) values (:ws, :user, true, :role)"
     " on conflict (workspace_id, user_id) do update set known = true, role = excluded.role"
 )
+_FORGET_MEMBERS = text("update members set role = null where workspace_id = :ws and known")
 
 # Tickets and who watches them
 
@@ -137,6 +138,11 @@ async def expect(tx: Transaction, strangers: Iterable[UUID]) -> dict[UUID, Role 
 async def remember(tx: Transaction, person: UUID, role: Role | None) -> None:
     """Know what somebody is now; None: no member any more."""
     await tx.execute(_REMEMBER, {"ws": tx.workspace_id, "user": person, "role": role and role.value})
+
+
+async def forget_members(tx: Transaction) -> None:
+    """Know that nobody is a member any more."""
+    await tx.execute(_FORGET_MEMBERS, {"ws": tx.workspace_id})
 
 
 async def ticket(tx: Transaction, id: UUID, number: int, subject: str) -> None:

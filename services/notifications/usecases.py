@@ -4,7 +4,7 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from contracts.base import Audience, Event, Role, Subject, TicketEvent, now
-from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged
+from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted
 from contracts.notifications import CountUnread, Inbox, MarkRead, Notified, ReadInbox, Unread
 from contracts.refusals import NotFound
 from contracts.tickets import Assigned, SubjectChanged, TicketCreated, Unassigned
@@ -95,6 +95,11 @@ async def role_changed(event: RoleChanged, tx: Transaction) -> None:
 async def member_removed(event: MemberRemoved, tx: Transaction) -> None:
     """Tell somebody nothing any more."""
     await _is_now(tx, event.user_id, None)
+
+
+async def workspace_deleted(_: WorkspaceDeleted, tx: Transaction) -> None:
+    """Tell nobody of this workspace anything any more."""
+    await store.forget_members(tx)
 
 
 async def _is_now(tx: Transaction, person: UUID, role: Role | None) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from chassis.bus import Bus, Origin, Transaction
 from contracts.base import Intake, Message, ReadLog, Request
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
@@ -49,6 +49,7 @@ def listen(bus: Bus) -> None:
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
+    bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
     _not_built_yet(bus)
 
 

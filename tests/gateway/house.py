@@ -4,7 +4,9 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Any, cast
+from uuid import UUID
 
 import httpx
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -14,12 +16,21 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.telemetry import Metrics
 from contracts.base import Role, Via, uuid7
+from contracts.notifications import MailQueued, SendPasswordReset
+from contracts.refusals import Unavailable
 from services.gateway import domain, store
 from services.gateway.domain import Cause, User
 from services.gateway.routes import Desk, web
+from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
+from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.workspaces import Workspaces
 
 PASSWORD = "correct horse battery staple"
 # As costly as the real ones would make each test half a second longer.
@@ -58,6 +69,31 @@ class Somebody:
 
 
 @dataclass(slots=True)
+class Post:
+    """Where mails are asked for: it keeps each once, and may be away."""
+
+    mails: dict[UUID, SendPasswordReset] = field(default_factory=dict)
+    asked: list[SendPasswordReset] = field(default_factory=list)
+    """Every time."""
+    away: bool = False
+    loses_answers: bool = False
+
+    async def send(self, mail: SendPasswordReset) -> MailQueued:
+        self.asked.append(mail)
+        if self.away:
+            raise Unavailable
+        self.mails.setdefault(mail.mail_id, mail)
+        if self.loses_answers:
+            raise Unavailable
+        return MailQueued(mail_id=mail.mail_id)
+
+
+def an_address() -> str:
+    """Return an address of the network that is kept for tests (RFC 2544) and beyond, which nobody else has."""
+    return str(IPv4Address(secrets.randbits(32)))
+
+
+@dataclass(slots=True)
 class House:
     """The gateway's people and the database that they are kept in."""
 
@@ -65,9 +101,43 @@ class House:
     clock: Clock = field(default_factory=Clock)
     passwords: Passwords = field(default_factory=Passwords)
 
+    post: Post = field(default_factory=Post)
+
     @property
     def people(self) -> People:
-        return People(self.database, self.passwords, self.clock)
+        return People(self.database, self.clock)
+
+    @property
+    def limiter(self) -> Limiter:
+        return Limiter(self.database, self.clock)
+
+    @property
+    def guard(self) -> Guard:
+        return Guard(self.passwords, self.limiter)
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database, self.passwords, self.guard, self.clock)
+
+    @property
+    def invitations(self) -> Invitations:
+        return Invitations(self.database, self.passwords, self.guard, self.clock)
+
+    @property
+    def resets(self) -> Resets:
+        return Resets(self.database, self.passwords, self.limiter, self.post.send, self.clock)
+
+    @property
+    def workspaces(self) -> Workspaces:
+        return Workspaces(self.database, self.clock)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.database, self.clock)
+
+    def came(self, via: Via = Via.API) -> Came:
+        """Come from where nobody else has come from."""
+        return Came(an_address(), "", via)
 
     def cause(self) -> Cause:
         return Cause(command_id=uuid7(), via=Via.API, at=self.clock())
@@ -126,11 +196,29 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
     return body
 
 
-def door(house: House, public_url: str = "", bus: Bus | None = None) -> httpx.AsyncClient:
-    """Return a client of the API, in this process."""
+def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
+    """Return what the routes work with."""
+    return Desk(
+        people=house.people,
+        accounts=house.accounts,
+        resets=house.resets,
+        invitations=house.invitations,
+        workspaces=house.workspaces,
+        tokens=house.tokens,
+        limiter=house.limiter,
+        bus=bus,
+        public_url=public_url,
+        live=Live(bus, house.people),
+        **more,
+    )
+
+
+def door(
+    house: House, public_url: str = "", bus: Bus | None = None, address: str | None = None, **more: Any
+) -> httpx.AsyncClient:
+    """Return a client of the API, in this process; it comes from an address that nobody else comes from."""
     metrics = Metrics("gateway")
     bus = bus or Bus("", "gateway", house.database, metrics)
-    transport = httpx.ASGITransport(
-        cast(Any, web(Desk(house.people, bus, public_url, Live(bus, house.people)), metrics))
-    )
+    app = cast(Any, web(desk_of(house, bus, public_url, **more), metrics))
+    transport = httpx.ASGITransport(app, client=(address or an_address(), 50_000))
     return httpx.AsyncClient(transport=transport, base_url=public_url or "http://desk.test")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.base import ActorKind, Audience, Role, Via, uuid7
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 from services.gateway import domain
-from services.gateway.domain import Cause, Invitation, Member, Session, User, Visitor, Workspace
+from services.gateway.domain import Acting, Cause, Invitation, Member, Session, User, Visitor, Workspace
 
 NOON = dt.datetime(2030, 5, 17, 12, tzinfo=dt.UTC)
 ADA = User(id=UUID(int=1), email="ada@example.com", name="Ada Lovelace")
@@ -20,7 +20,14 @@ CAUSE = Cause(command_id=uuid7(), via=Via.API, at=NOON)
 
 def an_invitation(role: Role = Role.MEMBER, *, by: Role = Role.OWNER, is_member: bool = False) -> Invitation:
     invitation, _ = domain.invite(
-        UUID(int=7), "w", "new@example.com", "New", role, inviter=ADA, inviter_role=by, is_member=is_member, cause=CAUSE
+        UUID(int=7),
+        "w",
+        "new@example.com",
+        "New",
+        role,
+        by=Acting(ADA.actor, by, ADA.id),
+        is_member=is_member,
+        cause=CAUSE,
     )
     return invitation
 
@@ -48,8 +55,7 @@ def test_an_invitation_is_told_to_admins_without_its_secret() -> None:
         "new@example.com",
         "New",
         Role.GUEST,
-        inviter=ADA,
-        inviter_role=Role.ADMIN,
+        by=Acting(ADA.actor, Role.ADMIN, ADA.id),
         is_member=False,
         cause=CAUSE,
     )

@@ -14,11 +14,10 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.telemetry import Metrics
 from contracts.base import Role
-from services.gateway.routes import _HANDLERS, Desk, web
+from services.gateway.routes import _HANDLERS, web
 from services.gateway.routes.operations import describe
-from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
-from tests.gateway.house import PASSWORD, House, door, is_problem, without_trace
+from tests.gateway.house import PASSWORD, House, desk_of, door, is_problem, without_trace
 
 API = "/api/v1"
 SAFETY = {
@@ -48,6 +47,7 @@ async def secure(house: House) -> AsyncIterator[httpx.AsyncClient]:
 def concrete(path: str, workspace: str = "no-such-desk") -> str:
     nobody = "0192f3c8-1111-7aaa-8bbb-0123456789ab"
     known = {"workspace": workspace, "ticket": "1", "token": "A" * 43, "letter": nobody, "user": nobody}
+    known |= {"session": nobody, "invitation": nobody}
     return path.format(**known)
 
 
@@ -370,7 +370,7 @@ async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, cli
         if "requestBody" not in operation:
             continue
         for field, value in (("role", "owner"), ("is_admin", True), ("password_hash", "x"), ("workspace_id", "w")):
-            if field == "role" and operation["operationId"] in ("invite", "change_role"):
+            if field == "role" and operation["operationId"] in ("invite", "change_role", "make_token"):
                 continue
             answer = await client.request(
                 method, concrete(path, workspace.slug), json={field: value}, headers=ada.bearer
@@ -773,7 +773,7 @@ async def test_requests_are_measured_by_template_and_never_by_id(house: House) -
     workspace = await house.workspace(ada)
     metrics = Metrics("gateway")
     bus = Bus("", "gateway", house.database, metrics)
-    app: Any = web(Desk(house.people, bus, "", Live(bus, house.people)), metrics)
+    app: Any = web(desk_of(house, bus), metrics)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=OWN) as client:
         await client.get(f"{API}/workspaces/{workspace.id}", headers=ada.bearer)

@@ -19,7 +19,7 @@ from services.gateway.settings import Settings
 from services.gateway.usecases import live
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
-from tests.gateway.house import is_problem
+from tests.gateway.house import PASSWORD, Somebody, is_problem
 from tests.gateway.newsroom import Desk, Newsroom
 from tests.support.eventually import eventually
 
@@ -360,6 +360,128 @@ async def test_signing_out_cuts_the_streams_of_that_session_alone(ledger: Desk, 
 
     assert not other.ended
     is_problem(await ledger.send("GET", "events", who=bob), 401, "unauthenticated")
+
+
+async def another_session(ledger: Desk, who: Somebody) -> Somebody:
+    begun = await ledger.client.post("/api/v1/sessions", json={"email": who.user.email, "password": PASSWORD})
+    return Somebody(who.user, begun.json()["token"])
+
+
+async def program(ledger: Desk, maker: Somebody, **fields: Any) -> tuple[str, Somebody]:
+    body = {"name": "Board", "role": "member", "scopes": ["tickets:read"], **fields}
+    made = await ledger.send("POST", "tokens", body, who=maker)
+    assert made.status_code == 201, made.text
+    return made.json()["id"], Somebody(maker.user, made.json()["token"])
+
+
+async def test_a_revoked_session_is_cut_on_every_replica_and_the_other_goes_on(ledger: Desk, replica: Service) -> None:
+    bob = await ledger.member(Role.MEMBER, "Bob")
+    other = await another_session(ledger, bob)
+    (lost,) = [
+        each["id"]
+        for each in (await ledger.client.get("/api/v1/sessions", headers=other.bearer)).json()["items"]
+        if not each["current"]
+    ]
+    beside = f"http://127.0.0.1:{replica.port}"
+
+    async with ledger.follow(bob, base=beside) as cut, ledger.follow(other, base=beside) as kept:
+        assert (await ledger.client.delete(f"/api/v1/sessions/{lost}", headers=other.bearer)).status_code == 204
+        await cut.is_cut()
+        await ledger.ticket()
+        await kept.sees(1)
+
+    assert not kept.ended
+
+
+async def test_a_new_password_cuts_every_stream_of_its_owner(ledger: Desk, replica: Service) -> None:
+    bob = await ledger.member(Role.MEMBER, "Bob")
+    other = await another_session(ledger, bob)
+
+    async with (
+        ledger.follow(bob) as one,
+        ledger.follow(other, base=f"http://127.0.0.1:{replica.port}") as two,
+        ledger.follow() as owner,
+    ):
+        changed = await ledger.client.post(
+            "/api/v1/password", json={"current": PASSWORD, "new": "a brand new password"}, headers=bob.bearer
+        )
+        assert changed.status_code == 200, changed.text
+        await one.is_cut()
+        await two.is_cut()
+        assert not owner.ended
+    fresh = Somebody(bob.user, changed.json()["token"])
+    async with ledger.follow(fresh) as again:
+        await ledger.ticket()
+        await again.sees(1)
+
+
+@pytest.mark.parametrize("hints", ["told", "lost"])
+async def test_a_program_follows_until_its_token_is_revoked(
+    ledger: Desk, replica: Service, hints: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hints == "lost":
+        monkeypatch.setattr(Live, "_end", lambda *_: None)
+    id, board = await program(ledger, ledger.owner)
+    _, other = await program(ledger, ledger.owner)
+
+    async with ledger.follow(board, base=f"http://127.0.0.1:{replica.port}") as cut, ledger.follow(other) as kept:
+        await ledger.ticket()
+        await cut.sees(1)
+        assert (await ledger.send("DELETE", f"tokens/{id}")).status_code == 204
+        await cut.is_cut()
+        await ledger.ticket()
+        await kept.sees(2)
+
+    assert not kept.ended
+    is_problem(await ledger.send("GET", "events", who=board), 401, "unauthenticated")
+
+
+async def test_a_program_is_cut_when_its_maker_may_no_longer_do_as_much(ledger: Desk) -> None:
+    bob = await ledger.member(Role.ADMIN, "Bob")
+    _, high = await program(ledger, bob, role="admin")
+    _, low = await program(ledger, bob, role="guest")
+
+    async with ledger.follow(high) as cut, ledger.follow(low) as kept:
+        await ledger.send("PATCH", f"members/{bob.user.id}", {"role": "member"})
+        await cut.is_cut()
+        await ledger.ticket()
+        await kept.sees(1)
+
+    assert not kept.ended
+
+
+async def test_handing_over_cuts_the_streams_of_both(ledger: Desk) -> None:
+    bob = await ledger.member(Role.MEMBER, "Bob")
+
+    async with ledger.follow(bob) as heir, ledger.follow() as former:
+        handed = await ledger.send("POST", "ownership", {"user_id": str(bob.user.id)})
+        assert handed.status_code == 200, handed.text
+        await heir.is_cut()
+        await former.is_cut()
+
+
+@pytest.mark.parametrize("hints", ["told", "lost"])
+async def test_the_end_of_a_workspace_cuts_everybody_in_it(
+    ledger: Desk, replica: Service, hints: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hints == "lost":
+        monkeypatch.setattr(Live, "_end", lambda *_: None)
+    bob = await ledger.member(Role.GUEST, "Bob")
+    _, board = await program(ledger, ledger.owner)
+
+    async with (
+        ledger.follow() as one,
+        ledger.follow(bob, base=f"http://127.0.0.1:{replica.port}") as two,
+        ledger.follow(board) as three,
+    ):
+        ended = await ledger.client.request(
+            "DELETE", ledger.path("").rstrip("/"), json={"confirm": ledger.workspace.slug}, headers=ledger.owner.bearer
+        )
+        assert ended.status_code == 204, ended.text
+        for each in (one, two, three):
+            await each.is_cut()
+
+    is_problem(await ledger.send("GET", "events"), 404, "not_found")
 
 
 async def test_to_follow_is_no_use_of_a_session(ledger: Desk) -> None:

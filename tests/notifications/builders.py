@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.base import Actor, ActorKind, Event, Person, RecordEvent, Role, Subject, TicketEvent, Via
-from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged
+from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted, WorkspaceNames
 from contracts.tickets import (
     Assigned,
     CommentAdded,
@@ -106,3 +106,7 @@ def became(name: str, role: Role, **words: Any) -> RoleChanged:
 
 def removed(name: str, **words: Any) -> MemberRemoved:
     return _fact(MemberRemoved, "Olivia", user_id=id_of(name), name=name, old=Role.MEMBER, **words)
+
+
+def ended(**words: Any) -> WorkspaceDeleted:
+    return _fact(WorkspaceDeleted, "Olivia", old=WorkspaceNames(name="Northwind", slug="northwind"), **words)

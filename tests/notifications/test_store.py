@@ -15,6 +15,7 @@ from tests.notifications.builders import (
     became,
     commented,
     created,
+    ended,
     id_of,
     joined,
     moved,
@@ -121,6 +122,15 @@ async def test_who_was_removed_is_told_nothing_until_they_are_back(office: Offic
 
     assert await office.told("Ada") == ["status", "status"]
     assert await office.told("Ben") == ["assigned", "status", "status", "note"]
+
+
+async def test_when_a_workspace_ends_nobody_in_it_is_told_anything_more(office: Office) -> None:
+    await staffed(office)
+    await office.hears(created("Ada", assignee="Ben"), moved("Olivia"))
+    await office.hears(ended(), moved("Olivia"), noted("Olivia", "Ada"), assigned("Ada"))
+
+    assert await office.told("Ada") == ["status"]
+    assert await office.told("Ben") == ["assigned", "status"]
 
 
 async def test_facts_that_concern_nobody_leave_inboxes_alone(office: Office) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from chassis.bus import Origin
 from chassis.database import Database, Transaction
 from contracts.base import Caller, Command, Query, Request, Role, TicketEvent, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
     BulkSnapshot,
@@ -158,6 +158,13 @@ class Desk:
         event = WorkspaceCreated.model_validate_json(sample.read_bytes())
         async with self.database.transaction(self.workspace) as tx:
             await usecases.remember_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
+
+    async def ends(self) -> None:
+        """Hear that the workspace ended."""
+        sample = next(path for path in SAMPLES if path.stem == WorkspaceDeleted.SUBJECT)
+        event = WorkspaceDeleted.model_validate_json(sample.read_bytes())
+        async with self.database.transaction(self.workspace) as tx:
+            await usecases.forget_workspace(event.model_copy(update={"workspace_id": self.workspace}), tx)
 
     async def hears(self, message: TicketRequested, integration: str = "status-page", id: str = "") -> None:
         async with self.database.transaction(self.workspace) as tx:

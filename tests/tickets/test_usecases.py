@@ -573,6 +573,19 @@ async def test_a_workspace_that_is_told_twice_is_known_once(desk: Desk) -> None:
     assert await desk.count("workspaces") == 1
 
 
+async def test_a_workspace_that_ended_takes_nothing_in_and_what_happened_in_it_stays(desk: Desk) -> None:
+    await desk.opens()
+    await desk.hears(requested(external_id="E1"))
+
+    await desk.ends()
+    await desk.ends()
+
+    with pytest.raises(NotYet) as wait:
+        await desk.hears(requested(external_id="E2"))
+    assert wait.value.give_up_after == 60
+    assert await desk.count("tickets") == 1
+
+
 # Dead letters
 
 

@@ -13,13 +13,17 @@ from services.gateway.routes import (
     dead_letters,
     deletion,
     filters,
+    invitations,
     ledger,
     live,
+    members,
     notifications,
+    passwords,
     schemas,
     sessions,
     settings,
     tickets,
+    tokens,
     workspaces,
 )
 from services.gateway.routes.door import Door
@@ -31,7 +35,11 @@ __all__ = ["Desk", "web"]
 
 _HANDLERS = (
     *sessions.HANDLERS,
+    *passwords.HANDLERS,
     *workspaces.HANDLERS,
+    *members.HANDLERS,
+    *invitations.HANDLERS,
+    *tokens.HANDLERS,
     *tickets.HANDLERS,
     *filters.HANDLERS,
     *deletion.HANDLERS,

@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from litestar import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
-from contracts.refusals import Invalid, Malformed, TooLarge, WrongMediaType
+from contracts.refusals import Invalid, Malformed, NotFound, TooLarge, WrongMediaType
 
 MOST_BYTES = 1024 * 1024
 _DEEPEST = 20
@@ -91,6 +92,14 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
         return model.model_validate(given)
     except ValidationError as error:
         raise _refusal(error) from None
+
+
+def id_in_path(text: str) -> UUID:
+    """Return the id that an address names; what is none is not there."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
 
 
 def _refusal(error: ValidationError) -> Invalid | Malformed:

@@ -68,7 +68,9 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 _PATHS = {
     "workspace": "Id or slug of the workspace.",
     "ticket": "Id or number of the ticket.",
-    "token": "The secret part of the invitation's link.",
+    "token": "The secret part of the link that was mailed or handed over; of an API token, its id.",
+    "session": "Id of the session.",
+    "invitation": "Id of the invitation.",
     "user": "Id of the member.",
     "letter": "Id of the dead letter.",
     "bulk": "Id of the bulk change.",
@@ -159,7 +161,11 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
             "headers": _HEADERS,
             "parameters": {name: {"name": name, "in": "header", **each} for name, each in _PARAMETERS.items()},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "The token of a session."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a session, or an API token that has the scope.",
+                },
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",

@@ -1,20 +1,19 @@
-"""Sign in, sign out, and who am I."""
+"""Sign in, sign out, who am I, and where else am I signed in."""
 
 from typing import Annotated, Any
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
-from contracts.base import Via
-from contracts.refusals import Conflict, NotFound
+from contracts.refusals import NotFound, RateLimited
 from contracts.texts import Email
-from services.gateway.domain import PASSWORD_LEAST, PASSWORD_MOST
-from services.gateway.routes.bodies import Given, promise, read
+from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
 from services.gateway.routes.operations import API, operation
 from services.gateway.routes.replies import nothing, reply
-from services.gateway.routes.visitors import check_origin, desk_of, signed_in
+from services.gateway.routes.visitors import came, check_origin, desk_of, signed_in
+from services.gateway.routes.workspaces import Page
 from services.gateway.usecases import answers
 
 
@@ -23,14 +22,6 @@ class Credentials(Given):
 
     email: Email
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-
-
-class Acceptance(Given):
-    """The password to sign in with from now on; a person who has one already gives that."""
-
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
-        description=f"A new one has {PASSWORD_LEAST} to {PASSWORD_MOST} characters."
-    )
 
 
 @operation(
@@ -43,6 +34,7 @@ class Acceptance(Given):
     answer=answers.SignedIn,
     status=201,
     headers=("Set-Cookie",),
+    refusals=(RateLimited,),
     open=True,
 )
 async def sign_in(request: Request[Any, Any, Any]) -> ASGIResponse:
@@ -50,7 +42,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> ASGIResponse:
     check_origin(request)
     sent = await read(request, Credentials)
     desk = desk_of(request)
-    begun = await desk.people.sign_in(sent.body.email, sent.body.password)
+    begun = await desk.accounts.sign_in(sent.body.email, sent.body.password, came(request))
     return reply(begun, 201, headers={"set-cookie": desk.cookie_header(begun.token)})
 
 
@@ -69,8 +61,44 @@ async def sign_out(request: Request[Any, Any, Any]) -> ASGIResponse:
     """End the session that the request came with."""
     promise(request)
     desk = desk_of(request)
-    await desk.people.sign_out((await signed_in(request)).visitor)
+    await desk.accounts.sign_out((await signed_in(request)).visitor)
     return nothing(headers={"set-cookie": desk.cookie_header("")})
+
+
+@operation(
+    "GET",
+    f"{API}/sessions",
+    "list_sessions",
+    in_person=True,
+    tag="people",
+    summary="List where you are signed in, newest first",
+    query=Page,
+    answer=answers.SessionPage,
+)
+async def list_sessions(request: Request[Any, Any, Any]) -> ASGIResponse:
+    """Return one page of the visitor's sessions."""
+    visitor = (await signed_in(request)).visitor
+    page = query(request, Page)
+    return reply(await desk_of(request).accounts.sessions(visitor, page.cursor, page.limit))
+
+
+@operation(
+    "DELETE",
+    f"{API}/sessions/{{session:str}}",
+    "end_session",
+    in_person=True,
+    tag="people",
+    summary="Sign out somewhere else",
+    answer=None,
+    status=204,
+    refusals=(NotFound,),
+)
+async def end_session(request: Request[Any, Any, Any], session: FromPath[str]) -> ASGIResponse:
+    """End one of the visitor's sessions."""
+    promise(request)
+    visitor = (await signed_in(request)).visitor
+    await desk_of(request).accounts.end_session(visitor, id_in_path(session))
+    return nothing()
 
 
 @operation(
@@ -84,32 +112,8 @@ async def sign_out(request: Request[Any, Any, Any]) -> ASGIResponse:
 )
 async def who_am_i(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Tell the visitor who they are."""
-    came = await signed_in(request)
-    return reply(await desk_of(request).people.me(came.visitor, came.token))
+    here = await signed_in(request)
+    return reply(await desk_of(request).accounts.me(here.visitor, here.token))
 
 
-@operation(
-    "POST",
-    f"{API}/invitations/{{token:str}}/accept",
-    "accept_invitation",
-    tag="people",
-    summary="Follow an invitation",
-    body=Acceptance,
-    answer=answers.SignedIn,
-    status=201,
-    headers=("Set-Cookie",),
-    refusals=(NotFound, Conflict),
-    open=True,
-    keyed=True,
-)
-async def accept_invitation(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIResponse:
-    """Become a member and sign in."""
-    check_origin(request)
-    sent = await read(request, Acceptance)
-    desk = desk_of(request)
-    via = Via.WEB if "sec-fetch-site" in request.headers else Via.API
-    begun = await desk.people.accept(token, sent.body.password, sent.key, via)
-    return reply(begun, 201, headers={"set-cookie": desk.cookie_header(begun.token)})
-
-
-HANDLERS = (sign_in, sign_out, who_am_i, accept_invitation)
+HANDLERS = (sign_in, sign_out, list_sessions, end_session, who_am_i)

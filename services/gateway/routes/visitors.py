@@ -1,6 +1,7 @@
 """Who a request comes from: a bearer token, or the dashboard's cookie with proof that the page meant it."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,13 +13,21 @@ from contracts.refusals import CsrfFailed, Malformed, Unauthenticated
 from services.gateway.domain import (
     SESSION_LIFE,
     Visitor,
+    client_of,
     is_csrf_token,
     looks_like_a_token,
+    looks_like_an_api_token,
     workspace_reference,
 )
 from services.gateway.routes.visits import visit_of
+from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
+from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.workspaces import Workspaces
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = "-"
@@ -30,10 +39,18 @@ class Desk:
     """What the routes work with."""
 
     people: People
+    accounts: Accounts
+    resets: Resets
+    invitations: Invitations
+    workspaces: Workspaces
+    tokens: Tokens
+    limiter: Limiter
     bus: Bus
     public_url: str
     """Where people reach the desk, without a path; empty: wherever a request says it came to."""
     live: Live
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Whose word on where a request comes from is believed."""
 
     @property
     def https(self) -> bool:
@@ -69,7 +86,8 @@ def desk_of(request: Request[Any, Any, Any]) -> Desk:
 async def signed_in(request: Request[Any, Any, Any], workspace: str | None = None) -> SignedIn:
     """Return the visitor, looked up together with the workspace of this id or slug.
 
-    Raises Unauthenticated, and CsrfFailed for a cookie alone on a request that changes something.
+    Raises Unauthenticated, CsrfFailed for a cookie alone on a request that changes something, and for an API token
+    NotFound outside its workspace and NotAllowed beyond its scopes.
     """
     desk = desk_of(request)
     token, by_cookie = _token(request, desk.cookie)
@@ -81,9 +99,13 @@ async def signed_in(request: Request[Any, Any, Any], workspace: str | None = Non
         if not is_csrf_token(given, token):
             raise CsrfFailed
     visit = visit_of(request.scope)
-    visit.user_id = str(visitor.user.id)
+    visit.user_id = visitor.id
     if visitor.workspace is not None:
         visit.workspace_id = visitor.workspace.id
+    if visitor.token is not None:
+        if workspace is not None:
+            _ = visitor.here
+        visitor.check_scope(request.route_handler.opt["operation"].scope)
     return SignedIn(visitor, token)
 
 
@@ -135,9 +157,42 @@ def _token(request: Request[Any, Any, Any], cookie: str) -> tuple[str, bool]:
         token, by_cookie = token.strip() if scheme.lower() == "bearer" else "", False
     else:
         token, by_cookie = _cookie(request, cookie), True
-    if not looks_like_a_token(token):
+    if not looks_like_a_token(token) and (by_cookie or not looks_like_an_api_token(token)):
         raise Unauthenticated
     return token, by_cookie
+
+
+def came(request: Request[Any, Any, Any]) -> Came:
+    """Return from where a request comes, as far as it is known."""
+    via = Via.WEB if "sec-fetch-site" in request.headers else Via.API
+    return Came(address_of(request), client_of(request.headers.get("user-agent", "")), via)
+
+
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """Return the network address that limits go by: the peer's, or what a proxy of ours says of it.
+
+    Of IPv6 the first 64 bits: one customer of a provider has all addresses behind them.
+    """
+    trusted = desk_of(request).proxies
+    client = request.scope["client"]
+    hops = ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if trusted else []
+    address = _address(client[0] if client else "")
+    while address is not None and hops and any(address in network for network in trusted):
+        named = _address(hops.pop().strip())
+        if named is None:
+            break
+        address = named
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
 def _cookie(request: Request[Any, Any, Any], name: str) -> str:

@@ -1,22 +1,21 @@
-"""Workspaces, their members and the invitations to them."""
+"""Workspaces: made, read, renamed and deleted."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
-from contracts.base import Role
-from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, StaleVersion, Taken
-from contracts.texts import Email, Line, Name
-from services.gateway.routes.bodies import Given, promise, query, read
+from contracts.refusals import NotAllowed, NotFound, StaleVersion, Taken
+from contracts.texts import Line
+from services.gateway.routes.bodies import Given, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
-from services.gateway.routes.visitors import base_url, desk_of, inside, signed_in
+from services.gateway.routes.visitors import desk_of, inside, signed_in
 from services.gateway.usecases import answers
 
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,40}$")]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -24,23 +23,28 @@ class NewWorkspace(Given):
     """A workspace to be."""
 
     name: Line
-    slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,40}$")] = Field(
-        description="Its name in addresses; must not look like an id."
-    )
+    slug: Slug = Field(description="Its name in addresses; must not look like an id.")
 
 
-class NewInvitation(Given):
-    """Somebody to ask in."""
+class NewNames(Given):
+    """What a workspace is to be called; what is left out stays."""
 
-    email: Email
-    name: Name
-    role: Role
+    name: Line | None = Field(default=None)
+    slug: Slug | None = Field(default=None)
+
+    @field_validator("name", "slug", mode="before")
+    @classmethod
+    def _is_something(cls, given: object) -> object:
+        if given is None:
+            msg = "may be left out, but not null"
+            raise ValueError(msg)
+        return given
 
 
-class NewRole(Given):
-    """What a member is to be."""
+class Ending(Given):
+    """Which workspace is meant."""
 
-    role: Role
+    confirm: Annotated[str, StringConstraints(max_length=100)] = Field(description="The slug of the workspace.")
 
 
 class Page(Given):
@@ -68,7 +72,7 @@ async def create_workspace(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Make a workspace."""
     visitor = (await signed_in(request)).visitor
     sent = await read(request, NewWorkspace)
-    made = await desk_of(request).people.found_workspace(visitor, sent.body.name, sent.body.slug, sent.key)
+    made = await desk_of(request).workspaces.found(visitor, sent.body.name, sent.body.slug, sent.key)
     return reply(made, 201, version=made.version, headers={"location": f"{API}/workspaces/{made.id}"})
 
 
@@ -91,102 +95,48 @@ async def get_workspace(request: Request[Any, Any, Any], workspace: FromPath[str
 
 
 @operation(
-    "GET",
-    f"{W}/members",
-    "list_members",
-    scope="people:read",
-    tag="people",
-    summary="List the members by name",
-    query=Page,
-    answer=answers.MemberPage,
-    refusals=(NotFound,),
-)
-async def list_members(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Return one page of members."""
-    visitor = await inside(request, workspace)
-    page = query(request, Page)
-    return reply(await desk_of(request).people.members(visitor, page.cursor, page.limit))
-
-
-@operation(
-    "POST",
-    f"{W}/invitations",
-    "invite",
-    scope="people:write",
-    tag="people",
-    summary="Ask somebody in",
-    body=NewInvitation,
-    answer=answers.InvitationMade,
-    status=201,
-    refusals=(NotFound, NotAllowed, Conflict, AlreadyAnswered),
-    keyed=True,
-)
-async def invite(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Make a link that lets somebody in."""
-    visitor = await inside(request, workspace)
-    sent = await read(request, NewInvitation)
-    base = base_url(request)
-    made = await desk_of(request).people.invite(
-        visitor,
-        sent.body.email,
-        sent.body.name,
-        sent.body.role,
-        key=sent.key,
-        link=lambda token: f"{base}/invitations/{token}",
-    )
-    return reply(made, 201)
-
-
-@operation(
     "PATCH",
-    f"{W}/members/{{user:str}}",
-    "change_role",
-    scope="people:write",
-    tag="people",
-    summary="Give a member another role",
-    body=NewRole,
-    answer=answers.Member,
+    W,
+    "change_workspace",
+    scope="settings:write",
+    tag="workspaces",
+    summary="Rename a workspace",
+    body=NewNames,
+    answer=answers.Workspace,
     headers=("ETag",),
-    refusals=(NotFound, NotAllowed, Conflict, StaleVersion),
+    refusals=(NotFound, NotAllowed, Taken, StaleVersion),
     keyed=True,
     if_match=True,
 )
-async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
-    """Make a member something else."""
+async def change_workspace(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Call a workspace something else."""
     visitor = await inside(request, workspace)
-    user_id = _user(user)
     versions = expected_versions(request)
-    sent = await read(request, NewRole)
-    changed = await desk_of(request).people.change_role(visitor, user_id, sent.body.role, versions, sent.key)
+    sent = await read(request, NewNames)
+    changed = await desk_of(request).workspaces.change(visitor, sent.body.name, sent.body.slug, versions, sent.key)
     return reply(changed, version=changed.version)
 
 
 @operation(
     "DELETE",
-    f"{W}/members/{{user:str}}",
-    "remove_member",
-    scope="people:write",
-    tag="people",
-    summary="Remove a member",
+    W,
+    "delete_workspace",
+    in_person=True,
+    tag="workspaces",
+    summary="Delete a workspace, for everybody in it",
+    body=Ending,
     answer=None,
     status=204,
-    refusals=(NotFound, NotAllowed, Conflict, StaleVersion),
-    keyed=True,
+    refusals=(NotFound, NotAllowed, StaleVersion),
     if_match=True,
 )
-async def remove_member(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
-    """Take a member out; what they did stays."""
+async def delete_workspace(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """End a workspace. A repeat finds nothing there."""
     visitor = await inside(request, workspace)
     versions = expected_versions(request)
-    await desk_of(request).people.remove_member(visitor, _user(user), versions, promise(request))
+    sent = await read(request, Ending)
+    await desk_of(request).workspaces.delete(visitor, sent.body.confirm, versions)
     return nothing()
 
 
-def _user(id: str) -> UUID:
-    try:
-        return UUID(id)
-    except ValueError:
-        raise NotFound from None
-
-
-HANDLERS = (create_workspace, get_workspace, list_members, invite, change_role, remove_member)
+HANDLERS = (create_workspace, get_workspace, change_workspace, delete_workspace)

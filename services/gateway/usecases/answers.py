@@ -110,3 +110,106 @@ class InvitationMade(Model):
     token: str
     url: str
     expires_at: AwareDatetime
+
+
+class Invitation(Model):
+    """An invitation that nobody has followed yet; its link is not told again."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    expires_at: AwareDatetime
+
+    @classmethod
+    def of(cls, invitation: domain.Invitation) -> "Invitation":
+        """Describe an invitation."""
+        return cls(
+            id=invitation.id,
+            email=invitation.email,
+            name=invitation.name,
+            role=invitation.role,
+            expires_at=invitation.expires_at,
+        )
+
+
+class InvitationPage(Model):
+    """One page of open invitations, newest first."""
+
+    items: tuple[Invitation, ...]
+    next_cursor: str | None
+
+
+class Session(Model):
+    """A place where the caller is signed in."""
+
+    id: UUID
+    created_at: AwareDatetime
+    seen_at: AwareDatetime
+    """The last use, to the minute."""
+    expires_at: AwareDatetime
+    client: str
+    """The sort of program, such as "Firefox on Linux"; empty where it is not known."""
+    current: bool
+    """Whether this request came with it."""
+
+    @classmethod
+    def of(cls, session: domain.Session, *, current: bool) -> "Session":
+        """Describe a session to whoever it is of."""
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            seen_at=session.seen_at,
+            expires_at=session.expires_at,
+            client=session.client,
+            current=current,
+        )
+
+
+class SessionPage(Model):
+    """One page of sessions, newest first."""
+
+    items: tuple[Session, ...]
+    next_cursor: str | None
+
+
+class Token(Model):
+    """An API token, without its secret."""
+
+    id: UUID
+    name: str
+    role: Role
+    scopes: tuple[domain.Scope, ...]
+    maker_id: UUID
+    """The member who made it; it ends when they leave, or may no longer do as much."""
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    used_at: AwareDatetime | None
+    """The last use, to the minute."""
+
+    @classmethod
+    def of(cls, token: domain.ApiToken) -> "Token":
+        """Describe a token."""
+        return cls(
+            id=token.id,
+            name=token.name,
+            role=token.role,
+            scopes=token.scopes,
+            maker_id=token.maker_id,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            used_at=token.used_at,
+        )
+
+
+class TokenMade(Token):
+    """A new API token. The secret is told this once."""
+
+    token: str
+
+
+class TokenPage(Model):
+    """One page of tokens, newest first."""
+
+    items: tuple[Token, ...]
+    next_cursor: str | None

@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from uuid import UUID
 
 from chassis.bus import Bus
 from chassis.database import is_weather
 from chassis.logs import get_logger
 from contracts.activity import Book, Entry, EntryPage, EntryRecorded, Feed, ReadHeads
 from contracts.base import ActorKind, Audience, Caller, Role
-from contracts.gateway import MemberRemoved, RoleChanged
+from contracts.gateway import MemberRemoved, RoleChanged, TokenRevoked, WorkspaceDeleted
 from contracts.refusals import RateLimited, Refusal, TooLarge, Unavailable
 from services.gateway.domain import Visitor
 from services.gateway.usecases.people import People
@@ -56,7 +55,7 @@ class Frame:
 
 
 class Reader:
-    """Somebody who follows a book: a session in a workspace, with a role that decides what they may see."""
+    """Somebody who follows a book: a session or token in a workspace, with a role that decides what they may see."""
 
     def __init__(self, visitor: Visitor, edge: "_Edge", after: int) -> None:
         """Begin after this seq."""
@@ -66,8 +65,8 @@ class Reader:
         self.over = asyncio.Event()
         """Set when nothing more will come."""
         self.why: str | None = None
-        self.user_id = visitor.user.id
-        self.key = (visitor.session.id, workspace.id)
+        self.user_id = visitor.person.id if visitor.person else None
+        self.key = (visitor.credential.id, workspace.id)
         self.vouched_at = time.monotonic()
         self._edge = edge
         self._joined = False
@@ -218,6 +217,8 @@ class Live:
         bus.follows(EntryRecorded)(self._recorded)
         bus.follows(RoleChanged)(self._role_changed)
         bus.follows(MemberRemoved)(self._removed)
+        bus.follows(TokenRevoked)(self._token_revoked)
+        bus.follows(WorkspaceDeleted)(self._deleted)
 
     @asynccontextmanager
     async def following(self, visitor: Visitor, after: int | None) -> AsyncGenerator[Reader]:
@@ -228,7 +229,7 @@ class Live:
         workspace, _ = visitor.here
         if self._closed:
             raise Unavailable(retry_after=1)
-        if sum(reader.key[0] == visitor.session.id for reader in self._readers()) >= MOST_PER_SESSION:
+        if sum(reader.key[0] == visitor.credential.id for reader in self._readers()) >= MOST_PER_SESSION:
             raise RateLimited("This session follows too many streams at once.", retry_after=5)
         edge = self._edges.get(workspace.id)
         if edge is None:
@@ -250,7 +251,7 @@ class Live:
                 edge.task.cancel()
 
     async def watch(self) -> None:
-        """End the readers whose session is over, or who are not what they were; runs until cancelled."""
+        """End the readers whose session or token is over, or who are not what they were; runs until cancelled."""
         while True:
             await asyncio.sleep(CHECK)
             await self.check()
@@ -293,13 +294,19 @@ class Live:
             edge.hint(event.seq)
 
     async def _role_changed(self, event: RoleChanged) -> None:
-        self._end(event.workspace_id, event.user_id, lambda reader: reader.role is not event.new)
+        self._end(event.workspace_id, lambda reader: reader.user_id == event.user_id and reader.role is not event.new)
 
     async def _removed(self, event: MemberRemoved) -> None:
-        self._end(event.workspace_id, event.user_id, lambda _: True)
+        self._end(event.workspace_id, lambda reader: reader.user_id == event.user_id)
 
-    def _end(self, workspace_id: str, user_id: UUID, which: Callable[[Reader], bool]) -> None:
+    async def _token_revoked(self, event: TokenRevoked) -> None:
+        self._end(event.workspace_id, lambda reader: str(reader.key[0]) == event.subject.id)
+
+    async def _deleted(self, event: WorkspaceDeleted) -> None:
+        self._end(event.workspace_id, lambda _: True)
+
+    def _end(self, workspace_id: str, which: Callable[[Reader], bool]) -> None:
         edge = self._edges.get(workspace_id)
         for reader in list(edge.readers) if edge else []:
-            if reader.user_id == user_id and which(reader):
+            if which(reader):
                 reader.end("revoked")

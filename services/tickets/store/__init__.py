@@ -12,7 +12,7 @@ from services.tickets.store.bulks import (
     running,
     take_up,
 )
-from services.tickets.store.intake import asked, standing, workspace
+from services.tickets.store.intake import asked, forget_workspace, standing, workspace
 from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
 from services.tickets.store.people import behind, contact, conversation, meet
@@ -32,6 +32,7 @@ __all__ = [
     "conversation",
     "count",
     "finish",
+    "forget_workspace",
     "has_note",
     "insert",
     "life",

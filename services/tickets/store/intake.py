@@ -21,6 +21,7 @@ _WORKSPACE = text(
     "insert into workspaces (workspace_id, name, slug) values (:ws, :name, :slug)"
     " on conflict (workspace_id) do update set name = excluded.name, slug = excluded.slug"
 )
+_FORGET_WORKSPACE = text("delete from workspaces where workspace_id = :ws")
 
 
 async def standing(tx: Transaction, integration: str, kind: str, external_id: str) -> tuple[bool, bool]:
@@ -48,3 +49,8 @@ async def asked(tx: Transaction, integration: str, kind: str, external_id: str, 
 async def workspace(tx: Transaction, name: str, slug: str) -> None:
     """Remember a workspace, or what it is called now."""
     await tx.execute(_WORKSPACE, {"ws": tx.workspace_id, "name": name, "slug": slug})
+
+
+async def forget_workspace(tx: Transaction) -> None:
+    """Forget that there was such a workspace; what happened in it stays."""
+    await tx.execute(_FORGET_WORKSPACE, {"ws": tx.workspace_id})

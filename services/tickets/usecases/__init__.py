@@ -1,7 +1,7 @@
 """What can be asked of tickets: load, decide, save, announce."""
 
 from services.tickets.usecases.bulk import change_tickets, get_bulk, go_on
-from services.tickets.usecases.intake import remember_workspace, request_ticket
+from services.tickets.usecases.intake import forget_workspace, remember_workspace, request_ticket
 from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
 from services.tickets.usecases.notes import add_note, list_notes
 from services.tickets.usecases.settings import change_settings, get_settings
@@ -26,6 +26,7 @@ __all__ = [
     "count_tickets",
     "create_ticket",
     "delete_ticket",
+    "forget_workspace",
     "get_bulk",
     "get_dead_letter",
     "get_settings",

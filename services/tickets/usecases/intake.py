@@ -3,7 +3,7 @@
 from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
-from contracts.gateway import WorkspaceCreated
+from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import ConversationRef, TicketRequested
 from services.tickets import domain, store
 from services.tickets.domain import By, Contact, Ticket
@@ -43,6 +43,11 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
 async def remember_workspace(event: WorkspaceCreated, tx: Transaction) -> None:
     """Know from now on that there is such a workspace."""
     await store.workspace(tx, event.name, event.slug)
+
+
+async def forget_workspace(_: WorkspaceDeleted, tx: Transaction) -> None:
+    """Take nothing in for a workspace that ended: what others still publish to it becomes a dead letter."""
+    await store.forget_workspace(tx)
 
 
 async def _contact_of(message: TicketRequested, origin: Origin, tx: Transaction) -> Contact | None:
