@@ -15,6 +15,7 @@ from services.gateway.usecases.people import People
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.workspaces import Workspaces
+from services.gateway.web import pages
 
 
 def build(settings: Settings) -> Service:
@@ -23,7 +24,7 @@ def build(settings: Settings) -> Service:
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(desk, service.metrics),
+        web=lambda service: web(desk, service.metrics, pages()),
     )
     limiter = Limiter(service.database)
     guard = Guard(passwords, limiter)
