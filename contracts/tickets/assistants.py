@@ -1,19 +1,53 @@
 """Assistants, their widget and what visitors do through it: what tickets answers and announces about them."""
 
+import ipaddress
+import re
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 
 from contracts.base import Change, Command, LookUp, Model, Query, RecordEvent, Token
-from contracts.texts import Email, ExternalId, FreeText, Line, Name, NonEmptyBody
+from contracts.texts import Body, Email, ExternalId, FreeText, Line, Name, NonEmptyBody
 from contracts.tickets.conversations import MessageSnapshot
 from contracts.tickets.shapes import Limit, Status
 
-WebOrigin = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[a-z0-9.\-\[\]:]+$")]
+_ORIGIN = re.compile(r"(https?)://(\[[0-9a-f.:]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_OWN_PORTS = {"http": 80, "https": 443}
+_LARGEST_PORT = 65535
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers send it; raises ValueError for what is none."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        msg = "must be scheme and host, and the port where it is not the scheme's own: https://www.example.com"
+        raise ValueError(msg)
+    scheme, host, port = found[1], found[2], int(found[3] or _OWN_PORTS[found[1]])
+    if not 0 < port <= _LARGEST_PORT:
+        msg = "has no such port"
+        raise ValueError(msg)
+    if host.startswith("["):
+        host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+    elif not _HOST.fullmatch(host):
+        msg = "must name a host, in its ASCII form"
+        raise ValueError(msg)
+    return f"{scheme}://{host}" if port == _OWN_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def _distinct(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origins))
+
+
+WebOrigin = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=300, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9.\-\[\]:]+$"),
+    AfterValidator(_origin),
+]
 """An origin as browsers send it (RFC 6454): scheme, host in lower case, port unless it is the scheme's own."""
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
-Greeting = Annotated[FreeText, StringConstraints(max_length=500)]
+Greeting = Annotated[Body, StringConstraints(max_length=500)]
 
 
 class WidgetSettings(Model):
@@ -24,13 +58,17 @@ class WidgetSettings(Model):
     allow_ticket_creation: bool = False
     require_contact_info: bool = False
     """Whether a visitor must give name and e-mail address before a ticket is sent."""
-    allowed_origins: Annotated[tuple[WebOrigin, ...], Field(max_length=50)] = ()
+    allowed_origins: Annotated[tuple[WebOrigin, ...], Field(max_length=50), AfterValidator(_distinct)] = ()
     """Sites that may embed it; none: any."""
     require_identity: bool = False
     """Whether only visitors whom the site vouches for are let in."""
     title: Line = "How can we help?"
     colour: Colour = "#2f5d50"
     greeting: Greeting = ""
+
+    def admits(self, origin: str | None) -> bool:
+        """Tell whether a page of this origin, as its browser names it, may use the widget."""
+        return not self.allowed_origins or origin in self.allowed_origins
 
 
 class AssistantSnapshot(Model):

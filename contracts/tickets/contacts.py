@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.base import Audience, Change, Command, Model, Query, RecordEvent
-from contracts.texts import Email, ExternalId, Name, PersonName, SearchText
+from contracts.texts import Email, ExternalId, Name, PersonName, Sealed, SearchText
 from contracts.tickets.shapes import Limit
 
 Source = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
@@ -17,7 +17,8 @@ class ExternalRef(Model):
     """What another system calls a contact; a pair names one contact of a workspace."""
 
     source: Source
-    id: ExternalId
+    id: Annotated[ExternalId, Sealed()]
+    """Often an address or a login, so it is kept as a person's name is."""
 
 
 ExternalRefs = Annotated[tuple[ExternalRef, ...], Field(max_length=20)]

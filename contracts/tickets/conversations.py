@@ -72,6 +72,8 @@ class ConversationRow(Model):
     id: UUID
     assistant: AssistantRef | None
     contact: ContactRef | None
+    identified: bool = False
+    """Whether the site vouched for the visitor; else name and address are what they typed, and may be anybody's."""
     integration: str | None
     """The other system that owns it, if one does."""
     external_id: str | None
@@ -152,7 +154,15 @@ class MakeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.make_tick
     tags: Tags = ()
 
 
-class LinkConversation(Command[TicketSnapshot], subject="tickets.requests.v1.link_conversation"):
+class LinkMade(Model):
+    """A ticket that a conversation is tied to."""
+
+    ticket: TicketSnapshot
+    fresh: bool
+    """Whether it was not tied before."""
+
+
+class LinkConversation(Command[LinkMade], subject="tickets.requests.v1.link_conversation"):
     """Tie a conversation to a ticket; once more is no event.
 
     Refused: not_found, not_allowed, invalid (no such conversation), ticket_deleted.
@@ -192,3 +202,5 @@ class MessagePosted(
     seq: Annotated[int, Field(ge=1)]
     author: Author
     body: FreeText
+    written_at: AwareDatetime | None = None
+    """When it was written, where another system says so."""

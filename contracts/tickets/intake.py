@@ -35,6 +35,7 @@ class IntakeConversation(Model):
     external_id: ExternalId
     url: WebAddress | None = None
     assistant_id: UUID | None = None
+    """Left out where there is no such assistant: what is asked for counts more."""
 
 
 class IntakeAuthor(Model):

@@ -14,6 +14,8 @@ from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.widget import Widget
+from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
 from services.gateway.web import pages
 
@@ -32,6 +34,8 @@ def build(settings: Settings) -> Service:
     resets = Resets(service.database, passwords, limiter, service.bus.ask)
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
+    widget = Widget(service.database, service.bus, limiter)
+    widget_live = WidgetLive(service.bus, widget)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),
@@ -43,6 +47,8 @@ def build(settings: Settings) -> Service:
         bus=service.bus,
         public_url=settings.public_url,
         live=live,
+        widget=widget,
+        widget_live=widget_live,
         proxies=settings.trusted_proxies,
     )
 
@@ -51,13 +57,15 @@ def build(settings: Settings) -> Service:
         base = settings.public_url or f"http://localhost:{service.port}"
         return f"{base}/password-resets/{token}"
 
-    tick(service, (people, resets, limiter), resets, beginnings, reset_link)
+    tick(service, (people, resets, limiter, widget), resets, beginnings, reset_link)
 
     @service.at_start
     async def watch() -> None:
         service.background(live.watch(), "live")
+        service.background(widget_live.watch(), "widget")
 
     service.at_stop(live.close)
+    service.at_stop(widget_live.close)
 
     if settings.owner_email is not None and settings.owner_password is not None:
         first = First(

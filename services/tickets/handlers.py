@@ -8,22 +8,47 @@ from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
 from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
+    ChangeAssistant,
+    ChangeContact,
     ChangeSettings,
     ChangeTicket,
     ChangeTickets,
     CountTickets,
+    CreateAssistant,
+    CreateContact,
     CreateTicket,
+    DeleteAssistant,
+    DeleteContact,
     DeleteTicket,
+    FindAssistant,
+    GetAssistant,
     GetBulk,
+    GetContact,
+    GetConversation,
     GetDeadLetter,
+    GetIdentitySecret,
     GetSettings,
     GetTicket,
+    LinkConversation,
+    ListAssistants,
+    ListContacts,
+    ListConversations,
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MakeTicket,
     MarkNotSpam,
+    MessageReceived,
+    OpenVisitorTicket,
+    PostMessage,
+    PostVisitorMessage,
+    ReadVisitorConversation,
     RestoreTicket,
+    RotateIdentitySecret,
+    StartConversation,
     TicketRequested,
+    TicketUpdated,
+    UnlinkConversation,
 )
 from services.tickets import usecases
 
@@ -46,11 +71,44 @@ def listen(bus: Bus) -> None:
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
+    _assistants(bus)
+    _visitors(bus)
+    bus.answers(CreateContact)(usecases.create_contact)
+    bus.answers(ChangeContact)(usecases.change_contact)
+    bus.answers(DeleteContact)(usecases.delete_contact)
+    bus.answers(GetContact)(usecases.get_contact)
+    bus.answers(ListContacts)(usecases.list_contacts)
+    bus.answers(ListConversations)(usecases.list_conversations)
+    bus.answers(GetConversation)(usecases.get_conversation)
+    bus.answers(PostMessage)(usecases.post_message)
+    bus.answers(MakeTicket)(usecases.make_ticket)
+    bus.answers(LinkConversation)(usecases.link_conversation)
+    bus.answers(UnlinkConversation)(usecases.unlink_conversation)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
+    bus.hears(TicketUpdated)(usecases.update_ticket)
+    bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
     _not_built_yet(bus)
+
+
+def _assistants(bus: Bus) -> None:
+    bus.answers(CreateAssistant)(usecases.create_assistant)
+    bus.answers(GetAssistant)(usecases.get_assistant)
+    bus.answers(ListAssistants)(usecases.list_assistants)
+    bus.answers(ChangeAssistant)(usecases.change_assistant)
+    bus.answers(DeleteAssistant)(usecases.delete_assistant)
+    bus.answers(GetIdentitySecret)(usecases.get_identity_secret)
+    bus.answers(RotateIdentitySecret)(usecases.rotate_identity_secret)
+    bus.answers(FindAssistant)(usecases.find_assistant)
+
+
+def _visitors(bus: Bus) -> None:
+    bus.answers(StartConversation)(usecases.start_conversation)
+    bus.answers(PostVisitorMessage)(usecases.post_visitor_message)
+    bus.answers(OpenVisitorTicket)(usecases.open_visitor_ticket)
+    bus.answers(ReadVisitorConversation)(usecases.read_visitor_conversation)
 
 
 def _not_built_yet(bus: Bus) -> None:

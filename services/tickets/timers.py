@@ -16,6 +16,11 @@ _AT_ONCE = 100
 def tick(service: Service) -> None:
     """Set the clocks of whichever replica leads."""
 
+    @service.every(600, "forget_nonces")
+    async def forget_nonces() -> None:
+        async with service.database.every_workspace("purge of identity nonces") as tx:
+            await store.forget_nonces(tx, now())
+
     @service.every(0.5, "bulk")
     async def bulk() -> None:
         await go_on_with_bulks(service.database)

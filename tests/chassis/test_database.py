@@ -38,10 +38,12 @@ PURPOSES = {
         "purge of what is over",
         "session look-up",
         "sign-in",
+        "visitor look-up",
     },
     "tickets": {
         "find bulk changes that go on",
         "find tickets that lie untouched",
+        "purge of identity nonces",
     },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""

@@ -20,6 +20,7 @@ from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
 from tests.gateway.newsroom import Desk, Newsroom
+from tests.gateway.site import Site
 from tests.support.infra import NatsServer, PostgresServer, Urls, embedded_nats
 
 
@@ -50,12 +51,18 @@ async def empty_house(postgres_server: PostgresServer) -> AsyncIterator[House]:
 
 
 @pytest.fixture(scope="session")
-async def tickets_service(nats_server: NatsServer, postgres_server: PostgresServer) -> AsyncIterator[None]:
-    """The tickets service itself: what the gateway asks is decided nowhere else."""
-    await provision(nats_server.url_for(PROVISIONER), apply=True)
+async def tickets_urls(postgres_server: PostgresServer) -> Urls:
+    """The store of the tickets service."""
     urls = await postgres_server.fresh_database("tickets")
     await asyncio.to_thread(migrate, "tickets", urls.owner)
-    service = tickets.build(TicketsSettings(nats_url=nats_server.url_for("tickets"), database_url=urls.app))
+    return urls
+
+
+@pytest.fixture(scope="session")
+async def tickets_service(nats_server: NatsServer, tickets_urls: Urls) -> AsyncIterator[None]:
+    """The tickets service itself: what the gateway asks is decided nowhere else."""
+    await provision(nats_server.url_for(PROVISIONER), apply=True)
+    service = tickets.build(TicketsSettings(nats_url=nats_server.url_for("tickets"), database_url=tickets_urls.app))
     await service.start()
     yield
     await service.stop()
@@ -81,6 +88,8 @@ async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
+        # Each test comes from an address of its own, so that no limit of one is another's.
+        access["gateway"]["trusted_proxies"] = "127.0.0.0/8"
         door = gateway.build(GatewaySettings(**access["gateway"]))
         services = (
             tickets.build(TicketsSettings(**access["tickets"])),
@@ -93,6 +102,13 @@ async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
         database = Database(urls["gateway"].app, "gateway", pool=5)
         running.push_async_callback(database.close)
         yield Newsroom(House(database), door, access["gateway"])
+
+
+@pytest.fixture
+async def site(newsroom: Newsroom) -> AsyncIterator[Site]:
+    """A site whose visitors may use an assistant of a desk."""
+    async with Site.opens(newsroom) as site:
+        yield site
 
 
 @pytest.fixture

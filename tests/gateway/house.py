@@ -30,6 +30,8 @@ from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.widget import Widget
+from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
 
 PASSWORD = "correct horse battery staple"
@@ -209,6 +211,8 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         bus=bus,
         public_url=public_url,
         live=Live(bus, house.people),
+        widget=(widget := Widget(house.database, bus, house.limiter, house.clock)),
+        widget_live=WidgetLive(bus, widget),
         **more,
     )
 

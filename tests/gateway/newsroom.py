@@ -67,14 +67,14 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(url: str, headers: dict[str, str]) -> AsyncIterator[Follower]:
+async def following(url: str, headers: dict[str, str], kind: type[Follower] = Follower) -> AsyncIterator[Follower]:
     """Follow a stream from the moment it says hello until the block ends."""
     async with (
         httpx.AsyncClient(timeout=httpx.Timeout(20, read=None)) as client,
         client.stream("GET", url, headers=headers) as answer,
     ):
         assert answer.status_code == 200, await answer.aread()
-        follower = Follower(answer)
+        follower = kind(answer)
         task = asyncio.create_task(follower.listen())
         try:
             await eventually(lambda: "hello" in follower.said)

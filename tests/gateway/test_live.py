@@ -210,7 +210,7 @@ async def test_lost_hints_cost_time_and_nothing_else(ledger: Desk, monkeypatch: 
 
 
 async def test_a_silent_stream_is_kept_alive(ledger: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.gateway.routes.live.HEARTBEAT", 0.2)
+    monkeypatch.setattr("services.gateway.routes.streams.HEARTBEAT", 0.2)
 
     async with ledger.follow() as follower:
         await eventually(lambda: follower.said.count("beat") >= 3)

@@ -13,18 +13,16 @@ from contracts.refusals import Conflict, Deleted, Invalid, NotAllowed, NotFound,
 from contracts.tickets import AddNote, ListNotes, MarkNotSpam, Priority, Status, TicketChange, TicketSnapshot
 from services.tickets import store
 from tests.tickets.builders import by, person
-from tests.tickets.desk import Desk, types_of
+from tests.tickets.desk import Desk, a_kim, types_of
+from tests.tickets.desk import a_chat as another_systems_chat
 
 
 async def a_chat(desk: Desk, *, contact: str | None = None) -> Any:
     """A conversation of another system, whose writer may be known."""
     async with desk.database.transaction(desk.workspace) as tx:
-        chat = await store.conversation(tx, "chat", f"C-{uuid7()}", "https://chat.example/1")
+        chat = await another_systems_chat(tx, "chat", f"C-{uuid7()}", "https://chat.example/1")
         if contact:
-            who = await store.meet(tx, contact, f"{contact}@example.com".lower())
-            await tx.execute(
-                text("update conversations set contact_id = :who where id = :id"), {"who": who.id, "id": chat.id}
-            )
+            await store.name_contact(tx, chat.id, await a_kim(tx, contact, f"{contact}@example.com".lower()))
     return chat
 
 

@@ -58,6 +58,7 @@ from services.gateway.domain.tokens import (
     revoke_token,
 )
 from services.gateway.domain.visitors import Visitor
+from services.gateway.domain.widget import NOBODY_YET, VISIT_LIFE, VisitorToken, visitor
 from services.gateway.domain.workspaces import (
     Workspace,
     change_workspace,
@@ -70,6 +71,7 @@ from services.gateway.domain.workspaces import (
 __all__ = [
     "INVITATION_LIFE",
     "LIMITS",
+    "NOBODY_YET",
     "PASSWORD_LEAST",
     "PASSWORD_MOST",
     "RESET_LIFE",
@@ -78,6 +80,7 @@ __all__ = [
     "TOKEN_KEPT",
     "TOKEN_LIFE",
     "TOKEN_LONGEST",
+    "VISIT_LIFE",
     "Acting",
     "ApiToken",
     "Cause",
@@ -89,6 +92,7 @@ __all__ = [
     "Session",
     "User",
     "Visitor",
+    "VisitorToken",
     "Workspace",
     "begin_session",
     "change_role",
@@ -122,5 +126,6 @@ __all__ = [
     "sees_addresses",
     "signed_in",
     "token_hash",
+    "visitor",
     "workspace_reference",
 ]

@@ -13,7 +13,10 @@ from litestar.types import ASGIApp
 
 from chassis.telemetry import Metrics
 from services.gateway.routes import (
+    assistants,
     bulk,
+    contacts,
+    conversations,
     dead_letters,
     deletion,
     filters,
@@ -28,6 +31,7 @@ from services.gateway.routes import (
     settings,
     tickets,
     tokens,
+    widget,
     workspaces,
 )
 from services.gateway.routes.door import Door
@@ -45,6 +49,9 @@ _HANDLERS = (
     *invitations.HANDLERS,
     *tokens.HANDLERS,
     *tickets.HANDLERS,
+    *assistants.HANDLERS,
+    *contacts.HANDLERS,
+    *conversations.HANDLERS,
     *filters.HANDLERS,
     *deletion.HANDLERS,
     *bulk.HANDLERS,
@@ -53,6 +60,7 @@ _HANDLERS = (
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"
 
@@ -96,7 +104,8 @@ def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
         else []
     )
     app = Litestar(
-        route_handlers=[home, openapi, *schemas.HANDLERS, *_HANDLERS, *beside],
+        # First, for Litestar answers OPTIONS itself wherever nobody does yet.
+        route_handlers=[widget.preflight, home, openapi, *schemas.HANDLERS, *_HANDLERS, *beside],
         exception_handlers={Exception: answer},
         state=State({"desk": desk, **(pages.state if pages else {})}),
         openapi_config=None,

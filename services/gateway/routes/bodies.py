@@ -29,6 +29,7 @@ _PATIENCE = 15.0
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -46,20 +47,29 @@ class Sent[Body: BaseModel]:
     key: IdempotencyKey | None
 
 
-async def read[Body: BaseModel](request: Request[Any, Any, Any], model: type[Body]) -> Sent[Body]:
-    """Read the body as `model`.
+async def read[Body: BaseModel](
+    request: Request[Any, Any, Any], model: type[Body], *, most: int = MOST_BYTES
+) -> Sent[Body]:
+    """Read the body, of at most so many bytes, as `model`.
 
     Raises WrongMediaType, TooLarge, Malformed for what is no plain JSON, and Invalid with the fields at fault.
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await collect(request)
+    raw = await collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise fault_of(error) from None
     return Sent(body, _promise(request, key, said) if key else None)
+
+
+def path_id(id: str) -> UUID:
+    """Return an id of the path; what is none names nothing."""
+    if not _UUID.fullmatch(id):
+        raise NotFound
+    return UUID(id)
 
 
 def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:
@@ -136,10 +146,10 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def collect(request: Request[Any, Any, Any]) -> bytes:
+async def collect(request: Request[Any, Any, Any], most: int = MOST_BYTES) -> bytes:
     """Return the body; raises TooLarge, and Malformed for one that does not arrive."""
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge
     body = bytearray()
     try:
@@ -150,7 +160,7 @@ async def collect(request: Request[Any, Any, Any]) -> bytes:
                 if message["type"] != "http.request":
                     raise Malformed("The body ended early.")
                 body += message["body"]
-                if len(body) > MOST_BYTES:
+                if len(body) > most:
                     raise TooLarge
                 more = message["more_body"]
     except TimeoutError:

@@ -9,7 +9,7 @@ from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced
 from contracts.refusals import HeadersTooLarge, Refusal
 from services.gateway.routes.problems import MEDIA_TYPE, body_of, headers_of, refusal_of
-from services.gateway.routes.visits import enter
+from services.gateway.routes.visits import Visit, enter
 
 log = get_logger()
 
@@ -52,7 +52,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._dress(message, trace)
+                self._dress(message, trace, visit)
             await send(message)
 
         try:
@@ -83,9 +83,10 @@ class Door:
                 workspace_id=visit.workspace_id,
             )
 
-    def _dress(self, message: HTTPResponseStartEvent, trace: str) -> None:
+    def _dress(self, message: HTTPResponseStartEvent, trace: str, visit: Visit) -> None:
         """Add the headers of safety; a route's own word on one of them stands."""
         headers = list(message["headers"])
+        headers += [(name.encode(), value.encode()) for name, value in visit.headers.items()]
         own = {name.lower() for name, _ in headers}
         headers += [header for header in self._safety if header[0] not in own]
         headers.append((b"x-trace-id", trace.encode()))

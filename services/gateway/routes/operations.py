@@ -71,7 +71,10 @@ _PATHS = {
     "token": "The secret part of the link that was mailed or handed over; of an API token, its id.",
     "session": "Id of the session.",
     "invitation": "Id of the invitation.",
+    "contact": "Id of the contact.",
     "user": "Id of the member.",
+    "assistant": "Id of the assistant.",
+    "conversation": "Id of the conversation.",
     "letter": "Id of the dead letter.",
     "bulk": "Id of the bulk change.",
 }
@@ -86,6 +89,8 @@ class Operation:
     summary: str
     answer: type[BaseModel] | None
     status: int
+    also: tuple[int, ...] = ()
+    """Other good statuses that the same answer may have."""
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: tuple[type[Refusal], ...] = ()
@@ -96,6 +101,8 @@ class Operation:
     """Whether it takes a person who signed in: it concerns their own account, or what no program may decide."""
     open: bool = False
     """Whether nobody needs to be signed in."""
+    visitors: bool = False
+    """Whether it takes the token of a visitor of the widget."""
     keyed: bool = False
     if_match: bool = False
     if_none_match: bool = False
@@ -166,6 +173,11 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
                     "scheme": "bearer",
                     "description": "The token of a session, or an API token that has the scope.",
                 },
+                "visitor": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a conversation, told to its visitor when it begins; for 24 hours.",
+                },
                 "cookie": {
                     "type": "apiKey",
                     "in": "cookie",
@@ -211,6 +223,7 @@ _PROBLEM: dict[str, Any] = {
         },
         "version": {"type": "integer", "description": "The current version."},
         "id": {"type": "string", "description": "What the first request made."},
+        "url": {"type": ["string", "null"], "description": "Where this is done instead."},
         "retry_after": {"type": "number", "description": "Seconds to wait."},
     },
 }
@@ -238,7 +251,9 @@ def _operation(path: str, method: str, described: Operation, schemas: _Schemas) 
         "parameters": _parameters(path, method, described),
         "responses": _responses(method, described, schemas),
     }
-    if described.open:
+    if described.visitors:
+        document["security"] = [{"visitor": []}]
+    elif described.open:
         document["security"] = []
     elif described.scope:
         document["security"] = [{"bearer": [described.scope]}, {"cookie": []}]
@@ -289,6 +304,7 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
     if described.answer:
         good["content"] = {described.media: {"schema": schemas[described.answer]}}
     found = {str(described.status): good}
+    found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:
         found["304"] = {"description": "It is what you have.", "headers": _named("ETag", "X-Trace-Id")}
     by_status: dict[int, list[str]] = {}

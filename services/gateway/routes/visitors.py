@@ -27,6 +27,8 @@ from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.widget import Widget
+from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,6 +51,8 @@ class Desk:
     public_url: str
     """Where people reach the desk, without a path; empty: wherever a request says it came to."""
     live: Live
+    widget: Widget
+    widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Whose word on where a request comes from is believed."""
 

@@ -61,6 +61,7 @@ from services.gateway.store.tokens import (
     tokens,
     used,
 )
+from services.gateway.store.widget import add_visitor_token, is_open, purge_visitor_tokens, visitor_token
 from services.gateway.store.workspaces import (
     add_workspace,
     alone,
@@ -84,6 +85,7 @@ __all__ = [
     "add_session",
     "add_token",
     "add_user",
+    "add_visitor_token",
     "add_workspace",
     "alone",
     "count_hit",
@@ -99,6 +101,7 @@ __all__ = [
     "invitation_by_id",
     "invitations",
     "is_member",
+    "is_open",
     "manage_members",
     "member",
     "member_since",
@@ -113,6 +116,7 @@ __all__ = [
     "purge_hits",
     "purge_resets",
     "purge_tokens",
+    "purge_visitor_tokens",
     "remove_invitation",
     "remove_member",
     "remove_token",
@@ -130,6 +134,7 @@ __all__ = [
     "tokens",
     "use_invitation",
     "used",
+    "visitor_token",
     "wait",
     "workspace",
     "workspace_since",

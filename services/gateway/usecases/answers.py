@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from contracts.base import Model, Role
+from contracts.tickets import VisitorConversation
 from services.gateway import domain
 
 
@@ -213,3 +214,10 @@ class TokenPage(Model):
 
     items: tuple[Token, ...]
     next_cursor: str | None
+
+
+class ConversationBegun(VisitorConversation):
+    """A conversation that has begun. The token is told this once, opens nothing else, and counts for 24 hours."""
+
+    visitor_token: str
+    expires_at: AwareDatetime

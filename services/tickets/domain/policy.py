@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, TicketEvent
+from contracts.base import Actor, ActorKind, Audience, Caller, Person, RecordEvent, Role, TicketEvent
 from contracts.refusals import Deleted, NotAllowed, NotFound
 from contracts.tickets import Action, Allowed, Status, TicketSettings
 from services.tickets.domain.status import moves, right_for
@@ -96,7 +96,7 @@ def clock(workspace_id: str) -> Caller:
     return Caller(workspace_id=workspace_id, kind=actor.kind, id=actor.id, name=actor.name, role=Role.ADMIN)
 
 
-def audience_of(fact: type[TicketEvent]) -> Audience:
+def audience_of(fact: type[TicketEvent] | type[RecordEvent]) -> Audience:
     """Return who may see a fact of this type: the team's own words stay with the team, the rest is for everyone."""
     return fact.AUDIENCE
 

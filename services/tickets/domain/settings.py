@@ -4,7 +4,7 @@ from contracts.base import Caller, Subject
 from contracts.refusals import Invalid
 from contracts.tickets import SettingsChange, SettingsChanged, TicketSettings
 from services.tickets.domain import policy
-from services.tickets.domain.ticket import By
+from services.tickets.domain.facts import By
 
 _MAY_BE_TAKEN_AWAY = {"auto_close_days", "follow_up_days"}
 

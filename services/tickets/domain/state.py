@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.base import Person, TicketEvent
 from contracts.tickets import (
+    AgentReplied,
     Assigned,
     CommentAdded,
     ContactLinked,
@@ -14,7 +15,10 @@ from contracts.tickets import (
     ContactUnlinked,
     ConversationLinked,
     ConversationRef,
+    ConversationUnlinked,
+    CustomerMessage,
     DescriptionChanged,
+    FollowUpOpened,
     NoteAdded,
     Priority,
     PriorityChanged,
@@ -24,6 +28,7 @@ from contracts.tickets import (
     TagsChanged,
     TicketCreated,
     TicketDeleted,
+    TicketRef,
     TicketRestored,
     Unassigned,
 )
@@ -79,6 +84,7 @@ class TicketState:
     first_response_at: dt.datetime | None = None
     resolved_at: dt.datetime | None = None
     closed_at: dt.datetime | None = None
+    follow_up_of: TicketRef | None = None
     deleted_at: dt.datetime | None = None
 
 
@@ -98,6 +104,7 @@ def born(fact: TicketCreated) -> TicketState:
         tags=fact.tags,
         created_at=fact.at,
         updated_at=fact.at,
+        follow_up_of=fact.follow_up_of,
     )
 
 
@@ -115,12 +122,12 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return _moved(state, fact)
         case ContactLinked(new=contact) | ContactUnlinked(new=contact):
             return {"contact": _contact(contact)}
-        case ConversationLinked(new=conversation):
-            return {"conversations": (*state.conversations, conversation)}
-        case NoteAdded() | CommentAdded():
+        case ConversationLinked() | ConversationUnlinked():
+            return {"conversations": _tied(state, fact)}
+        case AgentReplied() | TicketDeleted() | TicketRestored():
+            return _stamped(state, fact)
+        case NoteAdded() | CommentAdded() | CustomerMessage() | FollowUpOpened():
             return {}
-        case TicketDeleted() | TicketRestored():
-            return {"deleted_at": fact.at if isinstance(fact, TicketDeleted) else None}
         case (
             PriorityChanged(new=value)
             | Assigned(new=value)
@@ -132,6 +139,18 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {_FIELDS[type(fact)]: value}
     msg = f"{type(fact).__name__} says nothing about a ticket that is known here"
     raise ValueError(msg)
+
+
+def _stamped(state: TicketState, fact: AgentReplied | TicketDeleted | TicketRestored) -> dict[str, Any]:
+    if isinstance(fact, AgentReplied):
+        return {"first_response_at": state.first_response_at or fact.at}
+    return {"deleted_at": fact.at if isinstance(fact, TicketDeleted) else None}
+
+
+def _tied(state: TicketState, fact: ConversationLinked | ConversationUnlinked) -> tuple[ConversationRef, ...]:
+    if isinstance(fact, ConversationLinked):
+        return (*state.conversations, fact.new)
+    return tuple(each for each in state.conversations if each.id != fact.old.id)
 
 
 def _moved(state: TicketState, fact: StatusChanged) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 from uuid import UUID
 
-from contracts.base import Actor, Caller, Person, Role, TicketEvent, Via
-from contracts.refusals import Conflict, Invalid, TransitionNotAllowed
+from contracts.base import Caller, Person, Role, TicketEvent
+from contracts.refusals import Conflict, Invalid, NotFound, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     Allowed,
@@ -17,6 +17,7 @@ from contracts.tickets import (
     ContactUnlinked,
     ConversationLinked,
     ConversationRef,
+    ConversationUnlinked,
     DescriptionChanged,
     NoteAdded,
     NoteKind,
@@ -29,11 +30,13 @@ from contracts.tickets import (
     TicketChange,
     TicketCreated,
     TicketDeleted,
+    TicketRef,
     TicketRestored,
     TicketSettings,
     Unassigned,
 )
 from services.tickets.domain import policy
+from services.tickets.domain.facts import By, of_ticket
 from services.tickets.domain.state import Contact, TicketState, after, born
 from services.tickets.domain.status import moves, right_for
 
@@ -49,16 +52,6 @@ _NOTHING_SETTLED = TicketSettings()
 
 type Step = tuple[type[TicketEvent], dict[str, Any]]
 """A fact to be: its class, and what it says beside who, why and when."""
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who did it, through which door, because of what, and when."""
-
-    actor: Actor
-    via: Via
-    cause: str
-    now: dt.datetime
 
 
 class Ticket:
@@ -136,8 +129,44 @@ class Ticket:
         """
         policy.require_creation(caller, assignee)
         _require_worker(assignee)
+        return cls.begin(
+            id=id,
+            workspace_id=caller.workspace_id,
+            number=number,
+            subject=subject,
+            description=description,
+            priority=priority,
+            by=by,
+            assignee=assignee,
+            contact=contact,
+            tags=tags,
+            conversation=conversation,
+            external_id=external_id,
+            rules=rules,
+        )
+
+    @classmethod
+    def begin(
+        cls,
+        *,
+        id: UUID,
+        workspace_id: str,
+        number: int,
+        subject: str,
+        description: str,
+        by: By,
+        rules: TicketSettings = _NOTHING_SETTLED,
+        priority: Priority | None = None,
+        assignee: Person | None = None,
+        contact: Contact | None = None,
+        tags: Iterable[str] = (),
+        conversation: ConversationRef | None = None,
+        external_id: str | None = None,
+        follow_up_of: TicketRef | None = None,
+    ) -> tuple[Self, list[TicketEvent]]:
+        """Let a ticket be that nobody's right has to allow, such as a customer's own."""
         created = TicketCreated(
-            **_said(TicketCreated, caller.workspace_id, id, 1, by),
+            **of_ticket(TicketCreated, workspace_id, id, 1, by),
             number=number,
             subject=subject,
             description=description,
@@ -147,10 +176,11 @@ class Ticket:
             contact=contact.ref if contact else None,
             tags=_distinct(tags),
             external_id=external_id,
+            follow_up_of=follow_up_of,
         )
         ticket = cls(replace(born(created), contact=contact), rules)
         linked = [(ConversationLinked, {"new": conversation})] if conversation else []
-        return ticket, [created, *ticket._record(linked, by)]
+        return ticket, [created, *ticket.record(linked, by)]
 
     @classmethod
     def replay(cls, facts: Iterable[TicketEvent], rules: TicketSettings = _NOTHING_SETTLED) -> Self:
@@ -186,7 +216,7 @@ class Ticket:
             _require_worker(change.assignee)
         if change.contact_id is not None and (contact is None or contact.id != change.contact_id):
             raise Invalid.field("contact_id", "not_found", "there is no such contact")
-        facts = self._record(self._differences(change, contact), by)
+        facts = self.record(self._differences(change, contact), by)
         if change.contact_id is not None:
             self._state = replace(self._state, contact=contact)
         return facts
@@ -212,28 +242,36 @@ class Ticket:
             if pinned:
                 raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
             said = {"note_id": id, "body": body, "in_reply_to": in_reply_to, "mentions": mentions}
-            return self._record([(CommentAdded, said)], by)
+            return self.record([(CommentAdded, said)], by)
         if in_reply_to:
             raise Invalid.field("in_reply_to", "not_for_notes", "only a comment can answer another")
         said = {"note_id": id, "body": body, "pinned": pinned, "mentions": mentions}
-        return self._record([(NoteAdded, said)], by)
+        return self.record([(NoteAdded, said)], by)
 
     def link_conversation(self, conversation: ConversationRef, caller: Caller, by: By) -> list[TicketEvent]:
         """Tie a conversation to the ticket; no fact when it is tied already. Raises NotAllowed."""
         policy.require(Action.LINK, caller, self)
         if any(known.id == conversation.id for known in self._state.conversations):
             return []
-        return self._record([(ConversationLinked, {"new": conversation})], by)
+        return self.record([(ConversationLinked, {"new": conversation})], by)
+
+    def unlink_conversation(self, conversation_id: UUID, caller: Caller, by: By) -> list[TicketEvent]:
+        """Untie a conversation. Raises NotAllowed, or NotFound when it is not tied to the ticket."""
+        policy.require(Action.LINK, caller, self)
+        for known in self._state.conversations:
+            if known.id == conversation_id:
+                return self.record([(ConversationUnlinked, {"old": known})], by)
+        raise NotFound
 
     def delete(self, caller: Caller, by: By) -> list[TicketEvent]:
         """Hide the ticket from all but those who run the desk. Raises NotAllowed."""
         policy.require(Action.DELETE, caller, self)
-        return self._record([(TicketDeleted, {})], by)
+        return self.record([(TicketDeleted, {})], by)
 
     def restore(self, caller: Caller, by: By) -> list[TicketEvent]:
         """Bring a deleted ticket back; no fact when it is not deleted. Raises NotAllowed."""
         policy.require(Action.RESTORE if self.deleted else Action.DELETE, caller, self)
-        return self._record([(TicketRestored, {})] if self.deleted else [], by)
+        return self.record([(TicketRestored, {})] if self.deleted else [], by)
 
     def not_spam(self, caller: Caller, by: By) -> list[TicketEvent]:
         """Give back the status that was held before spam. Raises NotAllowed, or Conflict where it is no spam."""
@@ -241,7 +279,7 @@ class Ticket:
         policy.require(right_for(Status.SPAM, before) if before else Action.MOVE, caller, self)
         if before is None:
             raise Conflict("The ticket is not spam.")
-        return self._record([(StatusChanged, {"old": Status.SPAM, "new": before})], by)
+        return self.record([(StatusChanged, {"old": Status.SPAM, "new": before})], by)
 
     def close_if_untouched(self, caller: Caller, by: By) -> list[TicketEvent]:
         """Close what has been resolved, and nothing has happened to, for as long as the workspace has settled."""
@@ -287,9 +325,10 @@ class Ticket:
         if change.status not in (None, state.status):
             yield StatusChanged, {"old": state.status, "new": change.status}
 
-    def _record(self, steps: Iterable[Step], by: By) -> list[TicketEvent]:
+    def record(self, steps: Iterable[Step], by: By) -> list[TicketEvent]:
+        """Let these facts happen one after the other; whoever asks has decided that they may."""
         facts = [
-            kind(**_said(kind, self.workspace_id, self.id, version, by), **words)
+            kind(**of_ticket(kind, self.workspace_id, self.id, version, by), **words)
             for version, (kind, words) in enumerate(steps, self.version + 1)
         ]
         for fact in facts:
@@ -309,19 +348,6 @@ def _assignee_differs(old: Person | None, new: Person | None) -> Iterator[Step]:
         yield Assigned, {"old": old, "new": new}
     elif old is not None and new is None:
         yield Unassigned, {"old": old}
-
-
-def _said(kind: type[TicketEvent], workspace_id: str, ticket_id: UUID, version: int, by: By) -> dict[str, Any]:
-    return {
-        "at": by.now,
-        "workspace_id": workspace_id,
-        "actor": by.actor,
-        "via": by.via,
-        "cause": by.cause,
-        "audience": policy.audience_of(kind),
-        "ticket_id": ticket_id,
-        "version": version,
-    }
 
 
 def _require_worker(assignee: Person | None) -> None:

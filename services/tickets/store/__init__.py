@@ -1,5 +1,16 @@
 """Remembers: tickets and what lies beside them, one workspace at a time."""
 
+from services.tickets.store.assistants import (
+    add_assistant,
+    assistant,
+    assistant_page,
+    assistant_since,
+    find_assistant,
+    forget_nonces,
+    identity_secret,
+    save_assistant,
+    use_nonce,
+)
 from services.tickets.store.bulks import (
     Done,
     add_bulk,
@@ -12,47 +23,119 @@ from services.tickets.store.bulks import (
     running,
     take_up,
 )
-from services.tickets.store.intake import asked, forget_workspace, standing, workspace
+from services.tickets.store.contacts import (
+    add_contact,
+    contact,
+    contact_at,
+    contact_called,
+    contact_since,
+    delete_contact,
+    hold_contact,
+    is_shown,
+    known_contact,
+    require_free,
+    save_contact,
+)
+from services.tickets.store.conversations import (
+    add_message,
+    begin_conversation,
+    has_assistant,
+    has_heard,
+    hold_conversation,
+    hold_external,
+    keep_address,
+    links,
+    name_contact,
+    time_of,
+)
+from services.tickets.store.directory import contact_page
+from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page
 from services.tickets.store.notes import has_note, note_page
-from services.tickets.store.people import behind, contact, conversation, meet
 from services.tickets.store.settings import save_settings, settings, settings_since
-from services.tickets.store.tickets import insert, life, load, load_all, missed, next_number, save
+from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
+from services.tickets.store.transcripts import (
+    conversation_page,
+    conversation_row,
+    first_words,
+    messages_after,
+    transcript,
+)
 from services.tickets.store.untouched import untouched, workspaces_with_untouched
+from services.tickets.store.visitors import one_by_one, remember_visitor, visitor, visitor_tickets
 
 __all__ = [
     "Done",
+    "add_assistant",
     "add_bulk",
+    "add_contact",
+    "add_message",
     "asked",
-    "behind",
+    "assistant",
+    "assistant_page",
+    "assistant_since",
+    "begin_conversation",
     "bulk",
     "choose_filtered",
     "choose_ids",
     "contact",
+    "contact_at",
+    "contact_called",
+    "contact_page",
+    "contact_since",
     "conversation",
+    "conversation_page",
+    "conversation_row",
     "count",
+    "delete_contact",
+    "find_assistant",
     "finish",
+    "first_words",
+    "forget_nonces",
     "forget_workspace",
+    "has_assistant",
+    "has_heard",
     "has_note",
+    "hold_contact",
+    "hold_conversation",
+    "hold_external",
+    "identity_secret",
     "insert",
+    "is_shown",
+    "keep_address",
+    "known_contact",
+    "knows_workspace",
     "life",
+    "links",
     "load",
     "load_all",
-    "meet",
+    "load_linked",
+    "messages_after",
     "missed",
+    "name_contact",
     "next_number",
     "note_page",
+    "one_by_one",
+    "opened",
     "others_in",
     "page",
     "record",
+    "remember_visitor",
+    "require_free",
     "running",
     "save",
+    "save_assistant",
+    "save_contact",
     "save_settings",
     "settings",
     "settings_since",
-    "standing",
     "take_up",
+    "time_of",
+    "transcript",
     "untouched",
+    "use_nonce",
+    "visitor",
+    "visitor_tickets",
     "workspace",
     "workspaces_with_untouched",
 ]

@@ -5,14 +5,13 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
+from contracts.tickets import TicketRequested
 
-_STANDING = text("""
-    select exists (select 1 from workspaces where workspace_id = :ws) as known,
-        exists (
-            select 1 from intake_sources
-            where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id
-        ) as asked
-""")
+_KNOWN = text("select exists (select 1 from workspaces where workspace_id = :ws)")
+_OPENED = text(
+    "select ticket_id from intake_sources"
+    " where workspace_id = :ws and integration = :integration and kind = :kind and external_id = :external_id"
+)
 _ASKED = text(
     "insert into intake_sources (workspace_id, integration, kind, external_id, ticket_id)"
     " values (:ws, :integration, :kind, :external_id, :ticket)"
@@ -24,12 +23,17 @@ _WORKSPACE = text(
 _FORGET_WORKSPACE = text("delete from workspaces where workspace_id = :ws")
 
 
-async def standing(tx: Transaction, integration: str, kind: str, external_id: str) -> tuple[bool, bool]:
-    """Tell whether the workspace is known, and whether this integration asked for this before."""
-    row = await tx.one(
-        _STANDING, {"ws": tx.workspace_id, "integration": integration, "kind": kind, "external_id": external_id}
-    )
-    return (row["known"], row["asked"]) if row else (False, False)
+async def knows_workspace(tx: Transaction) -> bool:
+    """Tell whether there is such a workspace."""
+    return bool(await tx.scalar(_KNOWN, {"ws": tx.workspace_id}))
+
+
+async def opened(tx: Transaction, integration: str, external_id: str) -> UUID | None:
+    """Return the ticket that this integration asked for by this name, if it did."""
+    kind = TicketRequested.TYPE
+    where = {"ws": tx.workspace_id, "integration": integration, "kind": kind, "external_id": external_id}
+    id: UUID | None = await tx.scalar(_OPENED, where)
+    return id
 
 
 async def asked(tx: Transaction, integration: str, kind: str, external_id: str, ticket_id: UUID) -> None:

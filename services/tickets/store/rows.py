@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from contracts.base import Person, Role
-from contracts.tickets import ConversationRef, Priority, Status, TicketSettings
+from contracts.tickets import ConversationRef, Priority, Status, TicketRef, TicketSettings
 from services.tickets.domain import Contact, Ticket, TicketState
 
 TICKET = """
     t.id, t.workspace_id, t.number, t.version, t.subject, t.status, t.status_before_spam, t.priority,
     t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags,
-    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at, t.deleted_at
+    t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at, t.deleted_at, t.follow_up_of
 """
 """The columns of a ticket `t`, but for its description."""
 
@@ -23,6 +23,7 @@ BESIDE = """
      from ticket_conversations l
      join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
      where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations,
+    (select o.number from tickets o where o.workspace_id = t.workspace_id and o.id = t.follow_up_of) as followed_number,
     (select row_to_json(s) from ticket_settings s where s.workspace_id = t.workspace_id) as rules
 """
 """What lies beside a ticket `t` in other tables, its contact as `c`, and what its workspace has settled."""
@@ -61,6 +62,7 @@ def state_of(row: RowMapping) -> TicketState:
         first_response_at=row["first_response_at"],
         resolved_at=row["resolved_at"],
         closed_at=row["closed_at"],
+        follow_up_of=TicketRef(id=row["follow_up_of"], number=row["followed_number"]) if row["follow_up_of"] else None,
         deleted_at=row["deleted_at"],
     )
 
@@ -87,6 +89,7 @@ def values_of(state: TicketState) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
+        "follow_up_of": state.follow_up_of.id if state.follow_up_of else None,
         "deleted_at": state.deleted_at,
     }
 

@@ -16,6 +16,7 @@ from contracts.refusals import Conflict, NotFound
 from contracts.tickets import (
     CommentAdded,
     ConversationLinked,
+    ConversationUnlinked,
     DescriptionChanged,
     NoteAdded,
     SubjectChanged,
@@ -39,9 +40,16 @@ _NEXT_NUMBER = text(
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
 _LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
+_LOCK_LINKED = text("""
+    select t.id from ticket_conversations l
+    join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
+    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null
+    order by t.number for update of t
+""")
 _LOCK_NUMBER = text("select id from tickets where workspace_id = :ws and number = :ref for update")
 _LOAD = f"select t.description, {TICKET}, {BESIDE} from tickets t {CONTACT} where t.workspace_id = :ws"  # noqa: S608 - constants
 _LOAD_ID = text(_LOAD + " and t.id = :ref")
+_LOAD_MANY = text(_LOAD + " and t.id = any(cast(:ids as uuid[])) and t.deleted_at is null order by t.number")
 _LOAD_NUMBER = text(_LOAD + " and t.number = :ref")
 _LOCK_ALL = text(
     "select id from tickets where workspace_id = :ws and id = any(cast(:ids as uuid[])) order by number for update"
@@ -52,11 +60,12 @@ _INSERT = text("""
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
             assignee_id, assignee_name, assignee_role, contact_id, tags,
-            created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at
+            created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
         ) values (
             :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
             :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
-            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at
+            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at,
+            :follow_up_of
         ) on conflict (workspace_id, id) do nothing returning workspace_id, id
     ), found_by as (
         insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
@@ -78,6 +87,10 @@ _FIND_BY = text("update ticket_search set words = :words where workspace_id = :w
 _LINK = text(
     "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version)"
     " values (:ws, :ticket, :conversation, :version)"
+)
+_UNLINK = text(
+    "delete from ticket_conversations"
+    " where workspace_id = :ws and ticket_id = :ticket and conversation_id = :conversation"
 )
 
 
@@ -112,6 +125,17 @@ async def load_all(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
     await tx.execute(_LOCK_ALL, where)
     tickets = [ticket_of(row) for row in await tx.all(_LOAD_ALL, where)]
     return {ticket.id: ticket for ticket in tickets}
+
+
+async def load_linked(tx: Transaction, conversation_id: UUID) -> list[Ticket]:
+    """Return the tickets that a conversation is linked to, but for deleted ones; nobody changes them before the commit.
+
+    Whoever wants them holds the conversation first. They are locked by number, so that nobody waits in a circle.
+    """
+    where = {"ws": tx.workspace_id, "conversation": conversation_id}
+    ids = [row["id"] for row in await tx.all(_LOCK_LINKED, where)]
+    rows = await tx.all(_LOAD_MANY, {"ws": tx.workspace_id, "ids": ids}) if ids else ()
+    return [ticket_of(row) for row in rows]
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
@@ -160,22 +184,26 @@ async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
     for fact in facts:
         match fact:
             case ConversationLinked():
-                await tx.execute(
-                    _LINK,
-                    {
-                        "ws": fact.workspace_id,
-                        "ticket": fact.ticket_id,
-                        "conversation": fact.new.id,
-                        "version": fact.version,
-                    },
-                )
+                await tx.execute(_LINK, _tie(fact, fact.new.id) | {"version": fact.version})
+            case ConversationUnlinked():
+                await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
 
 
-def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
+def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:
+    return {"ws": fact.workspace_id, "ticket": fact.ticket_id, "conversation": conversation_id}
+
+
+def reference(ref: str) -> tuple[bool, UUID | int]:
+    """Return whether a ticket is meant by its id, and the id or number; raises NotFound for what names nothing."""
     if _UUID.fullmatch(ref):
-        return True, {"ws": tx.workspace_id, "ref": UUID(ref)}
+        return True, UUID(ref)
     if _NUMBER.fullmatch(ref) and int(ref) <= LARGEST_NUMBER:
-        return False, {"ws": tx.workspace_id, "ref": int(ref)}
+        return False, int(ref)
     raise NotFound
+
+
+def _where(tx: Transaction, ref: str) -> tuple[bool, dict[str, Any]]:
+    by_id, name = reference(ref)
+    return by_id, {"ws": tx.workspace_id, "ref": name}

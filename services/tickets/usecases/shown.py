@@ -52,6 +52,7 @@ def shown(ticket: Ticket, caller: Caller) -> dict[str, Any]:
         "first_response_at": state.first_response_at,
         "resolved_at": state.resolved_at,
         "closed_at": state.closed_at,
+        "follow_up_of": state.follow_up_of,
         "deleted_at": state.deleted_at,
         "allowed": domain.allowed(caller, ticket),
     }

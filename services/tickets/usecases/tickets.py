@@ -8,7 +8,6 @@ from contracts.refusals import Invalid
 from contracts.tickets import (
     Action,
     ChangeTicket,
-    ConversationRef,
     CountTickets,
     CreateTicket,
     DeleteTicket,
@@ -23,7 +22,9 @@ from contracts.tickets import (
     TicketSnapshot,
 )
 from services.tickets import domain, store
-from services.tickets.domain import By, Contact, Ticket
+from services.tickets.domain import By, Contact, Conversation, Ticket
+from services.tickets.domain.talk import require_room
+from services.tickets.usecases.meeting import meet
 from services.tickets.usecases.past import as_it_was
 from services.tickets.usecases.shown import by, require_version, shown, snapshot
 
@@ -31,10 +32,14 @@ from services.tickets.usecases.shown import by, require_version, shown, snapshot
 async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapshot:
     """Open a ticket."""
     domain.require_creation(command.caller, command.assignee)
-    # Taken first, by everyone: who then waits for a contact's row holds the number, and nobody waits in a circle.
+    # Conversation, number, contact: everybody takes them in this order, and nobody waits in a circle.
+    conversation = await _conversation(command, tx)
     number, rules = await store.next_number(tx)
     contact = await _who_asks(command, tx)
-    conversation, writer = await _conversation(command, tx)
+    if conversation is not None:
+        if conversation.contact is None and contact is not None:
+            await store.name_contact(tx, conversation.id, contact)
+        contact = contact or conversation.contact
     ticket, facts = Ticket.open(
         id=command.ticket_id,
         number=number,
@@ -42,9 +47,9 @@ async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapsho
         description=command.description,
         priority=command.priority,
         assignee=command.assignee,
-        contact=contact or writer,
+        contact=contact,
         tags=command.tags,
-        conversation=conversation,
+        conversation=conversation.ref if conversation else None,
         caller=command.caller,
         by=by(command),
         rules=rules,
@@ -125,7 +130,8 @@ async def _who_asks(command: CreateTicket, tx: Transaction) -> Contact | None:
     if command.contact_id and command.contact:
         raise Invalid.field("contact", "ambiguous", "give contact or contact_id, not both")
     if command.contact:
-        return await store.meet(tx, command.contact.name, command.contact.email)
+        who = command.contact
+        return await meet(tx, by(command), name=who.name, email=who.email, verified=True)
     if command.contact_id is None:
         return None
     if contact := await store.contact(tx, command.contact_id):
@@ -133,9 +139,10 @@ async def _who_asks(command: CreateTicket, tx: Transaction) -> Contact | None:
     raise Invalid.field("contact_id", "not_found", "there is no such contact")
 
 
-async def _conversation(command: CreateTicket, tx: Transaction) -> tuple[ConversationRef | None, Contact | None]:
+async def _conversation(command: CreateTicket, tx: Transaction) -> Conversation | None:
     if command.conversation_id is None:
-        return None, None
-    if behind := await store.behind(tx, command.conversation_id):
-        return behind
+        return None
+    if conversation := await store.hold_conversation(tx, command.conversation_id):
+        require_room(await store.links(tx, conversation.id))
+        return conversation
     raise Invalid.field("conversation_id", "not_found", "there is no such conversation")

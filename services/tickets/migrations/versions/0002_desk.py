@@ -13,6 +13,7 @@ def upgrade() -> None:
     _contacts()
     _assistants()
     _conversations()
+    _visitors()
     _tickets()
     _settings()
     _bulk()
@@ -23,11 +24,14 @@ def _contacts() -> None:
         alter table contacts
             add version int not null default 1 check (version > 0),
             add updated_at timestamptz,
-            add verified boolean not null default false
+            add verified boolean not null default false,
+            add words text
     """)
     op.execute("alter table contacts no force row level security")
-    op.execute("update contacts set updated_at = created_at")
-    op.execute("alter table contacts alter updated_at set not null, alter version drop default")
+    op.execute("update contacts set updated_at = created_at, words = lower(name) || ' ' || coalesce(email_key, '')")
+    op.execute("alter table contacts alter updated_at set not null, alter words set not null")
+    op.execute("alter table contacts alter version drop default")
+    op.execute("comment on column contacts.words is 'Name and address, folded: where a search looks'")
     op.execute("alter table contacts alter verified drop default")
     op.execute("""
         create table contact_sources (
@@ -127,6 +131,23 @@ def _conversations() -> None:
         " where external_id is not null"
     )
     schema.tenant(op, "messages", "select, insert")
+
+
+def _visitors() -> None:
+    op.execute("""
+        create table visitors (
+            workspace_id text not null,
+            conversation_id uuid not null,
+            assistant_id uuid not null,
+            name text check (char_length(name) between 1 and 120),
+            email text check (char_length(email) <= 254),
+            identified boolean not null,
+            primary key (workspace_id, conversation_id),
+            foreign key (workspace_id, conversation_id) references conversations,
+            foreign key (workspace_id, assistant_id) references assistants
+        )""")
+    op.execute("comment on table visitors is 'What they said of themselves; identified: what their site vouched for'")
+    schema.tenant(op, "visitors", "select, insert, update (name, email)")
 
 
 def _tickets() -> None:
