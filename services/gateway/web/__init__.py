@@ -13,7 +13,7 @@ from contracts.refusals import Refusal, Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.web import assets, doors, tickets
+from services.gateway.web import assets, doors, inbox, members, record, ticket, tickets
 from services.gateway.web.rendering import Site, html, path_of, see
 
 __all__ = ["pages"]
@@ -22,7 +22,15 @@ __all__ = ["pages"]
 def pages() -> Pages:
     """Return the dashboard, to be put beside the API."""
     return Pages(
-        handlers=(assets.asset, *doors.HANDLERS, *tickets.HANDLERS),
+        handlers=(
+            assets.asset,
+            *doors.HANDLERS,
+            *tickets.HANDLERS,
+            *ticket.HANDLERS,
+            *inbox.HANDLERS,
+            *members.HANDLERS,
+            *record.HANDLERS,
+        ),
         answer_exception=answer_exception,
         state={"site": Site.build()},
         home="/w",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 from markupsafe import Markup
 
-from contracts.base import now, uuid7
+from contracts.base import Event, now, uuid7
 from contracts.tickets import Priority, Status
 from services.gateway.usecases.markdown import rendered
 from services.gateway.web.assets import Assets
@@ -30,6 +31,7 @@ _SAFETY = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "vary": "cookie, accept-encoding",
 }
+_SEALED = re.compile(r"sha256:[0-9a-f]{64}")
 _WORTH_PACKING = 1024
 _LEVEL = 4
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))
@@ -58,9 +60,15 @@ class Site:
             auto_reload=False,
         )
         templates.globals.update(
-            asset=assets.url, Status=Status, Priority=Priority, new_key=lambda: uuid7().hex, themes=THEMES
+            asset=assets.url,
+            Status=Status,
+            Priority=Priority,
+            new_key=lambda: uuid7().hex,
+            themes=THEMES,
+            event_types=" ".join(kind.TYPE for kind in Event.of_kind("tickets")),
         )
-        templates.filters.update(ago=ago, moment=moment, initials=initials, markdown=markdown, segment=segment)
+        templates.filters.update(ago=ago, moment=moment, initials=initials, markdown=markdown)
+        templates.filters.update(is_sealed=is_sealed, unsealed=unsealed)
         return cls(assets, templates)
 
 
@@ -139,6 +147,11 @@ def markdown(text: str) -> Markup:
     return Markup(rendered(text))  # noqa: S704 - cleaned by name of element, attribute and scheme
 
 
-def segment(text: object) -> str:
-    """Return something as one part of a path."""
-    return quote(str(text), safe="")
+def is_sealed(text: object) -> bool:
+    """Tell whether words were erased: their digest stands in their place."""
+    return isinstance(text, str) and _SEALED.fullmatch(text) is not None
+
+
+def unsealed(text: str) -> str:
+    """Return words, or that they were erased."""
+    return "(erased)" if is_sealed(text) else text
