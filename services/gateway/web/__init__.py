@@ -6,15 +6,14 @@ Every page is whole without a script; scripts make it quicker. A refusal is a pa
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Request
-from litestar.response.base import ASGIResponse
+from litestar import Request, Response
 
-from contracts.refusals import Refusal, Unauthenticated
+from contracts.refusals import Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import assets, doors, inbox, members, record, ticket, tickets
-from services.gateway.web.rendering import Site, html, path_of, see
+from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
 __all__ = ["pages"]
 
@@ -37,21 +36,18 @@ def pages() -> Pages:
     )
 
 
-def answer_exception(request: Request[Any, Any, Any], error: Exception) -> ASGIResponse:
+def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer whatever a page raised: whoever must sign in first comes back to where they wanted to go."""
     refusal = refusal_of(error)
     visit_of(request.scope).code = refusal.code
     if isinstance(refusal, Unauthenticated):
         wanted = path_of(request) if request.method == "GET" else "/w"
         door = f"/sign-in?next={quote(wanted, safe='/')}"
-        return _away(door) if "hx-request" in request.headers else see(door)
-    return html(request, "error.html", {"refusal": refusal}, status=refusal.status, headers=_retry(refusal))
-
-
-def _away(door: str) -> ASGIResponse:
-    """Have htmx load a whole page, where it asked for a part."""
-    return ASGIResponse(status_code=200, headers={"hx-redirect": door})
-
-
-def _retry(refusal: Refusal) -> dict[str, str]:
-    return {name: value for name, value in headers_of(refusal).items() if name == "retry-after"}
+        if "hx-request" in request.headers:
+            # htmx asked for a part: the whole page goes.
+            return Response(b"", status_code=200, media_type=HTML, headers={"hx-redirect": door})
+        return Response(b"", status_code=303, media_type=HTML, headers={**SAFETY, "location": door})
+    body, headers = written(request, "error.html", {"refusal": refusal})
+    if later := headers_of(refusal).get("retry-after"):
+        headers["retry-after"] = later
+    return Response(body, status_code=refusal.status, media_type=HTML, headers=headers)

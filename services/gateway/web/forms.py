@@ -38,7 +38,10 @@ class Form:
     def errors(self) -> dict[str, str]:
         """What is wrong, by field."""
         found = self.refusal.facts.get("errors", ()) if self.refusal else ()
-        return {each["field"].partition(".")[0]: each["detail"] for each in reversed(found)}
+        errors: dict[str, str] = {}
+        for each in found:
+            errors.setdefault(each["field"].partition(".")[0], each["detail"])
+        return errors
 
     @property
     def said(self) -> str | None:

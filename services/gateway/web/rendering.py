@@ -23,7 +23,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_SAFETY = {
+SAFETY = {
     "content-security-policy": _POLICY,
     # Stricter, and a browser would not say from which of our pages a form was posted.
     "referrer-policy": "same-origin",
@@ -32,6 +32,7 @@ _SAFETY = {
     "vary": "cookie, accept-encoding",
 }
 _SEALED = re.compile(r"sha256:[0-9a-f]{64}")
+HTML = "text/html; charset=utf-8"
 _WORTH_PACKING = 1024
 _LEVEL = 4
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))
@@ -78,9 +79,14 @@ def html(
     context: Mapping[str, Any],
     *,
     status: int = 200,
-    headers: Mapping[str, str] | None = None,
 ) -> ASGIResponse:
     """Return a template as a page."""
+    body, headers = written(request, template, context)
+    return ASGIResponse(status_code=status, body=body, media_type=HTML, headers=headers)
+
+
+def written(request: Request[Any, Any, Any], template: str, context: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """Return a page's bytes and headers."""
     site: Site = request.app.state["site"]
     page = site.templates.get_template(template).render(
         theme=chosen(request, "theme", THEMES),
@@ -89,16 +95,15 @@ def html(
         now=now(),
         **context,
     )
-    body = page.encode()
-    safety = {**_SAFETY, **(headers or {})}
+    body, headers = page.encode(), dict(SAFETY)
     if len(body) > _WORTH_PACKING and "gzip" in request.headers.get("accept-encoding", ""):
-        body, safety["content-encoding"] = gzip.compress(body, _LEVEL), "gzip"
-    return ASGIResponse(status_code=status, body=body, media_type="text/html; charset=utf-8", headers=safety)
+        body, headers["content-encoding"] = gzip.compress(body, _LEVEL), "gzip"
+    return body, headers
 
 
 def see(path: str, headers: Mapping[str, str] | None = None) -> ASGIResponse:
     """Send a browser on, after what it posted."""
-    return ASGIResponse(status_code=303, headers={"location": path, **_SAFETY, **(headers or {})})
+    return ASGIResponse(status_code=303, headers={"location": path, **SAFETY, **(headers or {})})
 
 
 def path_of(request: Request[Any, Any, Any]) -> str:

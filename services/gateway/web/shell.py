@@ -55,6 +55,9 @@ class Shell:
         return None if self.counts is None else sum(n for each, n in self.counts.items() if each not in HIDDEN)
 
 
+_PATIENCE = 0.5
+"""Seconds that a page waits for the numbers in its frame."""
+
 HIDDEN = (Status.CLOSED, Status.SPAM)
 """What a list shows only where it is asked for."""
 
@@ -78,8 +81,8 @@ async def shell(here: Here) -> Shell:
     """Gather what the frame shows."""
     me, counts, unread = await asyncio.gather(
         here.desk.accounts.me(here.visitor, here.token),
-        _or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller))),
-        _or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller))),
+        _or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=_PATIENCE)),
+        _or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=_PATIENCE)),
     )
     return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None)
 
