@@ -7,11 +7,13 @@ transaction that its effect belongs to.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
+from uuid import UUID
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from chassis.applying import retry_letter
 from chassis.connection import connect
 from chassis.database import Database, Transaction
 from chassis.held import Ear, NotYet, Origin, Told
@@ -19,7 +21,7 @@ from chassis.logs import get_logger
 from chassis.outbox import read_log
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
-from contracts.base import Event, Intake, LoggedFact, Message, ReadLog, Request
+from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
 from contracts.streams import Stream, stream_of
 
 if TYPE_CHECKING:
@@ -106,6 +108,13 @@ class Bus:
 
         return register
 
+    async def retry(self, tx: Transaction, letter: UUID) -> DeadLetter:
+        """Let the handler that would have heard a dead letter of ours apply it now, and forget the letter.
+
+        Raises NotFound, Conflict where too little was kept of it, and why it is refused again.
+        """
+        return await retry_letter(tx, self.service, self._ears, letter)
+
     def records(
         self, owner: str
     ) -> Callable[[Callable[[Told, Transaction], Awaitable[None]]], Callable[[Told, Transaction], Awaitable[None]]]:
@@ -185,15 +194,21 @@ class Bus:
             await self._nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
         await self._answers.start(self._nats)
 
-    async def stop(self) -> None:
-        """Finish what was begun and disconnect."""
+    async def drain(self) -> None:
+        """Take nothing new and finish what was begun."""
         self.closing = True
         if self._nats is None:
             return
         await self._answers.stop()
         if self._nats.is_connected:
             await self._nats.flush(timeout=2)
-        await self._nats.close()
+
+    async def close(self) -> None:
+        """Break off what is left and disconnect."""
+        self.closing = True
+        self._answers.abandon()
+        if self._nats is not None:
+            await self._nats.close()
 
 
 def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:

@@ -1,20 +1,23 @@
 """One transaction: the state change, the facts it announces, the inbox and idempotency rows, or none of them."""
 
+import asyncio
 import hashlib
 import json
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 from nats.errors import Error as NatsError
 from pydantic import BaseModel
 from sqlalchemy import CursorResult, Executable, RowMapping, event, text
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.telemetry import traceparent
 from contracts.base import Event, IdempotencyKey
@@ -29,6 +32,7 @@ EVERY = "*"
 # headers.
 _FOR_HEADERS = 6 * 1024
 _FOR_A_SALT = 128
+_FAREWELL = 1.0
 
 type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -54,6 +58,8 @@ _TEXTS = text(
 
 # Classes of PostgreSQL errors that pass: connection, transaction rollback, resources, intervention, system.
 _WEATHER = ("08", "40", "53", "55P03", "57", "58")
+# The driver's own words for a lost session; the latter while the server has said so, but has not yet hung up.
+_LOST_SESSION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def driver_url(url: str) -> str:
@@ -74,7 +80,7 @@ def is_weather(error: BaseException) -> bool:
         )
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
-    return isinstance(error, (OSError, TimeoutError, PoolTimeout, asyncpg.InterfaceError, NatsError, Unavailable))
+    return isinstance(error, (OSError, TimeoutError, PoolTimeout, *_LOST_SESSION, NatsError, Unavailable))
 
 
 def _forget_details(context: ExceptionContext) -> None:
@@ -230,7 +236,10 @@ class Database:
                 },
             },
         )
+        self._connections: WeakSet[asyncpg.Connection] = WeakSet()
+        self._closed = False
         event.listen(self._engine.sync_engine, "handle_error", _forget_details)
+        event.listen(self._engine.sync_engine, "connect", self._connected)
 
     @asynccontextmanager
     async def transaction(self, workspace_id: str) -> AsyncGenerator[Transaction]:
@@ -273,5 +282,19 @@ class Database:
         return True
 
     async def close(self) -> None:
-        """Let go of every connection."""
-        await self._engine.dispose()
+        """Let go of every connection, for good; a transaction that is still at work is cut off."""
+        self._closed = True
+        try:
+            with suppress(TimeoutError):  # a frozen server does not answer a farewell
+                async with asyncio.timeout(_FAREWELL):
+                    await self._engine.dispose()
+        finally:
+            # The pool closes only what lies in it. What is out, or comes back to it later, nobody would ever close.
+            for connection in list(self._connections):
+                connection.terminate()
+
+    def _connected(self, adapted: AdaptedConnection, _: ConnectionPoolEntry) -> None:
+        connection: asyncpg.Connection = adapted.driver_connection
+        if self._closed:  # it was being opened meanwhile
+            connection.terminate()
+        self._connections.add(connection)

@@ -58,16 +58,16 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Retold:
-    """A fact that its owner told again, because the broker did not bring it; there is nothing to ack."""
+class Kept:
+    """A message that the broker does not bring, from its owner's log or our own dead letters; nothing is to ack."""
 
     subject: str
     headers: dict[str, str]
     data: bytes
 
     @classmethod
-    def of(cls, fact: LoggedFact) -> "Retold":
-        """Give it the form in which the broker would have brought it."""
+    def fact(cls, fact: LoggedFact) -> "Kept":
+        """Give a fact the form in which the broker would have brought it."""
         headers = {"ce-id": str(fact.id), "ce-type": fact.type, "ce-position": str(fact.position)}
         return cls(f"{fact.type}.{fact.workspace_id}", headers, _BODY.dump_json(fact.body))
 
@@ -81,7 +81,7 @@ class Retold:
 class Held:
     """A message that is not settled."""
 
-    msg: Msg | Retold
+    msg: Msg | Kept
     sequence: int
     stored: dt.datetime
     """When the broker stored it: a stream that was made anew begins its sequence again."""
@@ -99,19 +99,28 @@ class Held:
 
     @classmethod
     def of(cls, msg: Msg) -> "Held":
+        """Hold what the broker delivered."""
+        return cls._placed(msg, msg.metadata.sequence.stream, msg.metadata.timestamp)
+
+    @classmethod
+    def kept(cls, letter: "Kept", sequence: int, stored: dt.datetime) -> "Held":
+        """Hold a message that was buried, as it came."""
+        return cls._placed(letter, sequence, stored)
+
+    @classmethod
+    def _placed(cls, msg: "Msg | Kept", sequence: int, stored: dt.datetime) -> "Held":
         """Read subject and place; an unusable subject, or a fact without position, has no workspace."""
         parts, headers = msg.subject.split("."), msg.headers or {}
         intake = len(parts) > 1 and parts[1] == Intake.KIND
         given = headers.get("ce-position", "")
         position = int(given) if not intake and _POSITION.fullmatch(given) else 0
         fits = len(parts) == _INTAKE_PARTS if intake else len(parts) == _INTAKE_PARTS - 1 and position > 0
-        metadata = msg.metadata
         with traced(headers.get("traceparent")) as trace:
             pass
         return cls(
             msg=msg,
-            sequence=metadata.sequence.stream,
-            stored=metadata.timestamp,
+            sequence=sequence,
+            stored=stored,
             base=".".join(parts[:4]),
             workspace=parts[4] if fits else "",
             integration=parts[5] if fits and intake else "",
@@ -123,7 +132,7 @@ class Held:
     def again(cls, fact: LoggedFact) -> "Held":
         """Hold a fact that its owner told again; it has no place in a stream, so its id stands for one."""
         return cls(
-            msg=Retold.of(fact),
+            msg=Kept.fact(fact),
             sequence=-(fact.id.int >> 66),
             stored=now(),
             base=fact.type,

@@ -36,6 +36,11 @@ _LETTERS = text(
     " order by id desc limit :many"
 )
 _LETTER = text("select *, octet_length(body) as size from dead_letters where workspace_id = :ws and id = :id")
+_TAKE = text(_LETTER.text + " for update")
+_FORGET = text("delete from dead_letters where workspace_id = :ws and id = :id")
+
+LEFT_OUT = "counterfoil-left-out"
+"""A header of a dead letter: names those of its envelope that were not kept, or not as they came."""
 
 
 async def first_sight(tx: Transaction, source: str, message_id: str) -> bool:
@@ -69,7 +74,9 @@ async def bury(
     body: bytes,
     stored: dt.datetime | None = None,
 ) -> None:
-    """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`. Overlong headers are left out.
+    """Keep a message that can't be applied, with why; the relay tells `DEADLETTERS`.
+
+    Overlong headers are left out; if they belong to the envelope, `LEFT_OUT` says so.
 
     `stored` is when its stream got it (else now): with it the same message is kept once.
     """
@@ -78,6 +85,8 @@ async def bury(
         for key, value in list(headers.items())[:_MOST_HEADERS]
         if len(key) + len(value) <= _LONGEST_HEADER
     }
+    if lost := [key.lower() for key, value in headers.items() if _counts(key) and kept.get(key) != value]:
+        kept[LEFT_OUT] = " ".join(lost)[:_LONGEST_HEADER].replace("\0", "")
     tx.wake()
     await tx.execute(
         _BURY,
@@ -95,6 +104,10 @@ async def bury(
             "body": body,
         },
     )
+
+
+def _counts(header: str) -> bool:
+    return header.lower() == "content-type" or header.lower().startswith("ce-")
 
 
 def _storable(words: str) -> str:
@@ -125,6 +138,24 @@ async def dead_letters(tx: Transaction, service: str, before: uuid.UUID | None, 
     """Return this workspace's dead letters, newest first, without their bodies."""
     rows = await tx.all(_LETTERS, {"ws": tx.workspace_id, "before": before, "many": limit})
     return [dead_letter_of(service, row) for row in rows]
+
+
+async def take_letter(tx: Transaction, id: uuid.UUID) -> RowMapping | None:
+    """Return the row of a dead letter of this workspace; nobody else takes it before the commit."""
+    return await tx.one(_TAKE, {"ws": tx.workspace_id, "id": id})
+
+
+async def forget_letter(tx: Transaction, id: uuid.UUID) -> None:
+    """Forget a dead letter."""
+    await tx.execute(_FORGET, {"ws": tx.workspace_id, "id": id})
+
+
+async def drop_letter(tx: Transaction, service: str, id: uuid.UUID) -> DeadLetter | None:
+    """Forget a dead letter and return what it was."""
+    row = await take_letter(tx, id)
+    if row is not None:
+        await forget_letter(tx, id)
+    return dead_letter_of(service, row) if row else None
 
 
 async def dead_letter(tx: Transaction, service: str, id: uuid.UUID) -> DeadLetter | None:

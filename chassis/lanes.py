@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from pydantic import ValidationError
 
+from chassis.applying import apply, is_first
 from chassis.database import Database, Transaction, is_weather
-from chassis.held import Ear, Held, NotYet, Origin, Told
-from chassis.inbox import advance, applied, bury, first_sight
+from chassis.held import Ear, Held, NotYet, Told
+from chassis.inbox import advance, applied, bury
 from chassis.logs import get_logger
-from chassis.requests import invalid
 from chassis.telemetry import Metrics, traced
-from contracts.base import Event, Intake, LoggedFact, Message
-from contracts.envelope import Received, open_envelope
-from contracts.refusals import Crashed, Invalid, NotAllowed, Refusal, UnknownMessage
+from contracts.base import LoggedFact
+from contracts.envelope import open_envelope
+from contracts.refusals import Crashed, Invalid, Refusal, UnknownMessage
 
 log = get_logger()
 
@@ -242,7 +241,7 @@ class Lanes:
         async with self._database.transaction(workspace) as tx:
             if not group[0].position:
                 for held in group:
-                    if outcome == "buried" or await self._first(tx, held):
+                    if outcome == "buried" or await is_first(tx, self._stream, held):
                         await act(tx, held)
                         held.outcome = outcome
                 return len(group)
@@ -260,32 +259,14 @@ class Lanes:
                 await advance(tx, self._stream, last + fresh)
             return done
 
-    async def _first(self, tx: Transaction, held: Held) -> bool:
-        """Tell whether a message of another system is new; one without an id is known by its place in the stream."""
-        id = open_envelope(held.msg.headers, held.msg.data).id
-        if id:
-            return await first_sight(tx, held.integration, id)
-        return await first_sight(tx, f"{self._stream}.sequence", f"{held.sequence} {held.stored.isoformat()}")
-
     async def _apply(self, tx: Transaction, held: Held) -> None:
-        received = open_envelope(held.msg.headers, held.msg.data)
-        ear = self._ears.get(held.base)
         if self._recorder is not None:
+            received = open_envelope(held.msg.headers, held.msg.data)
             with traced(received.traceparent) as held.trace:
                 await self._recorder(held.told(received.id, received.data), tx)
-            return
-        if ear is None:
-            if held.position:
-                return
-            raise UnknownMessage
-        if received.type not in ("", held.base, ear.message.TYPE):
-            raise UnknownMessage(f"ce-type must be {held.base}")
-        with traced(received.traceparent) as held.trace:
-            message = _read(ear, received, held)
-            if isinstance(message, Intake):
-                await ear.handler(message, Origin(held.workspace, held.integration, received.id), tx)
-            else:
-                await ear.handler(message, tx)
+        # A fact of a type that is not known here yet is passed over; what another system sends is not.
+        elif held.base in self._ears or not held.position:
+            await apply(tx, self._ears, held)
 
     def _settled(self, lane: _Lane, group: Sequence[Held]) -> None:
         for held in group:
@@ -340,16 +321,6 @@ class Lanes:
 def _delay(tries: int, longest: float) -> float:
     """Return how long to wait after so many tries: twice as long each time, spread by a quarter."""
     return min(longest, _FIRST_DELAY * 2.0 ** min(tries - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads tries
-
-
-def _read(ear: Ear, received: Received, held: Held) -> Message:
-    try:
-        message: Message = ear.read.validate_json(received.data)
-    except ValidationError as error:
-        raise invalid(error) from error
-    if isinstance(message, Event | Intake) and message.workspace_id not in (None, held.workspace):
-        raise NotAllowed("the body names another workspace than the subject")
-    return message
 
 
 def _said(refusal: Refusal) -> str:

@@ -65,11 +65,14 @@ class Leader:
                 await session.execute("select 1", timeout=2)
             await working
         finally:
-            if working is not None:
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
-            self._lead(leading=False)
-            session.terminate()
+            try:
+                if working is not None:
+                    working.cancel()
+                    await asyncio.gather(working, return_exceptions=True)
+            finally:
+                # Also when told a second time to stop, while the work still ends: nobody else would end the session.
+                self._lead(leading=False)
+                session.terminate()
 
     def _lead(self, *, leading: bool) -> None:
         if leading != self.leading:

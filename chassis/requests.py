@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, LookUp, Message, Query, Request, now
+from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 
 log = get_logger()
@@ -115,6 +115,11 @@ class Answers:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def abandon(self) -> None:
+        """Break off what is not finished: nobody waits for it any longer."""
+        for task in self._tasks:
+            task.cancel()
+
     def _taker(self, nats: Client, endpoint: _Endpoint) -> Callable[[Msg], Awaitable[None]]:
         async def take(msg: Msg) -> None:
             await self._slots.acquire()
@@ -179,7 +184,7 @@ class Answers:
         return body
 
     async def _handle(self, endpoint: _Endpoint, request: Request[Any]) -> BaseModel:
-        if isinstance(request, LookUp):
+        if isinstance(request, LookUp | Errand):
             async with self._database.every_workspace(request.PURPOSE) as tx:
                 return await endpoint.handler(request, tx)
         if not isinstance(request, Command | Query):

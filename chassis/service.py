@@ -34,6 +34,7 @@ log = get_logger()
 ABORT = "counterfoil.abort"
 """The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
+_LETTING_GO = 2.0
 _KEEP_ANSWERS = text("delete from idempotency where at < now() - interval '48 hours'")
 
 type Timer = Callable[[], Awaitable[None]]
@@ -119,13 +120,15 @@ class Service:
         log.info("service.started", port=self.port)
 
     async def stop(self) -> None:
-        """Take nothing new, finish what was begun, let go of everything; at most `drain_seconds`."""
+        """Take nothing new, finish what was begun within `drain_seconds`, and let go of everything."""
         log.info("service.stopping")
         try:
             async with asyncio.timeout(self.settings.drain_seconds):
                 await self._drain()
         except TimeoutError:
             log.warning("service.drain_cut_short", seconds=self.settings.drain_seconds)
+        finally:
+            await self._let_go()
         log.info("service.stopped")
 
     async def _drain(self) -> None:
@@ -136,10 +139,17 @@ class Service:
             await asyncio.wait(self._named("http"), timeout=self.settings.drain_seconds / 2)
         await self._cancel("leader")
         with contextlib.suppress(NatsError, OSError):
-            await self.bus.stop()
+            await self.bus.drain()
+
+    async def _let_go(self) -> None:
+        """Keep nothing open, also after a drain that was cut short, and wait for nobody who does not let go."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LETTING_GO)
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            async with asyncio.timeout(_LETTING_GO):
+                await self.bus.close()
         await self.database.close()
 
     def run(self) -> None:

@@ -138,6 +138,13 @@ class LookUp[Reply: BaseModel](Request[Reply]):
     """Why it may see every workspace; a test lists the purposes."""
 
 
+class Errand[Reply: BaseModel](Request[Reply]):
+    """A command that belongs to no workspace; its handler knows a repeat by an id in it and does it once."""
+
+    PURPOSE: ClassVar[str]
+    """Why it may see every workspace; a test lists the purposes."""
+
+
 class Role(StrEnum):
     """What a person is in a workspace, highest first."""
 

@@ -1,4 +1,4 @@
-"""What notifications answers and announces: who hears of what. Owner: services/notifications."""
+"""What notifications answers and announces: who hears of what, and who is written to. Owner: services/notifications."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Actor, Audience, Command, DeadLetter, Model, Query, RecordEvent, Request
+from contracts.base import Actor, Audience, Command, DeadLetter, Errand, Model, Query, RecordEvent
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
 
@@ -22,6 +22,10 @@ class Kind(StrEnum):
     STATUS = "status"
     NOTE = "note"
     MENTION = "mention"
+    MESSAGE = "message"
+    """The customer wrote."""
+    FOLLOW_UP = "follow_up"
+    """The customer wrote to a closed ticket; `new` is the number of the one opened instead."""
 
 
 class Item(Model):
@@ -73,14 +77,74 @@ class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
 
 
+class Reason(StrEnum):
+    """Why somebody watches a ticket."""
+
+    CREATOR = "creator"
+    ASSIGNEE = "assignee"
+    MENTIONED = "mentioned"
+    CHOSEN = "chosen"
+
+
+class WatchState(Model):
+    """Whether the caller watches the ticket."""
+
+    watching: bool
+
+
+class WatchTicket(Command[WatchState], subject="notifications.requests.v1.watch_ticket"):
+    """Let the caller watch a ticket that they may see; once more is no change. Refused: not_allowed."""
+
+    ticket_id: UUID
+
+
+class UnwatchTicket(Command[WatchState], subject="notifications.requests.v1.unwatch_ticket"):
+    """Let the caller watch a ticket no more, whatever the reason, until they choose to or are assigned to it again.
+
+    What is meant for them alone, an assignment or a mention, is told all the same. Refused: not_allowed.
+    """
+
+    ticket_id: UUID
+    ticket_version: Annotated[int, Field(ge=1, lt=2**31)]
+    """The version that they have seen: only an assignment after it makes them watch again."""
+
+
+class Watcher(Model):
+    """Somebody who watches a ticket."""
+
+    id: UUID
+    reasons: tuple[Reason, ...]
+
+
+class Watchers(Model):
+    """One page of those who watch a ticket, by id."""
+
+    items: tuple[Watcher, ...]
+    next_cursor: str | None
+
+
+class GetWatchers(Query[Watchers], subject="notifications.requests.v1.get_watchers"):
+    """Read who watches a ticket that the caller may see. Refused: malformed (cursor)."""
+
+    ticket_id: UUID
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 100
+
+
 class MailQueued(Model):
-    """A mail that will be sent, once."""
+    """The mail is kept, and sent as soon as a server takes it."""
 
     mail_id: UUID
 
 
-class SendPasswordReset(Request[MailQueued], subject="notifications.requests.v1.send_password_reset"):
-    """Mail somebody the link that sets a new password; the same `mail_id` is one mail."""
+class SendPasswordReset(Errand[MailQueued], subject="notifications.requests.v1.send_password_reset"):
+    """Write to somebody who forgot their password; the same `mail_id` is one mail.
+
+    It is not sent once the link has expired. `url` opens somebody's account: it is kept until the mail is sent or the
+    link has expired, and is in no event and no log.
+    """
+
+    PURPOSE: ClassVar[str] = "mail"
 
     mail_id: UUID
     to_email: Email

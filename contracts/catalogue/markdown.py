@@ -99,8 +99,9 @@ class _Page:
         yield f"### {kind.SUBJECT}"
         yield _told(kind)
         yield "\n".join(f"- {name}: {value}" for name, value in self._facts(kind))
-        parent = next(base for base in kind.__mro__ if base in _PARENTS)
-        yield _besides(parent)
+        parent = next((base for base in kind.__mro__ if base in _PARENTS), None)
+        if parent is not None:
+            yield _besides(parent)
         fields = self._fields(kind, parent)
         if fields:
             yield fields

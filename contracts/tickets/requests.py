@@ -150,9 +150,13 @@ class AddNote(Command[NoteSnapshot], subject="tickets.requests.v1.add_note"):
 
 
 class PinNote(Command[NoteSnapshot], subject="tickets.requests.v1.pin_note"):
-    """Pin or unpin a standing note; once more is no event. Refused: not_found, not_allowed, invalid (a comment)."""
+    """Pin or unpin a standing note; once more is no event.
+
+    Refused: not_found, not_allowed, stale_version (of the ticket), ticket_deleted, invalid (a comment).
+    """
 
     ticket: str
+    expected_version: int | None = None
     note_id: UUID
     pinned: bool
 
@@ -161,6 +165,8 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     """Read a ticket's notes and comments. Refused: not_found, not_allowed (guests)."""
 
     ticket: str
+    kind: NoteKind | None = None
+    pinned: bool | None = None
     cursor: str | None = None
     limit: Limit = 20
 

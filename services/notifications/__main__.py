@@ -1,5 +1,9 @@
-"""Runs this service: `python -m services.notifications`."""
+"""Runs this service, `python -m services.notifications`, or with a verb one of its tools."""
 
-from services.notifications.app import main
+import sys
 
-main()
+from services.notifications import app, tools
+
+if len(sys.argv) > 1:
+    sys.exit(tools.run(sys.argv[1:], app.settings))
+app.main()

@@ -1,17 +1,25 @@
 """Assembles notifications: the one place that knows all its parts."""
 
 from chassis.service import Service
+from services.notifications.channels import Smtp
 from services.notifications.handlers import listen
 from services.notifications.settings import Settings
+from services.notifications.timers import tick
 
 
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
     listen(service.bus)
+    tick(service, Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None)
     return service
+
+
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
 
 
 def main() -> None:
     """Run notifications until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

@@ -9,7 +9,15 @@ from contracts.gateway import (
     WorkspaceCreated,
     WorkspaceDeleted,
 )
-from contracts.notifications import CountUnread, MarkRead, ReadInbox
+from contracts.notifications import (
+    CountUnread,
+    GetWatchers,
+    MarkRead,
+    ReadInbox,
+    SendPasswordReset,
+    UnwatchTicket,
+    WatchTicket,
+)
 from contracts.tickets import (
     AgentReplied,
     Assigned,
@@ -32,7 +40,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications import usecases
+from services.notifications.usecases import facts, inbox, mails, watching
 
 _NOBODY_IS_TOLD = (
     PriorityChanged,
@@ -42,11 +50,7 @@ _NOBODY_IS_TOLD = (
     ContactUnlinked,
     ConversationLinked,
     ConversationUnlinked,
-    CustomerMessage,
     AgentReplied,
-    TicketDeleted,
-    TicketRestored,
-    FollowUpOpened,
     NotePinned,
     WorkspaceCreated,
     MemberInvited,
@@ -56,21 +60,29 @@ _NOBODY_IS_TOLD = (
 
 def listen(bus: Bus) -> None:
     """Answer and hear."""
-    bus.answers(ReadInbox)(usecases.read_inbox)
-    bus.answers(CountUnread)(usecases.count_unread)
-    bus.answers(MarkRead)(usecases.mark_read)
+    bus.answers(ReadInbox)(inbox.read_inbox)
+    bus.answers(CountUnread)(inbox.count_unread)
+    bus.answers(MarkRead)(inbox.mark_read)
+    bus.answers(WatchTicket)(watching.watch)
+    bus.answers(UnwatchTicket)(watching.unwatch)
+    bus.answers(GetWatchers)(watching.get_watchers)
+    bus.answers(SendPasswordReset)(mails.queue)
 
-    bus.hears(TicketCreated)(usecases.ticket_created)
-    bus.hears(SubjectChanged)(usecases.subject_changed)
-    bus.hears(Assigned)(usecases.assigned)
-    bus.hears(Unassigned)(usecases.unassigned)
-    bus.hears(StatusChanged)(usecases.tell)
-    bus.hears(NoteAdded)(usecases.tell)
-    bus.hears(CommentAdded)(usecases.tell)
+    bus.hears(TicketCreated)(facts.ticket_created)
+    bus.hears(SubjectChanged)(facts.subject_changed)
+    bus.hears(Assigned)(facts.assigned)
+    bus.hears(Unassigned)(facts.unassigned)
+    bus.hears(StatusChanged)(facts.tell)
+    bus.hears(NoteAdded)(facts.noted)
+    bus.hears(CommentAdded)(facts.noted)
+    bus.hears(CustomerMessage)(facts.tell)
+    bus.hears(FollowUpOpened)(facts.tell)
+    bus.hears(TicketDeleted)(facts.ticket_deleted)
+    bus.hears(TicketRestored)(facts.ticket_restored)
 
-    bus.hears(MemberJoined)(usecases.member_joined)
-    bus.hears(RoleChanged)(usecases.role_changed)
-    bus.hears(MemberRemoved)(usecases.member_removed)
-    bus.hears(WorkspaceDeleted)(usecases.workspace_deleted)
+    bus.hears(MemberJoined)(facts.member_joined)
+    bus.hears(RoleChanged)(facts.role_changed)
+    bus.hears(MemberRemoved)(facts.member_removed)
+    bus.hears(WorkspaceDeleted)(facts.workspace_deleted)
     for fact in _NOBODY_IS_TOLD:
-        bus.hears(fact)(usecases.tell_nobody)
+        bus.hears(fact)(facts.tell_nobody)

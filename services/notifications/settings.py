@@ -1,7 +1,30 @@
 """What notifications is told by its environment."""
 
+from email.utils import parseaddr
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
 from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """The shared settings; notifications has none of its own yet."""
+    """The shared settings, and where mail goes."""
+
+    smtp_url: str = Field(default="", repr=False)
+    """`smtp://user:password@host:587`, or `smtps://` for TLS from the start. Empty: mail is kept and not sent."""
+    mail_from: str = ""
+    """Who mail is from: `desk@example.com` or `Support <desk@example.com>`."""
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender_and_a_server(self) -> Self:
+        if self.smtp_url:
+            parts = urlsplit(self.smtp_url)
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+                msg = "smtp_url must be smtp://host or smtps://host, with user, password and port where needed"
+                raise ValueError(msg)
+            if "@" not in parseaddr(self.mail_from)[1]:
+                msg = "mail_from must be an address once smtp_url is set"
+                raise ValueError(msg)
+        return self

@@ -1,11 +1,8 @@
 """Ears: what is asked, heard and taken in, and which use case it is."""
 
-from typing import Any
-
-from chassis.bus import Bus, Origin, Transaction
-from contracts.base import Intake, Message, ReadLog, Request
+from chassis.bus import Bus, Transaction
+from contracts.base import DeadLetter
 from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
-from contracts.refusals import NotFound
 from contracts.tickets import (
     AddNote,
     ChangeAssistant,
@@ -20,6 +17,7 @@ from contracts.tickets import (
     DeleteAssistant,
     DeleteContact,
     DeleteTicket,
+    DropDeadLetter,
     FindAssistant,
     GetAssistant,
     GetBulk,
@@ -40,10 +38,12 @@ from contracts.tickets import (
     MarkNotSpam,
     MessageReceived,
     OpenVisitorTicket,
+    PinNote,
     PostMessage,
     PostVisitorMessage,
     ReadVisitorConversation,
     RestoreTicket,
+    RetryDeadLetter,
     RotateIdentitySecret,
     StartConversation,
     TicketRequested,
@@ -68,6 +68,7 @@ def listen(bus: Bus) -> None:
     bus.answers(GetSettings)(usecases.get_settings)
     bus.answers(ChangeSettings)(usecases.change_settings)
     bus.answers(AddNote)(usecases.add_note)
+    bus.answers(PinNote)(usecases.pin_note)
     bus.answers(ListNotes)(usecases.list_notes)
     bus.answers(ListDeadLetters)(usecases.list_dead_letters)
     bus.answers(GetDeadLetter)(usecases.get_dead_letter)
@@ -84,13 +85,17 @@ def listen(bus: Bus) -> None:
     bus.answers(MakeTicket)(usecases.make_ticket)
     bus.answers(LinkConversation)(usecases.link_conversation)
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)
+    bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
+
+    @bus.answers(RetryDeadLetter)
+    async def retry_dead_letter(command: RetryDeadLetter, tx: Transaction) -> DeadLetter:
+        return await usecases.retry_dead_letter(command, tx, bus.retry)
 
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(TicketUpdated)(usecases.update_ticket)
     bus.hears(MessageReceived)(usecases.receive_message)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
-    _not_built_yet(bus)
 
 
 def _assistants(bus: Bus) -> None:
@@ -109,21 +114,3 @@ def _visitors(bus: Bus) -> None:
     bus.answers(PostVisitorMessage)(usecases.post_visitor_message)
     bus.answers(OpenVisitorTicket)(usecases.open_visitor_ticket)
     bus.answers(ReadVisitorConversation)(usecases.read_visitor_conversation)
-
-
-def _not_built_yet(bus: Bus) -> None:
-    if not hasattr(bus, "_answers"):
-        return
-
-    async def nothing(_: Any, __: Transaction) -> Any:  # noqa: ANN401
-        raise NotFound
-
-    async def refuse(_: Any, __: Origin, ___: Transaction) -> None:  # noqa: ANN401
-        raise NotFound
-
-    for message in Message.registry.values():
-        if issubclass(message, Request) and message.OWNER == "tickets" and not issubclass(message, ReadLog):
-            if message.SUBJECT not in bus._answers._endpoints:  # noqa: SLF001
-                bus.answers(message)(nothing)
-        elif issubclass(message, Intake) and message.SUBJECT not in bus._ears:  # noqa: SLF001
-            bus.hears(message)(refuse)

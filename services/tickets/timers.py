@@ -1,6 +1,8 @@
 """What happens by the clock: bulk changes go on, and what lies resolved and untouched is closed."""
 
 import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
 
 from chassis.database import Database, is_weather
 from chassis.logs import get_logger
@@ -31,19 +33,23 @@ def tick(service: Service) -> None:
 
 
 async def go_on_with_bulks(database: Database) -> None:
-    """Do what is left of every bulk change; one that fails is tried again at the next turn, and stops no other."""
-    async with database.every_workspace("find bulk changes that go on") as tx:
-        running = await store.running(tx, _AT_ONCE)
-    for workspace_id, id in running:
-        try:
-            more = True
-            while more:
+    """Do what is left of every bulk change, a batch of each in turn; one that fails is tried again at the next turn."""
+    failed: set[UUID] = set()
+    while running := [each for each in await _running(database) if each[1] not in failed]:
+        for workspace_id, id in running:
+            try:
                 async with database.transaction(workspace_id) as tx:
-                    more = await usecases.go_on(tx, id, now())
-        except Exception as error:
-            if is_weather(error):
-                raise
-            log.exception("bulk.failed", workspace=workspace_id, bulk=str(id))
+                    await usecases.go_on(tx, id, now())
+            except Exception as error:
+                if is_weather(error):
+                    raise
+                log.exception("bulk.failed", workspace=workspace_id, bulk=str(id))
+                failed.add(id)
+
+
+async def _running(database: Database) -> Sequence[tuple[str, UUID]]:
+    async with database.every_workspace("find bulk changes that go on") as tx:
+        return await store.running(tx, _AT_ONCE)
 
 
 async def close_untouched(database: Database, at: dt.datetime) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.database import Database, Transaction, is_weather
-from contracts.base import IdempotencyKey
+from contracts.base import Errand, IdempotencyKey, LookUp, Message
 from contracts.tickets import NotePage
+from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, PostgresServer, Urls
 from tests.support.plumbing import plumbed
 from tests.support.replicas import HEARD, a_fact, a_workspace, heard, note_down
@@ -25,8 +26,8 @@ PURPOSES = {
         "relay",
         "dead letters without a workspace",
         "forget answers to idempotency keys",
-        "tell the log again",
     },
+    "notifications": {"mail"},
     "gateway": {
         "example tickets",
         "first workspace",
@@ -38,12 +39,15 @@ PURPOSES = {
         "purge of what is over",
         "session look-up",
         "sign-in",
+        "tell the log again",
         "visitor look-up",
     },
     "tickets": {
         "find bulk changes that go on",
         "find tickets that lie untouched",
         "purge of identity nonces",
+        "assistant look-up",
+        "tell the log again",
     },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""
@@ -201,6 +205,36 @@ async def test_a_pooled_connection_forgets_whose_it_was(vault: Vault) -> None:
         await database.close()
 
 
+async def test_who_closes_lets_go_of_every_connection_also_of_those_at_work(vault: Vault) -> None:
+    database = Database(vault.urls.app, "gateway", pool=2)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with database.transaction(a_workspace()) as tx:
+            begun.set()
+            await go_on.wait()
+            await note_down(tx, "too late")
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    await _enter(database)
+    connections = list(database._connections)
+    assert [connection.is_closed() for connection in connections] == [False, False]
+
+    await database.close()
+    assert [connection.is_closed() for connection in connections] == [True, True]
+    go_on.set()
+    with pytest.raises(DBAPIError) as cut:
+        await working
+    assert is_weather(cut.value)
+
+    # As one that was being opened meanwhile.
+    with pytest.raises(DBAPIError) as late:
+        await _enter(database)
+    assert is_weather(late.value)
+    assert all(connection.is_closed() for connection in database._connections)
+
+
 async def test_every_table_with_a_workspace_stands_behind_the_wall(vault: Vault) -> None:
     session = await asyncpg.connect(vault.urls.owner)
     try:
@@ -281,6 +315,9 @@ def test_every_purpose_of_a_transaction_over_all_workspaces_is_listed() -> None:
         for path in sorted((PROJECT / top).rglob("*.py")):
             for purpose in purposes(path.read_text(encoding="utf-8")):
                 found.setdefault(_owner(path.relative_to(PROJECT)), set()).add(purpose)
+    for message in Message.registry.values():
+        if issubclass(message, LookUp | Errand):
+            found.setdefault(message.OWNER, set()).add(message.PURPOSE)
     assert found == PURPOSES
 
 
@@ -362,6 +399,30 @@ async def test_a_lost_session_is_weather_and_the_next_transaction_has_another(va
     assert await heard(vault.database, a_workspace()) == []
 
 
+async def test_a_session_whose_end_was_told_but_not_yet_seen_is_weather(vault: Vault) -> None:
+    session, asking = await asyncpg.connect(vault.urls.app), list[asyncio.Task[str]]()
+    try:
+        where = {"pid": session.get_server_pid()}
+        session._transport.pause_reading()  # type: ignore[attr-defined]
+
+        async def gone() -> bool:
+            async with vault.transaction(a_workspace()) as tx:
+                await tx.execute(text("select pg_terminate_backend(:pid)"), where)
+                return not await tx.scalar(text("select count(*) from pg_stat_activity where pid = :pid"), where)
+
+        await eventually(gone)
+        # What the server said last is read in the loop's next turn, that it hung up in the one after the next; what is
+        # called soon begins between them, as does all that wakes up in a process that was frozen.
+        session._transport.resume_reading()  # type: ignore[attr-defined]
+        asyncio.get_running_loop().call_soon(lambda: asking.append(asyncio.create_task(session.execute("select 1"))))
+        (asked,) = await eventually(lambda: asking)
+        with pytest.raises(asyncpg.InternalClientError, match="another operation") as raised:
+            await asked
+        assert is_weather(raised.value)
+    finally:
+        session.terminate()
+
+
 async def test_a_store_that_cannot_be_reached_is_weather(tmp_path: Path) -> None:
     database = Database(f"postgresql://nobody@/nowhere?host={tmp_path}", "gateway")
     with pytest.raises(OSError, match=r"No such file|refused") as raised:
@@ -391,7 +452,7 @@ async def test_who_waits_for_a_connection_longer_than_five_seconds_is_told_so_by
     try:
         async with database.transaction("one"):
             with pytest.raises(Exception, match="QueuePool limit") as raised:
-                await asyncio.wait_for(_enter(database), 2)
+                await _enter(database)
         assert is_weather(raised.value)
     finally:
         await database.close()

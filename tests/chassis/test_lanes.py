@@ -1,20 +1,23 @@
 """What is heard is applied in order and once, whatever happens; nothing is dropped, and nobody waits for another."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from itertools import pairwise
+from contextlib import AsyncExitStack, suppress
+from statistics import median
 from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 from sqlalchemy import text
 
 from chassis import lanes, outbox
 from chassis.bus import NotYet, Transaction
+from chassis.database import Database
 from chassis.lanes import Lanes
 from chassis.provision import OPERATOR, PROVISIONER, provision
 from chassis.service import Service
@@ -64,7 +67,7 @@ async def test_an_exception_loses_nothing_and_is_tried_again_after_a_growing_del
     await desk.announce(a_fact(ws, "shy"))
 
     await desk.hears(ws, "shy")
-    first, second = (later - earlier for earlier, later in pairwise(calls))
+    first, second = (later - earlier for earlier, later in itertools.pairwise(calls))
     assert first > 0.35
     assert second > 0.7
     assert await desk.buried(ws) == []
@@ -74,6 +77,7 @@ async def test_a_bug_that_stays_is_buried_without_its_words_and_those_behind_it_
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "_FIRST_DELAY", 0.001)
+    monkeypatch.setattr(lanes, "_TICK", 0.01)
     ws, calls = a_workspace(), list[float]()
     desk.script.hears[ws] = failing(8, lambda: KeyError("somebody's words"), calls)
 
@@ -90,6 +94,7 @@ async def test_weather_is_never_buried_however_long_it_lasts_and_does_not_count_
 ) -> None:
     monkeypatch.setattr(lanes, "_FIRST_DELAY", 0.001)
     monkeypatch.setattr(lanes, "_LAST_DELAY_OF_WEATHER", 0.001)
+    monkeypatch.setattr(lanes, "_TICK", 0.01)
     ws, calls = a_workspace(), list[float]()
     desk.script.hears[ws] = failing(
         21, lambda: RuntimeError("a bug") if len(calls) == 21 else ConnectionError("rain"), calls
@@ -224,34 +229,41 @@ async def _dump(desk: Desk, ws: str) -> list[list[tuple[Any, ...]]]:
 async def test_what_was_committed_but_not_acked_comes_to_the_next_leader_at_once_and_is_not_applied_again(
     postgres_server: PostgresServer,
 ) -> None:
-    ws = a_workspace()
+    ws, facts = a_workspace(), [f"s{n}" for n in range(10)]
     gateway_urls = await plumbed(postgres_server, "gateway")
     tickets_urls = await plumbed(postgres_server, "tickets", HEARD, tenants=["heard"])
-    async with a_broker() as broker, as_user(broker, OPERATOR) as operator:
+    async with AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(a_broker())
+        operator = await stack.enter_async_context(as_user(broker, OPERATOR))
         gateway = a_gateway(settings_for(broker, "gateway", gateway_urls))
         tickets = a_tickets(settings_for(broker, "tickets", tickets_urls))
-        async with running(gateway):
-            async with gateway.database.transaction(ws) as tx:
-                tx.announce(*(a_fact(ws, f"s{n}") for n in range(10)))
-            async with as_user(broker, "tickets") as dying:
-                durable = await dying.jetstream().pull_subscribe_bind(
-                    "tickets", "GATEWAY", inbox_prefix=b"_INBOX_tickets.pull."
-                )
-                fetched = await durable.fetch(10, timeout=5)
-            # Its connection is gone: whatever it acks from now on reaches nobody.
-            await Lanes("GATEWAY", "tickets", tickets.database, Metrics("tickets"), tickets.bus._ears).take(
-                fetched, time.monotonic()
-            )
+        before = Database(tickets_urls.app, "tickets")
+        stack.push_async_callback(before.close)
 
         async def unacked() -> int:
             told = await api(operator, "CONSUMER.INFO.GATEWAY.tickets")
             return int(told["num_ack_pending"] + told["num_pending"])
 
-        assert await heard(tickets.database, ws) == [f"s{n}" for n in range(10)]
-        assert await unacked() == 10
+        async with running(gateway):
+            async with gateway.database.transaction(ws) as tx:
+                tx.announce(*(a_fact(ws, slug) for slug in facts))
+            # One fetch brings what is there, and does not wait for more.
+            await eventually(lambda: _is(unacked, len(facts)))
+            async with as_user(broker, "tickets") as dying:
+                durable = await dying.jetstream().pull_subscribe_bind(
+                    "tickets", "GATEWAY", inbox_prefix=b"_INBOX_tickets.pull."
+                )
+                fetched = await durable.fetch(len(facts), timeout=5)
+            # Its connection is gone: whatever it acks from now on reaches nobody.
+            await Lanes("GATEWAY", "tickets", before, Metrics("tickets"), tickets.bus._ears).take(
+                fetched, time.monotonic()
+            )
+
+        assert await heard(before, ws) == facts
+        assert await unacked() == len(facts)
         async with running(tickets):
             await eventually(lambda: _is(unacked, 0))
-            assert await heard(tickets.database, ws) == [f"s{n}" for n in range(10)]
+            assert await heard(before, ws) == facts
 
 
 async def _is(probe: Callable[[], Any], wanted: object) -> bool:
@@ -289,8 +301,9 @@ def test_nobody_waits_longer_than_five_seconds_once_bad_weather_has_passed() -> 
 
 async def test_a_workspace_in_bad_weather_delays_only_itself_and_is_not_late_once_it_has_passed(desk: Desk) -> None:
     stormy, calm = a_workspace(), a_workspace()
-    storm = True
+    storm = False
     told, late = dict[str, float](), dict[str, float]()
+    spoken = itertools.count()
 
     async def react(fact: WorkspaceCreated, tx: Transaction) -> None:
         if storm and tx.workspace_id == stormy:
@@ -301,24 +314,36 @@ async def test_a_workspace_in_bad_weather_delays_only_itself_and_is_not_late_onc
         told[slug] = time.monotonic()
         await desk.announce(a_fact(ws, slug))
 
-    desk.script.hears |= {stormy: react, calm: react}
-    async for n in paced(20, 0.05):
-        await asyncio.gather(speak(stormy, f"stormy {n}"), speak(calm, f"calm {n}"))
-    storm, passed, after = False, time.monotonic(), 20
-    while f"stormy {after - 1}" not in late and time.monotonic() < passed + 5:
-        async for n in paced(4, 0.05):
-            await asyncio.gather(speak(stormy, f"stormy {after + n}"), speak(calm, f"calm {after + n}"))
-        after += 4
-    caught_up = time.monotonic()
-    async for n in paced(15, 0.05):
-        await asyncio.gather(speak(stormy, f"stormy {after + n}"), speak(calm, f"calm {after + n}"))
+    async def both_speak(many: int) -> list[int]:
+        numbers = [next(spoken) for _ in range(many)]
+        async for n in paced(many, 0.05):
+            await asyncio.gather(speak(stormy, f"stormy {numbers[n]}"), speak(calm, f"calm {numbers[n]}"))
+        return numbers
 
-    labels = range(after + 15)
-    await desk.hears(stormy, *(f"stormy {n}" for n in labels))
-    await desk.hears(calm, *(f"calm {n}" for n in labels))
-    assert caught_up - passed < 5
-    assert max(late[f"calm {n}"] for n in labels) < 1
-    assert max(late[f"stormy {after + n}"] for n in range(15)) < 1
+    def lateness(name: str, numbers: list[int]) -> float:
+        return median(late[f"{name} {n}"] for n in numbers)
+
+    async def calm_hears(numbers: list[int]) -> None:
+        await desk.hears(calm, *(f"calm {n}" for n in range(numbers[-1] + 1)))
+
+    desk.script.hears |= {stormy: react, calm: react}
+    before = await both_speak(15)
+    await calm_hears(before)
+    storm = True
+    during = await both_speak(20)
+    await calm_hears(during)
+    assert not any(f"stormy {n}" in late for n in during)
+    storm = False
+    passed = time.monotonic()
+    while f"stormy {during[-1]}" not in late and time.monotonic() - passed < 20:
+        await both_speak(4)
+    after = await both_speak(15)
+    await calm_hears(after)
+    await desk.hears(stormy, *(f"stormy {n}" for n in range(after[-1] + 1)))
+
+    # How late anything is depends on the machine; whom the storm delays waits its delays besides.
+    assert lateness("calm", during) < lateness("calm", before) + lanes._FIRST_DELAY
+    assert lateness("stormy", after) < lateness("calm", after) + lanes._FIRST_DELAY
     assert await desk.buried(stormy) == []
 
 
@@ -329,22 +354,30 @@ async def test_a_workspace_that_fills_the_memory_delays_only_itself(
     monkeypatch.setattr(lanes, "_HEARTBEAT", 0.2)
     stormy, calm = a_workspace(), a_workspace()
     storm = True
+    turned_away: set[str] = set()
 
     async def react(fact: WorkspaceCreated, tx: Transaction) -> None:
         if storm:
             raise ConnectionError("rain")
 
+    async def nak(msg: Msg, delay: float | None = None) -> None:
+        turned_away.add(msg.subject.rpartition(".")[2])
+        await plain_nak(msg, delay)
+
+    plain_nak = Msg.nak
+    monkeypatch.setattr(Msg, "nak", nak)
     desk.script.hears[stormy] = react
     await desk.announce(a_fact(stormy, "s0"))
     await eventually(lambda: desk.counted("held", stream="GATEWAY") == 1)
     await desk.announce(*(a_fact(stormy, f"s{n}") for n in range(1, 60)))
     await eventually(lambda: desk.counted("held", stream="GATEWAY") >= 20)
     await desk.announce(*(a_fact(calm, f"c{n}") for n in range(30)))
-    await desk.hears(calm, *(f"c{n}" for n in range(30)), within=1)
+    await desk.hears(calm, *(f"c{n}" for n in range(30)))
     assert desk.counted("held", stream="GATEWAY") <= 21
+    assert turned_away == {stormy}
 
     storm = False
-    await desk.hears(stormy, *(f"s{n}" for n in range(60)), within=10)
+    await desk.hears(stormy, *(f"s{n}" for n in range(60)))
 
 
 async def test_a_gap_in_the_positions_is_waited_for_alone_and_never_skipped(desk: Desk) -> None:
@@ -353,7 +386,7 @@ async def test_a_gap_in_the_positions_is_waited_for_alone_and_never_skipped(desk
         await desk.publish(a_fact(gappy, f"g{position}"), position)
     await desk.announce(a_fact(whole, "w1"), a_fact(whole, "w2"))
 
-    await desk.hears(whole, "w1", "w2", within=1)
+    await desk.hears(whole, "w1", "w2")
     await eventually(lambda: desk.counted("gap_seconds", stream="GATEWAY") > 1)
     assert await desk.heard(gappy) == ["g1"]
     assert await desk.buried(gappy) == []
@@ -423,7 +456,7 @@ async def test_a_stream_that_was_made_anew_begins_its_numbers_again_and_nothing_
                         bodies = [row["body"] for row in await tx.all(text("select body from dead_letters"))]
                         return f"{age} rubbish".encode() in bodies
 
-                await eventually(told, within=15)
+                await eventually(told)
             await api(chaos, "STREAM.DELETE.INTAKE")
             await provision(broker.url_for(PROVISIONER))
         async with running(tickets := a_tickets(settings_for(broker, "tickets", tickets_urls))):

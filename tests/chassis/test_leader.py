@@ -103,3 +103,24 @@ async def test_work_that_fails_is_begun_again_and_not_at_once(urls: Urls) -> Non
         await eventually(lambda: len(only.began) == 2)
         assert only.began[1] - only.ended[0] > 1.2, "whoever stands by must have had a chance"
         assert only.leader.leading
+
+
+async def test_who_is_told_to_stop_twice_lets_go_of_the_lead_all_the_same(urls: Urls) -> None:
+    leader, ending = Leader(urls.app, "gateway", Metrics("gateway")), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(leader.run(work))
+    await eventually(lambda: leader.leading)
+    task.cancel()
+    await ending.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not leader.leading
+    async with standing(urls) as other:
+        await eventually(lambda: other.leader.leading)

@@ -59,7 +59,7 @@ class Outbox:
             self.database.wake = wake
             try:
                 yield relays
-                await eventually(self.all_marked, within=15)
+                await eventually(self.all_marked)
             finally:
                 self.database.wake = lambda: None
                 for task in tasks:
@@ -79,7 +79,7 @@ class Outbox:
         """What the stream holds of this workspace, in order."""
         return await stored(self.chaos, stream, WorkspaceCreated.subject_for(ws))
 
-    async def tells(self, ws: str, *slugs: str, within: float = 15) -> list[RawStreamMsg]:
+    async def tells(self, ws: str, *slugs: str) -> list[RawStreamMsg]:
         """Wait until the stream holds exactly these, numbered without a hole."""
 
         async def said() -> list[RawStreamMsg]:
@@ -87,7 +87,7 @@ class Outbox:
             assert [json.loads(msg.data or b"")["slug"] for msg in found] == list(slugs)
             return found
 
-        found = await eventually(said, within=within)
+        found = await eventually(said)
         assert [int((msg.headers or {})["ce-position"]) for msg in found] == list(range(1, len(slugs) + 1))
         return found
 
@@ -225,7 +225,7 @@ async def test_while_the_broker_is_away_facts_wait_and_then_all_arrive_in_order(
 
         await outbox.broker.start()
         await eventually(lambda: outbox.chaos.is_connected)
-        await outbox.tells(ws, "before", *(f"s{n}" for n in range(12)), within=10)
+        await outbox.tells(ws, "before", *(f"s{n}" for n in range(12)))
 
 
 async def test_when_the_stream_is_full_facts_wait_until_there_is_room(gateway_urls: Urls) -> None:
@@ -242,7 +242,7 @@ async def test_when_the_stream_is_full_facts_wait_until_there_is_room(gateway_ur
         assert len(await outbox.told(ws)) < 30
 
         await provision(outbox.broker.url_for(PROVISIONER), apply=True)
-        await outbox.tells(ws, *(f"s{n}" for n in range(30)), within=10)
+        await outbox.tells(ws, *(f"s{n}" for n in range(30)))
 
 
 @pytest.mark.parametrize("count", [1, 20], ids=["one-by-one", "as-a-batch"])
@@ -260,7 +260,7 @@ async def test_a_fact_goes_to_its_own_stream_or_waits(gateway_urls: Urls, count:
         await eventually(lambda: outbox.age(relay) > 0.6)
         assert await outbox.unsent(ws) == count
         await provision(outbox.broker.url_for(PROVISIONER))
-        await outbox.tells(ws, *(f"s{n}" for n in range(count)), within=10)
+        await outbox.tells(ws, *(f"s{n}" for n in range(count)))
 
 
 @pytest.mark.parametrize("letter", ["x", "я", '"'], ids=["plain", "two-bytes", "escaped"])

@@ -53,7 +53,7 @@ class House:
         async with self.gateway.database.transaction(ws) as tx:
             tx.announce(*(a_fact(ws, slug) for slug in slugs))
 
-    async def hears(self, ws: str, *slugs: str, within: float = 15) -> None:
+    async def hears(self, ws: str, *slugs: str) -> None:
         observer = a_tickets(settings_for(self.broker, "tickets", self.tickets)).database
 
         async def said() -> bool:
@@ -62,7 +62,7 @@ class House:
             return True
 
         try:
-            await eventually(said, within=within)
+            await eventually(said)
         finally:
             await observer.close()
 
@@ -127,7 +127,7 @@ async def test_through_a_broker_crash_nothing_is_lost_nobody_spins_and_all_conne
     await house.broker.start()
     await house.announce(ws, "after")
 
-    await house.hears(ws, "before", "meanwhile", "after", within=10)
+    await house.hears(ws, "before", "meanwhile", "after")
     assert (await house.gateway.bus.ask(a_note(ws, "Answered again."))).body == "Answered again."
     assert tickets.process.returncode is None
 
@@ -142,11 +142,12 @@ async def test_a_leader_frozen_in_the_middle_of_its_work_keeps_neither_the_lead_
         frozen = time.monotonic()
         tickets.process.send_signal(signal.SIGSTOP)
 
-        await eventually(lambda: second.leader.leading, within=8)
-        assert time.monotonic() - frozen < 7
-        await house.hears(ws, "hang", "behind", within=8)
+        await eventually(lambda: second.leader.leading)
+        # Five seconds, and as much again for a busy machine; without its deadline a frozen session stays for hours.
+        assert time.monotonic() - frozen < 10
+        await house.hears(ws, "hang", "behind")
         tickets.process.send_signal(signal.SIGCONT)
-        await tickets.says("leader.stepped_down", within=10)
+        await tickets.says("leader.stepped_down")
         await house.announce(ws, "afterwards")
         await house.hears(ws, "hang", "behind", "afterwards")
         assert second.leader.leading
@@ -156,7 +157,7 @@ async def test_a_leader_frozen_in_the_middle_of_its_work_keeps_neither_the_lead_
 async def test_a_service_without_its_durable_ends_so_that_a_supervisor_notices(house: House, tickets: Process) -> None:
     async with as_user(house.broker, CHAOS) as chaos:
         await api(chaos, "CONSUMER.DELETE.GATEWAY.tickets")
-        assert await tickets.ends(within=15) == LOST == 70
+        assert await tickets.ends() == LOST == 70
         assert "run the provisioner" in tickets.lines("process.lost")[0]["reason"]
         names = await api(chaos, "CONSUMER.NAMES.GATEWAY")
         assert "tickets" not in names["consumers"], "only the provisioner makes consumers"
@@ -171,13 +172,14 @@ async def test_a_service_waits_for_a_broker_that_is_away_and_hears_sigterm_all_t
     ):
         await asyncio.gather(patient.says("nats.error"), stopped.says("nats.error"))
         stopped.process.send_signal(signal.SIGTERM)
-        assert await stopped.ends(within=10) == 0
+        assert await stopped.ends() == 0
         await house.broker.start()
         await patient.says("consumer.started")
 
         await house.broker.kill()
         await patient.says("nats.disconnected")
         patient.process.send_signal(signal.SIGTERM)
-        assert await patient.ends(within=10) == 0
+        assert await patient.ends() == 0
         assert patient.lines("service.stopped")
+        assert not patient.lines("service.drain_cut_short")
     await house.broker.start()

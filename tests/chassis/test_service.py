@@ -10,16 +10,22 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import text
 
+from chassis.database import Transaction
 from chassis.health import Health
 from chassis.service import Service
+from contracts.tickets import AddNote
 from tests.support.eventually import eventually
 from tests.support.infra import NatsServer, PostgresServer, Urls
 from tests.support.replicas import (
+    Script,
     a_broker,
     a_fact,
     a_gateway,
+    a_note,
+    a_tickets,
     a_workspace,
     completed,
     running,
@@ -157,6 +163,34 @@ async def test_a_service_that_stops_first_finishes_the_answers_it_has_begun(brok
         go_on.set()
         assert (await asking).text == "whole"
         await stopping
+
+
+async def test_a_service_whose_drain_is_cut_short_keeps_nothing_open(
+    broker: NatsServer, gateway: Service, tickets_urls: Urls
+) -> None:
+    ws, begun, cut = a_workspace(), asyncio.Event(), asyncio.Event()
+
+    async def hang(command: Any, tx: Transaction) -> BaseModel:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+        raise AssertionError("nobody woke it")
+
+    settings = settings_for(broker, "tickets", tickets_urls, drain_seconds=0.2)
+    tickets = a_tickets(settings, Script(answers={ws: hang}))
+    async with running(tickets):
+        await eventually(lambda: tickets.leader.leading)
+        await gateway.bus.nats.publish(AddNote.SUBJECT, a_note(ws).model_dump_json().encode())
+        await begun.wait()
+        connections = list(tickets.database._connections)
+        assert connections
+    await cut.wait()
+
+    assert all(connection.is_closed() for connection in connections)
+    assert not tickets.leader.leading
+    assert not tickets.bus.connected
 
 
 async def test_a_port_that_is_taken_is_told_by_who_starts(broker: NatsServer, urls: Urls) -> None:

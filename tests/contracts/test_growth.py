@@ -60,7 +60,7 @@ def test_everything_that_is_here_is_written_down() -> None:
         (lambda messages: messages[INTAKE].pop("tags[]"), f"{INTAKE}: tags[] is gone"),
         (becomes(EVENT, "version", types=["string"]), f"{EVENT}: version was integer, is string"),
         (becomes(EVENT, "id", types=["string"]), f"{EVENT}: id was string:uuid, is string"),
-        (becomes(INTAKE, "priority", types=["object"]), f"{INTAKE}: priority was string, is object"),
+        (becomes(INTAKE, "priority", types=["object"]), f"{INTAKE}: priority was null or string, is object"),
         (becomes(INTAKE, "contact", types=["object"]), f"{INTAKE}: contact was null or object, is object"),
         (becomes(EVENT, "new", types=["null", "string"]), f"{EVENT}: new may be null now, which nobody expects"),
         (becomes(EVENT, "new", values=["open"]), f"{EVENT}: new has lost closed, in_progress"),

@@ -15,12 +15,13 @@ from contracts.base import (
     ActorKind,
     Caller,
     Command,
+    Errand,
     Event,
     IdempotencyKey,
     Intake,
+    LookUp,
     Message,
     Query,
-    ReadLog,
     Request,
     Role,
 )
@@ -128,7 +129,7 @@ def test_what_is_stored_is_heard_by_somebody(kind: type[Message]) -> None:
 @pytest.mark.parametrize("kind", Request.of_kind(), ids=lambda kind: kind.SUBJECT)
 def test_a_request_names_its_reply(kind: type[Request[BaseModel]]) -> None:
     assert issubclass(kind.reply(), BaseModel)
-    assert issubclass(kind, Query | Command | ReadLog)
+    assert issubclass(kind, Query | Command | LookUp | Errand)
 
 
 def reply_to[R: BaseModel](request: Request[R]) -> type[R]:

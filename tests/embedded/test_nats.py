@@ -152,6 +152,6 @@ async def test_a_killed_parent_leaves_no_server_behind(a_server: Callable[..., E
         server = int(await first_line(parent))
         assert alive(server)
         parent.kill()
-        await eventually(lambda: not alive(server), within=15)
+        await eventually(lambda: not alive(server))
     async with running(a_server()):
         pass

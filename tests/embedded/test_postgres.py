@@ -189,9 +189,11 @@ async def test_a_service_gets_its_database_once_and_its_passwords_each_time(serv
 async def test_sqlalchemy_reads_the_same_address(server: EmbeddedPostgres) -> None:
     await server.ensure_database("alchemy", OWNER, APP)
     engine = create_async_engine(server.url("alchemy", "app", APP).replace("postgresql:", "postgresql+asyncpg:"))
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("SELECT current_user"))).scalar_one() == "alchemy_app"
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("SELECT current_user"))).scalar_one() == "alchemy_app"
+    finally:
+        await engine.dispose()
 
 
 async def test_a_password_stands_in_no_command_line_and_no_log(directory: Path) -> None:
@@ -199,7 +201,7 @@ async def test_a_password_stands_in_no_command_line_and_no_log(directory: Path) 
         await answer(server.superuser_url, "ALTER SYSTEM SET log_statement = 'all'")
         await answer(server.superuser_url, "SELECT pg_reload_conf()")
         await server.ensure_database("tickets", "a-planted-password", "a-planted-password")
-        await eventually(lambda: "CREATE ROLE" in read(directory, "postgres.log"), within=15)
+        await eventually(lambda: "CREATE ROLE" in read(directory, "postgres.log"))
         assert "planted" not in read(directory, "postgres.log")
         assert read(directory, "password") not in command_line(server.pid)
 
@@ -211,12 +213,22 @@ async def test_two_servers_never_share_a_directory(directory: Path) -> None:
     await asyncio.gather(first.stop(), second.stop())
 
 
-async def test_a_first_start_killed_half_way_is_begun_anew(directory: Path) -> None:
+async def killed_half_way(directory: Path) -> bool:
+    """Kill a first start, and tell whether it was half-way: a busy machine may look only when it is over."""
+    half, whole = directory / "data.half" / "base", directory / "data"
     async with python(PARENT, directory) as parent:
-        await eventually((directory / "data.half" / "base").exists, within=15)
+        await eventually(lambda: half.exists() or whole.exists())
         parent.kill()
         await parent.wait()
-        assert not (directory / "data").exists()
+    return not whole.exists()
+
+
+async def test_a_first_start_killed_half_way_is_begun_anew(roomy_path: Path) -> None:
+    for directory in (roomy_path / f"try {n}" for n in range(10)):
+        if await killed_half_way(directory):
+            break
+    else:
+        raise AssertionError("no start could be killed before it was over")
     async with running(EmbeddedPostgres(directory)) as server:
         await remember(server, "something")
     assert not {"data.half", "password.once"} & names_in(directory)
@@ -228,7 +240,7 @@ async def test_a_killed_parent_leaves_no_server_behind(directory: Path) -> None:
         processes = [server, *children_of(server)]
         assert len(processes) > 1
         parent.kill()
-        await eventually(lambda: not any(map(alive, processes)), within=15)
+        await eventually(lambda: not any(map(alive, processes)))
     async with running(EmbeddedPostgres(directory)):
         pass
 

@@ -20,6 +20,7 @@ from tests.support.infra import PostgresServer
 from tests.support.stack import Desk, Stack, fresh_stack, healed, publish
 
 COMMANDS = int(os.environ.get("COUNTERFOIL_FAULTS", "300"))
+pytestmark = pytest.mark.timeout(max(300, COMMANDS))  # the first test waits for all the killing
 VICTIMS = ("tickets", "activity", "nats", "notifications", "gateway", "postgres")
 
 
@@ -177,7 +178,7 @@ async def test_every_acknowledged_command_took_effect_exactly_once(survivor: tup
         tickets = await every_ticket(desk)
         return tickets if len(tickets) >= len(history.created) + len(history.asked) else None
 
-    tickets = await eventually(all_there, within=30)
+    tickets = await eventually(all_there, within=60)
     subjects = Counter(ticket["subject"] for ticket in tickets)
     wanted = set(history.created) | {f"Alarm {name.removeprefix('alarm-')}" for name in history.asked}
     assert set(subjects) == wanted
@@ -198,7 +199,7 @@ async def test_the_record_of_every_ticket_is_without_hole_and_the_stream_tells_i
         told = await stream(stack)
         return log if {row[1] for row in told} == {row[1] for row in log} else None
 
-    log = await eventually(all_told, within=30)
+    log = await eventually(all_told, within=60)
     assert [position for position, *_ in log] == list(range(1, len(log) + 1))
     assert await stream(stack) == log
     versions = defaultdict(list)

@@ -1,5 +1,6 @@
 """A site that has embedded an assistant's widget, and visitors who use it, each from an address of their own."""
 
+import datetime as dt
 import hashlib
 import hmac
 import json
@@ -9,10 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 
-from services.gateway.domain import Workspace
+from contracts.base import uuid7
+from services.gateway import store
+from services.gateway.domain import VisitorToken, Workspace, token_hash
 from tests.gateway.house import Somebody, an_address
 from tests.gateway.newsroom import Follower, Newsroom, following
 
@@ -129,6 +133,14 @@ class Site:
         assert answer.status_code == 200, answer.text
         read: dict[str, Any] = answer.json()
         return read
+
+    async def planted(self, talk: Talk, ends: dt.datetime) -> str:
+        """Return a token to the conversation that ends when we say."""
+        token = secrets.token_urlsafe(32)
+        opens = VisitorToken(uuid7(), self.workspace.id, UUID(self.assistant["id"]), UUID(talk.id), ends)
+        async with self.room.house.database.transaction(self.workspace.id) as tx:
+            await store.add_visitor_token(tx, opens, token_hash(token))
+        return token
 
     @asynccontextmanager
     async def listen(self, talk: Talk | str, last_id: str | None = None, query: str = "") -> AsyncIterator[Listener]:

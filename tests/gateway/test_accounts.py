@@ -7,11 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
+from nats import connect
+from nats.aio.msg import Msg
 
+from chassis.database import Database
+from chassis.service import Service
 from contracts.base import Via
+from contracts.notifications import MailQueued, SendPasswordReset
 from services.gateway.domain import client_of
 from services.gateway.settings import Settings
 from tests.gateway.house import PASSWORD, House, Somebody, an_address, door, is_problem, without_trace
+from tests.support.eventually import eventually
+from tests.support.infra import NatsServer, Urls
 
 API = "/api/v1"
 NEW = "a brand new password"
@@ -584,3 +591,37 @@ async def test_via_is_web_for_a_browser_and_api_for_a_program(house: House, clie
 
     told = [fact["body"]["via"] for fact in await house.facts(workspace.id) if fact["type"].endswith("signed_in")]
     assert told == [Via.API, Via.WEB]
+
+
+async def test_the_mail_is_asked_for_over_the_bus_and_its_link_never_believes_a_host(
+    gateway_service: Service, gateway_urls: Urls, nats_server: NatsServer
+) -> None:
+    mails: list[SendPasswordReset] = []
+    database = Database(gateway_urls.app, "gateway", pool=2)
+    ada = await House(database).somebody()
+    await database.close()
+    nats = await connect(nats_server.url_for("notifications"), inbox_prefix=b"_INBOX_notifications")
+
+    async def take(msg: Msg) -> None:
+        mails.append(SendPasswordReset.model_validate_json(msg.data))
+        await msg.respond(MailQueued(mail_id=mails[-1].mail_id).model_dump_json().encode())
+
+    await nats.subscribe(SendPasswordReset.SUBJECT, queue="notifications", cb=take)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway_service.port}") as client:
+            asked = await client.post(
+                f"{API}/password-resets", json={"email": ada.user.email}, headers={"host": "evil.test"}
+            )
+            await eventually(lambda: [mail for mail in mails if mail.to_email == ada.user.email], within=15)
+            (mail,) = [mail for mail in mails if mail.to_email == ada.user.email]
+            token = mail.url.rpartition("/")[2]
+            done = await client.post(f"{API}/password-resets/{token}", json={"password": NEW})
+            begun = await sign_in(client, ada, NEW)
+    finally:
+        await nats.close()
+
+    assert asked.status_code == 202
+    assert mail.url == f"http://localhost:{gateway_service.port}/password-resets/{token}"
+    assert mail.to_name == "Ada Lovelace"
+    assert done.status_code == 204
+    assert begun.status_code == 201

@@ -16,7 +16,7 @@ from chassis.telemetry import Metrics
 from contracts.base import Role
 from services.gateway.routes import _HANDLERS, web
 from services.gateway.routes.operations import describe
-from services.gateway.usecases.people import People
+from services.gateway.usecases.accounts import Accounts
 from tests.gateway.house import PASSWORD, House, desk_of, door, is_problem, without_trace
 
 API = "/api/v1"
@@ -44,11 +44,9 @@ async def secure(house: House) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def concrete(path: str, workspace: str = "no-such-desk") -> str:
-    nobody = "0192f3c8-1111-7aaa-8bbb-0123456789ab"
-    known = {"workspace": workspace, "ticket": "1", "token": "A" * 43, "letter": nobody, "user": nobody}
-    known |= {"session": nobody, "invitation": nobody}
-    return path.format(**known)
+def concrete(path: str, workspace: str = "no-such-desk", **others: str) -> str:
+    known = {"workspace": workspace, "ticket": "1", "token": "A" * 43, **others}
+    return re.sub(r"{(\w+)}", lambda name: known.get(name[1], "0192f3c8-1111-7aaa-8bbb-0123456789ab"), path)
 
 
 def body_of(described: dict[str, Any]) -> dict[str, Any]:
@@ -161,9 +159,9 @@ async def test_every_operation_but_the_open_ones_needs_a_session(
     client: httpx.AsyncClient, described: tuple[str, str, dict[str, Any]]
 ) -> None:
     path, method, operation = described
-    answer = await client.request(method, concrete(path), **body_of(operation))
+    answer = await client.request(method, concrete(path, assistant="nobody"), **body_of(operation))
 
-    if operation.get("security") == []:
+    if operation.get("security") == [] or path.startswith("/widget/"):
         assert answer.status_code in (404, 422)
     else:
         is_problem(answer, 401, "unauthenticated")
@@ -367,7 +365,7 @@ async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, cli
     refused = []
 
     for path, method, operation in OPERATIONS:
-        if "requestBody" not in operation:
+        if "requestBody" not in operation or path.startswith("/widget/"):  # an assistant is looked for first
             continue
         for field, value in (("role", "owner"), ("is_admin", True), ("password_hash", "x"), ("workspace_id", "w")):
             if field == "role" and operation["operationId"] in ("invite", "change_role", "make_token"):
@@ -707,7 +705,7 @@ async def test_a_crash_tells_the_caller_nothing_but_a_trace(
     async def crash(*_: object) -> None:
         raise RuntimeError("select password_hash from users /var/lib/secret.txt")
 
-    monkeypatch.setattr(People, "me", crash)
+    monkeypatch.setattr(Accounts, "me", crash)
     with capture_logs() as logs:
         answer = await client.get(f"{API}/me", headers=ada.bearer)
 
@@ -788,6 +786,9 @@ async def test_requests_are_measured_by_template_and_never_by_id(house: House) -
 
 # What the API says of itself
 
+ONCE_BY_NATURE = {"sign_in", "change_password", "forget_password", "reset_password"}
+"""A repeat finds the session, password or link that it needs gone, or only begins one more session or mail."""
+
 
 def references(node: object) -> Iterator[str]:
     if isinstance(node, dict):
@@ -813,8 +814,8 @@ async def test_the_description_is_whole(client: httpx.AsyncClient) -> None:
         node: Any = document
         for step in target.removeprefix("#/").split("/"):
             node = node[step]
-    hosts = set(re.findall(r"https?://[^\"/ ]+", answer.text))
-    assert hosts <= {"https://", "http://"}
+    hosts = set(re.findall(r"https?://[^\"/ `]+", answer.text))
+    assert {host for host in hosts if not host.endswith("example.com")} <= {"https://", "http://"}
 
 
 @pytest.mark.parametrize("described", [pytest.param(each, id=each[2]["operationId"]) for each in OPERATIONS])
@@ -827,7 +828,8 @@ def test_an_operation_says_what_it_takes_and_what_it_answers(described: tuple[st
     assert operation["tags"]
     assert operation["summary"]
     assert [name for name in re.findall(r"{(\w+)}", path) if name not in parameters] == []
-    assert len([status for status in statuses if status < 300]) == 1
+    assert {status for status in statuses if status < 300} <= {200, 201, 202, 204}
+    assert min(statuses) < 300
     for status, answer in operation["responses"].items():
         if int(status) >= 400:
             assert answer["content"] == {
@@ -837,7 +839,7 @@ def test_an_operation_says_what_it_takes_and_what_it_answers(described: tuple[st
         assert 401 in statuses
     if "requestBody" in operation:
         assert {400, 413, 415, 422} <= statuses
-    if method in ("POST", "PATCH") and operation["operationId"] != "sign_in":
+    if method in ("POST", "PATCH") and operation["operationId"] not in ONCE_BY_NATURE:
         assert "Idempotency-Key" in taken
     if method == "PATCH":
         assert "If-Match" in taken

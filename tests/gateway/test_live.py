@@ -92,7 +92,7 @@ async def test_twenty_reconnects_make_no_gap_and_no_double(ledger: Desk) -> None
         last_id = "0"
         for n in range(20):
             async with ledger.follow(last_id=last_id) as follower:
-                await follower.sees(1 + n % 3)
+                await follower.sees(4 + n % 3)
             # Whatever came after the connection was given up was not received.
             seen += follower.seqs
             last_id = follower.last_id
@@ -152,7 +152,7 @@ async def test_many_pages_are_caught_up_with_while_more_is_written(
         async def catch_up(after: int) -> None:
             async with ledger.follow(query=f"?after={after}") as follower:
                 end = (await writing)["version"]
-                await eventually(lambda: follower.seqs and follower.seqs[-1] == end, within=10)
+                await eventually(lambda: follower.seqs and follower.seqs[-1] == end)
                 followers.append((after, end, follower.seqs))
 
         for after in (0, 3, 7, 14, 30):
@@ -204,7 +204,7 @@ async def test_lost_hints_cost_time_and_nothing_else(ledger: Desk, monkeypatch: 
         ticket = await ledger.ticket()
         for n in range(5):
             ticket = await ledger.change(ticket, priority="high" if n % 2 else "low")
-        await follower.sees(6, within=live.POLL + 3)
+        await follower.sees(6)
 
     assert follower.seqs == [1, 2, 3, 4, 5, 6]
 
@@ -503,14 +503,18 @@ async def test_nobody_reads_on_whom_the_store_can_not_vouch_for(ledger: Desk, mo
 
     async with ledger.follow() as follower:
         monkeypatch.setattr(People, "still_here", away)
-        await follower.is_cut(within=live.UNCHECKED + 1)
+        began = monotonic()
+        await follower.is_cut()
+    # As much again is for a busy machine.
+    assert monotonic() - began < 2 * live.UNCHECKED
 
 
 # The end of the service
 
 
 async def test_a_service_that_stops_ends_its_streams_at_once(newsroom: Newsroom, ledger: Desk) -> None:
-    service = gateway.build(Settings(**newsroom.settings))
+    drain = 60.0
+    service = gateway.build(Settings(**newsroom.settings, drain_seconds=drain))
     await service.start()
     base = f"http://127.0.0.1:{service.port}"
     ticket = await ledger.ticket()
@@ -521,11 +525,12 @@ async def test_a_service_that_stops_ends_its_streams_at_once(newsroom: Newsroom,
     async with ledger.follow(base=base) as one, ledger.follow(base=base) as two, deaf(ledger, service.port):
         began = monotonic()
         stopping = asyncio.create_task(service.stop())
-        await one.is_cut(within=1)
-        await two.is_cut(within=1)
+        await one.is_cut()
+        await two.is_cut()
         await stopping
 
-    assert monotonic() - began < 4
+    # Streams that did not end would be waited for half of the time there is.
+    assert monotonic() - began < drain / 4
     async with ledger.follow(last_id=one.last_id) as elsewhere:
         await ledger.ticket()
         await elsewhere.sees(1)

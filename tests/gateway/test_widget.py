@@ -5,7 +5,6 @@ import datetime as dt
 import json
 import secrets
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -13,8 +12,6 @@ from sqlalchemy import text
 
 from chassis.service import Service
 from contracts.base import now, uuid7
-from services.gateway import store
-from services.gateway.domain import VisitorToken, token_hash
 from services.gateway.usecases.widget import Widget
 from tests.gateway.house import an_address, is_problem, without_trace
 from tests.gateway.newsroom import Newsroom
@@ -218,28 +215,19 @@ async def test_another_conversation_is_as_one_that_is_not_there(site: Site, news
         assert without_trace(missing) == without_trace(foreign)
 
 
-async def test_w19_a_token_is_over_after_a_day(site: Site, newsroom: Newsroom) -> None:
+async def test_w19_a_token_is_over_after_a_day(site: Site) -> None:
     talk = await site.start()
     lasts = dt.datetime.fromisoformat(talk.begun["expires_at"]) - now()
     assert dt.timedelta(hours=23, minutes=59) < lasts <= dt.timedelta(hours=24)
 
-    old = await planted(newsroom, site, talk, now())
+    old = await site.planted(talk, now())
     for method, path, body in operations(talk)[2:]:
         is_problem(await site.ask(method, path, body, old), 401, "unauthenticated")
 
 
-async def planted(newsroom: Newsroom, site: Site, talk: Talk, ends: dt.datetime) -> str:
-    """Return a token to the conversation that ends when we say."""
-    token = secrets.token_urlsafe(32)
-    opens = VisitorToken(uuid7(), site.workspace.id, UUID(site.assistant["id"]), UUID(talk.id), ends)
-    async with newsroom.house.database.transaction(site.workspace.id) as tx:
-        await store.add_visitor_token(tx, opens, token_hash(token))
-    return token
-
-
 async def test_what_is_over_is_forgotten(site: Site, newsroom: Newsroom) -> None:
     talk = await site.start()
-    await planted(newsroom, site, talk, now())
+    await site.planted(talk, now())
     widget = Widget(newsroom.house.database, newsroom.gateway.bus, newsroom.house.limiter)
 
     assert (await widget.purge())["visitor_tokens"] >= 1

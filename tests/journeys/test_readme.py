@@ -21,7 +21,7 @@ async def run(stack: Stack, *command: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=stack.data.parent, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, said.decode()
     return said.decode()
 

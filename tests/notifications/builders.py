@@ -9,6 +9,8 @@ from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, Workspac
 from contracts.tickets import (
     Assigned,
     CommentAdded,
+    CustomerMessage,
+    FollowUpOpened,
     NoteAdded,
     Priority,
     PriorityChanged,
@@ -16,6 +18,9 @@ from contracts.tickets import (
     StatusChanged,
     SubjectChanged,
     TicketCreated,
+    TicketDeleted,
+    TicketRef,
+    TicketRestored,
     Unassigned,
 )
 
@@ -93,6 +98,26 @@ def prioritised(by: str | Actor = "Olivia", **words: Any) -> PriorityChanged:
 
 def renamed(new: str, by: str | Actor = "Olivia", **words: Any) -> SubjectChanged:
     return _fact(SubjectChanged, by, old="Printer on fire", new=new, **words)
+
+
+MARIA = Actor(kind=ActorKind.CONTACT, id=str(id_of("Maria")), name="Maria")
+
+
+def wrote(by: Actor = MARIA, **words: Any) -> CustomerMessage:
+    given = {"conversation_id": id_of("conversation"), "message_id": id_of("message"), "body": "Still dark."}
+    return _fact(CustomerMessage, by, **given | words)
+
+
+def followed_up(number: int = 2, **words: Any) -> FollowUpOpened:
+    return _fact(FollowUpOpened, MARIA, new=TicketRef(id=id_of("another"), number=number), **words)
+
+
+def deleted(by: str = "Olivia", **words: Any) -> TicketDeleted:
+    return _fact(TicketDeleted, by, **words)
+
+
+def restored(by: str = "Olivia", **words: Any) -> TicketRestored:
+    return _fact(TicketRestored, by, **words)
 
 
 def joined(name: str, role: Role = Role.MEMBER, **words: Any) -> MemberJoined:

@@ -105,7 +105,7 @@ class Desk:
             assert told == list(kinds)
             return True
 
-        await eventually(just_this, within=10)
+        await eventually(just_this)
 
     async def all_heard(self) -> None:
         """Wait until notifications have heard all that tickets and gateway have said in this workspace."""
@@ -124,5 +124,14 @@ class Desk:
         async with self.helpdesk.store.transaction(self.workspace.id) as tx:
             return {
                 table: sorted(str(dict(row)) for row in await tx.all(text(f"select * from {table}")))
-                for table in ("members", "tickets", "watchers", "items", "event_log", "dead_letters", "consumed")
+                for table in (
+                    "members",
+                    "tickets",
+                    "watchers",
+                    "choices",
+                    "items",
+                    "event_log",
+                    "dead_letters",
+                    "consumed",
+                )
             }

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -11,11 +12,20 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.telemetry import Metrics
 from contracts.base import ActorKind, Caller, Command, Event, Query, Request, Role
-from contracts.notifications import CountUnread, Inbox, Item, MarkRead, ReadInbox
+from contracts.notifications import (
+    CountUnread,
+    GetWatchers,
+    Inbox,
+    Item,
+    MarkRead,
+    ReadInbox,
+    UnwatchTicket,
+    WatchTicket,
+)
 from services.notifications.handlers import listen
 from tests.notifications.builders import id_of
 
-TABLES = ("members", "tickets", "watchers", "items")
+TABLES = ("members", "tickets", "watchers", "choices", "items")
 
 
 @dataclass
@@ -61,6 +71,18 @@ class Office:
 
     async def read(self, name: str, *items: Item) -> int:
         return (await self.ask(MarkRead(caller=self.who(name), ids=tuple(item.id for item in items)))).unread
+
+    async def watch(self, name: str, role: Role = Role.MEMBER) -> None:
+        await self.ask(WatchTicket(caller=self.who(name, role), ticket_id=id_of("ticket")))
+
+    async def unwatch(self, name: str, seen: int = 1, role: Role = Role.MEMBER) -> None:
+        caller = self.who(name, role)
+        await self.ask(UnwatchTicket(caller=caller, ticket_id=id_of("ticket"), ticket_version=seen))
+
+    async def watchers(self, **more: Any) -> dict[UUID, list[str]]:
+        """Who watches the ticket, and why."""
+        page = await self.ask(GetWatchers(caller=self.who("Olivia"), ticket_id=id_of("ticket"), **more))
+        return {each.id: [reason.value for reason in each.reasons] for each in page.items}
 
     async def everything(self) -> dict[str, list[str]]:
         """Every row of this workspace, as text."""

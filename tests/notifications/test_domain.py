@@ -15,14 +15,18 @@ from tests.notifications.builders import (
     assigned,
     commented,
     created,
+    deleted,
+    followed_up,
     id_of,
     moved,
     noted,
     person,
     prioritised,
     renamed,
+    restored,
     unassigned,
     user,
+    wrote,
 )
 
 NAMES = ("Ada", "Ben", "Cid", "Dee", "Eve")
@@ -43,6 +47,10 @@ facts = st.one_of(
     st.builds(lambda by, called: noted(by, *called), actors, st.lists(names, max_size=4)),
     st.builds(lambda by, called: commented(by, *called), actors, st.lists(names, max_size=4)),
     st.builds(prioritised, actors),
+    st.builds(wrote, actors.filter(lambda by: not isinstance(by, str))),
+    st.builds(followed_up),
+    st.builds(deleted, names),
+    st.builds(restored, names),
     st.builds(lambda by: renamed("Fire", by), actors),
 )
 some = st.frozensets(st.sampled_from(sorted(PEOPLE)))
@@ -61,7 +69,13 @@ def why(fact: TicketEvent, who: UUID, watchers: frozenset[UUID]) -> Kind | None:
         return Kind.ASSIGNED
     if who not in watchers:
         return None
-    return {"note_added": Kind.NOTE, "comment_added": Kind.NOTE, "status_changed": Kind.STATUS}.get(type_)
+    return {
+        "note_added": Kind.NOTE,
+        "comment_added": Kind.NOTE,
+        "status_changed": Kind.STATUS,
+        "customer_message": Kind.MESSAGE,
+        "follow_up_opened": Kind.FOLLOW_UP,
+    }.get(type_)
 
 
 def may_see(audience: Audience, role: Role) -> bool:

@@ -144,7 +144,7 @@ async def test_a_second_leader_goes_on_where_the_first_ended(desk: Desk) -> None
         await desk.ticket(assignee_id=str(ada.user.id))
         await first._cancel("leader")
         await desk.ticket(assignee_id=str(ada.user.id))
-        await eventually(lambda: second.leader.leading, within=10)
+        await eventually(lambda: second.leader.leading)
         await desk.is_told(ada, "assigned", "assigned")
         before = await _settled(desk)
         await desk.helpdesk.deliver_again("TICKETS")
@@ -153,7 +153,7 @@ async def test_a_second_leader_goes_on_where_the_first_ended(desk: Desk) -> None
     finally:
         first.background(first.leader.run(first._lead), "leader")
         await second.stop()
-    await eventually(lambda: first.leader.leading, within=10)
+    await eventually(lambda: first.leader.leading)
     await desk.ticket(assignee_id=str(ada.user.id))
     await desk.is_told(ada, "assigned", "assigned", "assigned")
 
@@ -167,4 +167,4 @@ async def _settled(desk: Desk) -> dict[str, list[str]]:
         assert all("'sent_at': datetime" in row for row in kept["event_log"])
         return kept
 
-    return await eventually(relayed, within=10)
+    return await eventually(relayed)

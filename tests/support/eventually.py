@@ -6,12 +6,15 @@ from inspect import isawaitable
 from time import monotonic
 from typing import overload
 
+_PATIENCE = 15.0
+"""Seconds after which a wait is given up. No law: a busy machine may be ten times slower than an idle one."""
+
 
 @overload
-async def eventually[T](probe: Callable[[], Awaitable[T | None]], *, within: float = 5) -> T: ...
+async def eventually[T](probe: Callable[[], Awaitable[T | None]], *, within: float = _PATIENCE) -> T: ...
 @overload
-async def eventually[T](probe: Callable[[], T | None], *, within: float = 5) -> T: ...
-async def eventually(probe: Callable[[], object], *, within: float = 5) -> object:
+async def eventually[T](probe: Callable[[], T | None], *, within: float = _PATIENCE) -> T: ...
+async def eventually(probe: Callable[[], object], *, within: float = _PATIENCE) -> object:
     """Return the probe's first truthy answer; until then None, falsehood and a failed assertion mean "not yet"."""
     deadline = monotonic() + within
     pause = 0.01

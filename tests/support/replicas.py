@@ -167,7 +167,7 @@ async def as_user(broker: NatsServer, user: str, **options: Any) -> AsyncIterato
 
 async def api(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
     """What JetStream answers; raises for a refusal."""
-    answer = await client.request(f"$JS.API.{verb}", json.dumps(body).encode() if body else b"", timeout=2)
+    answer = await client.request(f"$JS.API.{verb}", json.dumps(body).encode() if body else b"", timeout=10)
     read: dict[str, Any] = json.loads(answer.data)
     assert "error" not in read, read["error"]
     return read
@@ -258,7 +258,9 @@ def completed(service: Service) -> Service:
 async def running(*services: Service) -> AsyncIterator[None]:
     """Services that are started together and always stopped."""
     try:
-        await asyncio.gather(*(service.start() for service in services))
+        async with asyncio.TaskGroup() as starting:  # none goes on starting while the others are stopped
+            for service in services:
+                starting.create_task(service.start())
         yield
     finally:
         await asyncio.gather(*(service.stop() for service in services))
@@ -303,13 +305,13 @@ class Desk:
             told = await api(self.chaos, f"CONSUMER.INFO.{stream}.{service}")
             return not told["num_pending"] and not told["num_ack_pending"]
 
-        await eventually(done, within=15)
+        await eventually(done)
 
     async def heard(self, workspace_id: str) -> list[str]:
         """What tickets noted down, in order."""
         return await heard(self.tickets.database, workspace_id)
 
-    async def hears(self, workspace_id: str, *what: str, within: float = 15) -> None:
+    async def hears(self, workspace_id: str, *what: str) -> None:
         """Wait until tickets has noted exactly this."""
 
         async def said() -> bool:
@@ -317,14 +319,14 @@ class Desk:
             assert found == list(what)
             return True
 
-        await eventually(said, within=within)
+        await eventually(said)
 
     async def buried(self, workspace_id: str) -> list[Mapping[str, Any]]:
         """The dead letters of a workspace, oldest first."""
         async with self.tickets.database.transaction(workspace_id) as tx:
             return [dict(row) for row in await tx.all(text("select * from dead_letters order by id"))]
 
-    async def buries(self, workspace_id: str, *reasons: str, within: float = 15) -> list[Mapping[str, Any]]:
+    async def buries(self, workspace_id: str, *reasons: str) -> list[Mapping[str, Any]]:
         """Wait until these are the reasons of its dead letters, and return them."""
 
         async def said() -> list[Mapping[str, Any]]:
@@ -332,7 +334,7 @@ class Desk:
             assert [letter["reason"] for letter in letters] == list(reasons)
             return letters
 
-        return await eventually(said, within=within)
+        return await eventually(said)
 
     def counted(self, name: str, **labels: str) -> float:
         """What a metric of tickets says."""
@@ -379,14 +381,14 @@ class Process:
         read = [json.loads(line) for line in whole if line.startswith("{") and line.endswith("}")]
         return [line for line in read if event in ("", line["event"]) and fields.items() <= line.items()]
 
-    async def says(self, event: str, within: float = 30, **fields: object) -> dict[str, Any]:
+    async def says(self, event: str, **fields: object) -> dict[str, Any]:
         """Wait until it has logged this, and return the line."""
         assert self.process.returncode is None, self.log.read_text(encoding="utf-8")
-        return (await eventually(lambda: self.lines(event, **fields), within=within))[-1]
+        return (await eventually(lambda: self.lines(event, **fields), within=30))[-1]
 
-    async def ends(self, within: float) -> int:
+    async def ends(self) -> int:
         """Wait for its end and return how it ended."""
-        return await asyncio.wait_for(self.process.wait(), within)
+        return await asyncio.wait_for(self.process.wait(), 30)
 
     def cpu_seconds(self) -> float:
         """How much work it has done (on Linux; elsewhere none is seen)."""

@@ -134,7 +134,7 @@ class Replica:
 
 async def leads(name: str, port: int) -> bool:
     """Tell whether the process on this port leads its service, as its metrics say."""
-    async with httpx.AsyncClient(timeout=3) as http:
+    async with httpx.AsyncClient(timeout=15) as http:
         metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
     return f"counterfoil_{name}_leading 1.0" in metrics
 
@@ -254,7 +254,7 @@ async def healed(stack: Stack) -> None:
             [await stack.ready(name) for name in SERVICES]
         )
 
-    await eventually(well, within=30)
+    await eventually(well, within=60)
 
 
 @pytest.fixture(scope="session")

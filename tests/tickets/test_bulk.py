@@ -282,17 +282,16 @@ async def test_a_bulk_change_that_is_killed_goes_on_where_it_stood_and_does_noth
     bulk = await desk.bulk(filter=TicketFilter(), change={"tags": ["x"]})
     go_on, turns = usecases.go_on, []
 
-    async def dying(tx: Transaction, id: UUID, at: Any) -> bool:
+    async def dying(tx: Transaction, id: UUID, at: Any) -> None:
         """Do a batch, and die: at the second before the commit, at the third between commit and the next batch."""
-        more = await go_on(tx, id, at)
+        await go_on(tx, id, at)
         if id != bulk.id:
-            return more
+            return
         turns.append(id)
         if len(turns) == 2:
             raise RuntimeError("killed before the commit")
         if len(turns) == 4:
             await tx.execute(text("select pg_terminate_backend(pg_backend_pid())"))
-        return more
 
     monkeypatch.setattr(usecases, "go_on", dying)
     await timers.go_on_with_bulks(desk.database)

@@ -608,6 +608,9 @@ FILLED = {
     "workspaces",
     "event_log",
     "event_texts",
+    "ticket_settings",
+    "bulks",
+    "bulk_items",
 }
 
 
@@ -618,6 +621,8 @@ async def fill_every_table(desk: Desk, id: UUID) -> None:
         facts += ticket.add_note(id=uuid7(), body="x", kind=NoteKind.NOTE, caller=desk.who(), by=by())
         await store.save(tx, ticket, facts)
         await store.asked(tx, "chat", "ticket_requested", "E", id)
+    await desk.settle(members_may_claim=True)
+    await desk.bulk(ids=(id,), change={"tags": ["x"]})
 
 
 @pytest.mark.parametrize("table", sorted(FILLED - {"event_log", "event_texts"}))
@@ -667,6 +672,11 @@ async def test_a_search_reaches_no_other_workspace(desk: Desk) -> None:
         "delete from ticket_search",
         "update ticket_search set workspace_id = 'x'",
         "delete from event_log",
+        "delete from ticket_settings",
+        "delete from bulks",
+        "update bulks set actor_id = 'x'",
+        "delete from bulk_items",
+        "update bulk_items set ticket_id = gen_random_uuid()",
         "truncate tickets",
         "alter table tickets disable row level security",
         "drop table tickets",

@@ -19,6 +19,8 @@ from services.activity import app as activity
 from services.activity.settings import Settings as ActivitySettings
 from services.gateway import app as gateway
 from services.gateway.settings import Settings as GatewaySettings
+from services.notifications import app as notifications
+from services.notifications.settings import Settings as NotificationsSettings
 from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
@@ -26,6 +28,7 @@ from tests.gateway.newsroom import Desk, Newsroom
 from tests.support.infra import PostgresServer, embedded_nats
 from tests.web.reader import Browser
 
+_SERVICES = ("tickets", "activity", "notifications", "gateway")
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -43,7 +46,7 @@ async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
     """The services behind the pages, on a broker of their own."""
     async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
-        urls = {name: await postgres_server.fresh_database(name) for name in ("tickets", "activity", "gateway")}
+        urls = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
         for name, each in urls.items():
             await asyncio.to_thread(migrate, name, each.owner)
         access: dict[str, dict[str, Any]] = {
@@ -53,6 +56,7 @@ async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
         services = (
             tickets.build(TicketsSettings(**access["tickets"])),
             activity.build(ActivitySettings(**access["activity"])),
+            notifications.build(NotificationsSettings(**access["notifications"])),
             door,
         )
         for service in services:

@@ -1,18 +1,17 @@
 """Messages of other systems that could not be applied, for admins."""
 
 from typing import Any
-from uuid import UUID
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import DeadLetter
-from contracts.refusals import NotAllowed, NotFound
-from contracts.tickets import DeadLetterPage, GetDeadLetter, ListDeadLetters
-from services.gateway.routes.bodies import query
+from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed, NotFound, UnknownMessage
+from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
+from services.gateway.routes.bodies import promise, query
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import reply
+from services.gateway.routes.replies import id_in_path, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 
@@ -53,12 +52,54 @@ async def get_dead_letter(
 ) -> ASGIResponse:
     """Return a dead letter with its body, as it came."""
     visitor = await inside(request, workspace)
-    try:
-        id = UUID(letter)
-    except ValueError:
-        raise NotFound from None
-    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=id))
+    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=id_in_path(letter)))
     return reply(found)
 
 
-HANDLERS = (list_dead_letters, get_dead_letter)
+@operation(
+    "POST",
+    f"{W}/dead-letters/{{letter:str}}/retry",
+    "retry_dead_letter",
+    scope="audit:write",
+    tag="dead letters",
+    summary="Try one of them again as it came; applied, it is gone, and refused again, it stays",
+    answer=DeadLetter,
+    refusals=(NotFound, NotAllowed, Conflict, Malformed, Invalid, UnknownMessage),
+    keyed=True,
+)
+async def retry_dead_letter(
+    request: Request[Any, Any, Any], workspace: FromPath[str], letter: FromPath[str]
+) -> ASGIResponse:
+    """Return the letter that was applied now, or why it is refused again."""
+    visitor = await inside(request, workspace)
+    command = RetryDeadLetter(
+        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
+    )
+    applied = await desk_of(request).bus.ask(command)
+    return reply(applied)
+
+
+@operation(
+    "DELETE",
+    f"{W}/dead-letters/{{letter:str}}",
+    "drop_dead_letter",
+    scope="audit:write",
+    tag="dead letters",
+    summary="Forget one of them",
+    answer=DeadLetter,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def drop_dead_letter(
+    request: Request[Any, Any, Any], workspace: FromPath[str], letter: FromPath[str]
+) -> ASGIResponse:
+    """Return the letter that is no more."""
+    visitor = await inside(request, workspace)
+    command = DropDeadLetter(
+        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
+    )
+    dropped = await desk_of(request).bus.ask(command)
+    return reply(dropped)
+
+
+HANDLERS = (list_dead_letters, get_dead_letter, retry_dead_letter, drop_dead_letter)

@@ -77,6 +77,7 @@ _PATHS = {
     "conversation": "Id of the conversation.",
     "letter": "Id of the dead letter.",
     "bulk": "Id of the bulk change.",
+    "note": "Id of the note.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Tickets and their notes: shaped here, decided and kept by the tickets service."""
+"""Tickets: shaped here, decided and kept by the tickets service."""
 
 import datetime as dt
 import re
@@ -12,17 +12,12 @@ from pydantic import AfterValidator, Field
 
 from contracts.base import Person, uuid7
 from contracts.refusals import Deleted, Invalid, NotAllowed, NotFound, StaleVersion, TransitionNotAllowed
-from contracts.texts import Body, Email, Line, Name, NonEmptyBody
+from contracts.texts import Body, Email, Line, Name
 from contracts.tickets import (
-    AddNote,
     ChangeTicket,
     CreateTicket,
     GetTicket,
-    ListNotes,
     NewContact,
-    NoteKind,
-    NotePage,
-    NoteSnapshot,
     Priority,
     Status,
     Tags,
@@ -35,7 +30,6 @@ from services.gateway.routes.filters import UUID_FORM, is_moment
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
-from services.gateway.routes.workspaces import Page
 
 _TICKET = re.compile(rf"[1-9][0-9]{{0,8}}|{UUID_FORM}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
@@ -92,18 +86,6 @@ class AsOf(Given):
 
     as_of: Annotated[str, AfterValidator(_time_or_version)] | None = Field(
         default=None, description="A version, or a time by RFC 3339: the ticket as it was then."
-    )
-
-
-class NewNote(Given):
-    """A note to be."""
-
-    body: NonEmptyBody
-    kind: NoteKind = NoteKind.NOTE
-    pinned: bool = False
-    in_reply_to: UUID | None = None
-    mentions: Annotated[tuple[UUID, ...], Field(max_length=20)] = Field(
-        default=(), description="Members to be told, whether they watch the ticket or not."
     )
 
 
@@ -247,68 +229,4 @@ async def expected_version(desk: Desk, visitor: Visitor, ticket: str, versions: 
     return current if current in versions else max(versions)
 
 
-@operation(
-    "POST",
-    f"{W}/tickets/{{ticket:str}}/notes",
-    "add_note",
-    scope="tickets:write",
-    tag="tickets",
-    summary="Add a note or an internal comment",
-    body=NewNote,
-    answer=NoteSnapshot,
-    status=201,
-    refusals=(NotFound, NotAllowed),
-    keyed=True,
-)
-async def add_note(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
-    """Add what only the team sees."""
-    visitor = await inside(request, workspace)
-    reference = ticket_reference(ticket)
-    sent = await read(request, NewNote)
-    desk = desk_of(request)
-    mentions = await desk.people.mentioned(visitor, sent.body.mentions) if sent.body.mentions else ()
-    note = await desk.bus.ask(
-        AddNote(
-            caller=visitor.caller,
-            via=visitor.via,
-            idempotency=sent.key,
-            ticket=reference,
-            note_id=uuid7(),
-            body=sent.body.body,
-            kind=sent.body.kind,
-            pinned=sent.body.pinned,
-            in_reply_to=sent.body.in_reply_to,
-            mentions=mentions,
-        )
-    )
-    return reply(note, 201)
-
-
-@operation(
-    "GET",
-    f"{W}/tickets/{{ticket:str}}/notes",
-    "list_notes",
-    scope="tickets:read",
-    tag="tickets",
-    summary="List a ticket's notes and comments",
-    query=Page,
-    answer=NotePage,
-    refusals=(NotFound, NotAllowed),
-)
-async def list_notes(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
-    """Return one page of notes, oldest first."""
-    visitor = await inside(request, workspace)
-    page = query(request, Page)
-    notes = await desk_of(request).bus.ask(
-        ListNotes(caller=visitor.caller, ticket=ticket_reference(ticket), cursor=page.cursor, limit=page.limit)
-    )
-    return reply(notes)
-
-
-HANDLERS = (
-    create_ticket,
-    get_ticket,
-    change_ticket,
-    add_note,
-    list_notes,
-)
+HANDLERS = (create_ticket, get_ticket, change_ticket)

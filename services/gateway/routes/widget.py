@@ -59,7 +59,7 @@ _PREFLIGHT = {
     "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
     "access-control-max-age": "600",
 }
-_CLOSED = (AssistantNotFound, OriginNotAllowed, RateLimited)
+_CLOSED = (Malformed, AssistantNotFound, OriginNotAllowed, RateLimited)
 
 
 class ContactGiven(Given):

@@ -43,7 +43,7 @@ def _safe(url: str) -> bool:
 
 
 def _keep(_: str, attribute: str, value: str) -> str | None:
-    return value if attribute != "href" or _safe(value) else None
+    return value if attribute in ("rel", "start") or (attribute == "href" and _safe(value)) else None
 
 
 class _Renderer(RendererHTML):

@@ -174,6 +174,13 @@ class People:
             found = [await store.member(tx, workspace.id, user_id) for user_id in dict.fromkeys(user_ids)]
         return tuple(domain.check_mentioned(member) for member in found)
 
+    async def names(self, visitor: Visitor, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """Return the names of those who are members here now."""
+        workspace, _ = visitor.here
+        async with self._database.transaction(workspace.id) as tx:
+            found = [await store.member(tx, workspace.id, user_id) for user_id in user_ids]
+        return {member.user.id: member.user.name for member in found if member is not None}
+
     async def purge(self) -> dict[str, int]:
         """Forget sessions, invitations and tokens that are over; returns how many of each."""
         async with self._database.every_workspace(PURGE) as tx:

@@ -20,6 +20,7 @@ from contracts.tickets import (
     DescriptionChanged,
     FollowUpOpened,
     NoteAdded,
+    NotePinned,
     Priority,
     PriorityChanged,
     Status,
@@ -126,7 +127,7 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             return {"conversations": _tied(state, fact)}
         case AgentReplied() | TicketDeleted() | TicketRestored():
             return _stamped(state, fact)
-        case NoteAdded() | CommentAdded() | CustomerMessage() | FollowUpOpened():
+        case NoteAdded() | CommentAdded() | NotePinned() | CustomerMessage() | FollowUpOpened():
             return {}
         case (
             PriorityChanged(new=value)

@@ -21,6 +21,8 @@ from contracts.tickets import (
     DescriptionChanged,
     NoteAdded,
     NoteKind,
+    NotePinned,
+    NoteSnapshot,
     Priority,
     PriorityChanged,
     Status,
@@ -247,6 +249,15 @@ class Ticket:
             raise Invalid.field("in_reply_to", "not_for_notes", "only a comment can answer another")
         said = {"note_id": id, "body": body, "pinned": pinned, "mentions": mentions}
         return self.record([(NoteAdded, said)], by)
+
+    def pin_note(self, note: NoteSnapshot, caller: Caller, by: By, *, pinned: bool) -> list[TicketEvent]:
+        """Pin or unpin a standing note of this ticket; no fact when it is so already. Raises NotAllowed or Invalid."""
+        policy.require(Action.NOTE, caller, self)
+        if note.kind is NoteKind.COMMENT:
+            raise Invalid.field("pinned", "not_for_comments", "only a standing note can be pinned")
+        if note.pinned == pinned:
+            return []
+        return self.record([(NotePinned, {"note_id": note.id, "old": note.pinned, "new": pinned})], by)
 
     def link_conversation(self, conversation: ConversationRef, caller: Caller, by: By) -> list[TicketEvent]:
         """Tie a conversation to the ticket; no fact when it is tied already. Raises NotAllowed."""

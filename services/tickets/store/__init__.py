@@ -39,6 +39,7 @@ from services.tickets.store.contacts import (
 from services.tickets.store.conversations import (
     add_message,
     begin_conversation,
+    conversation,
     has_assistant,
     has_heard,
     hold_conversation,
@@ -51,7 +52,7 @@ from services.tickets.store.conversations import (
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page
-from services.tickets.store.notes import has_note, note_page
+from services.tickets.store.notes import has_note, note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
 from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
 from services.tickets.store.transcripts import (
@@ -114,6 +115,7 @@ __all__ = [
     "missed",
     "name_contact",
     "next_number",
+    "note",
     "note_page",
     "one_by_one",
     "opened",

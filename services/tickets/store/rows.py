@@ -24,7 +24,7 @@ BESIDE = """
      join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
      where l.workspace_id = t.workspace_id and l.ticket_id = t.id) as conversations,
     (select o.number from tickets o where o.workspace_id = t.workspace_id and o.id = t.follow_up_of) as followed_number,
-    (select row_to_json(s) from ticket_settings s where s.workspace_id = t.workspace_id) as rules
+    (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules
 """
 """What lies beside a ticket `t` in other tables, its contact as `c`, and what its workspace has settled."""
 

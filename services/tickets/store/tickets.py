@@ -19,17 +19,19 @@ from contracts.tickets import (
     ConversationUnlinked,
     DescriptionChanged,
     NoteAdded,
+    NotePinned,
     SubjectChanged,
     TicketSettings,
 )
 from services.tickets.domain import Ticket
-from services.tickets.store.notes import add_note
+from services.tickets.store.notes import add_note, pin_note
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_AT_ONCE = 100
 _KINDS = {kind.TYPE: kind for kind in TicketEvent.of_kind("tickets")}
 
 _NEXT_NUMBER = text(
@@ -173,11 +175,13 @@ async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str
 
 async def life(tx: Transaction, ticket: Ticket) -> AsyncIterator[TicketEvent]:
     """Tell what happened to the ticket, oldest first; words that were erased stay digests."""
-    version = 0
-    while facts := await events_since(tx, "ticket", str(ticket.id), version):
+    version, more = 0, True
+    while more:
+        facts = await events_since(tx, "ticket", str(ticket.id), version, limit=_AT_ONCE)
         for fact in facts:
             yield _KINDS[fact["type"]].model_validate_json(json.dumps(fact))
-        version = facts[-1]["version"]
+            version = fact["version"]
+        more = len(facts) == _AT_ONCE
 
 
 async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
@@ -189,6 +193,8 @@ async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
                 await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():
                 await add_note(tx, fact)
+            case NotePinned():
+                await pin_note(tx, fact)
 
 
 def _tie(fact: TicketEvent, conversation_id: UUID) -> dict[str, Any]:

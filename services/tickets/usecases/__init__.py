@@ -33,8 +33,13 @@ from services.tickets.usecases.intake import (
     request_ticket,
     update_ticket,
 )
-from services.tickets.usecases.letters import get_dead_letter, list_dead_letters
-from services.tickets.usecases.notes import add_note, list_notes
+from services.tickets.usecases.letters import (
+    drop_dead_letter,
+    get_dead_letter,
+    list_dead_letters,
+    retry_dead_letter,
+)
+from services.tickets.usecases.notes import add_note, list_notes, pin_note
 from services.tickets.usecases.settings import change_settings, get_settings
 from services.tickets.usecases.tickets import (
     change_ticket,
@@ -69,6 +74,7 @@ __all__ = [
     "delete_assistant",
     "delete_contact",
     "delete_ticket",
+    "drop_dead_letter",
     "find_assistant",
     "forget_workspace",
     "get_assistant",
@@ -90,6 +96,7 @@ __all__ = [
     "make_ticket",
     "mark_not_spam",
     "open_visitor_ticket",
+    "pin_note",
     "post_message",
     "post_visitor_message",
     "read_visitor_conversation",
@@ -97,6 +104,7 @@ __all__ = [
     "remember_workspace",
     "request_ticket",
     "restore_ticket",
+    "retry_dead_letter",
     "rotate_identity_secret",
     "start_conversation",
     "unlink_conversation",

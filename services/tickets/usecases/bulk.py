@@ -52,18 +52,16 @@ async def get_bulk(query: GetBulk, tx: Transaction) -> BulkSnapshot:
     return found
 
 
-async def go_on(tx: Transaction, bulk: UUID, at: dt.datetime) -> bool:
-    """Do the next tickets of a bulk change, what becomes of each in the same transaction; tell whether more is left."""
+async def go_on(tx: Transaction, bulk: UUID, at: dt.datetime) -> None:
+    """Do the next tickets of a bulk change; what becomes of each is kept in the same transaction."""
     taken = await store.take_up(tx, bulk, AT_ONCE)
     if taken is None:
-        return False
+        return
     command, ids = taken
     tickets = await store.load_all(tx, ids)
     await store.record(tx, bulk, [await _one(tickets[id], command, at, tx) for id in ids])
     if len(ids) < AT_ONCE:
         await store.finish(tx, bulk, at)
-        return False
-    return True
 
 
 async def _one(ticket: Ticket, command: ChangeTickets, at: dt.datetime, tx: Transaction) -> store.Done:

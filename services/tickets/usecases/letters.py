@@ -1,12 +1,13 @@
 """Dead letters: what could not be applied, for those who run the desk."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from chassis import cursors, inbox
 from chassis.database import Transaction
 from contracts.base import DeadLetter
 from contracts.refusals import Malformed, NotFound
-from contracts.tickets import DeadLetterPage, GetDeadLetter, ListDeadLetters
+from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
 from services.tickets import domain
 
 
@@ -25,6 +26,22 @@ async def get_dead_letter(query: GetDeadLetter, tx: Transaction) -> DeadLetter:
     """Read one of them whole."""
     domain.require_desk(query.caller)
     if letter := await inbox.dead_letter(tx, "tickets", query.id):
+        return letter
+    raise NotFound
+
+
+async def retry_dead_letter(
+    command: RetryDeadLetter, tx: Transaction, again: Callable[[Transaction, UUID], Awaitable[DeadLetter]]
+) -> DeadLetter:
+    """Apply one of them now, by the handler that refused it; `again` is how, and raises why it is refused again."""
+    domain.require_desk(command.caller)
+    return await again(tx, command.id)
+
+
+async def drop_dead_letter(command: DropDeadLetter, tx: Transaction) -> DeadLetter:
+    """Forget one of them."""
+    domain.require_desk(command.caller)
+    if letter := await inbox.drop_letter(tx, "tickets", command.id):
         return letter
     raise NotFound
 

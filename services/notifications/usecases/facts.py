@@ -1,46 +1,32 @@
-"""What can be asked of notifications, and what they do about what they hear: load, decide, save, announce."""
+"""What notifications do about the facts they hear: load, decide, save, announce."""
 
 from uuid import UUID
 
 from chassis.database import Transaction
-from contracts.base import Audience, Event, Role, Subject, TicketEvent, now
+from contracts.base import Audience, Event, Role, Subject, TicketEvent
 from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted
-from contracts.notifications import CountUnread, Inbox, MarkRead, Notified, ReadInbox, Unread
-from contracts.refusals import NotFound
-from contracts.tickets import Assigned, SubjectChanged, TicketCreated, Unassigned
+from contracts.notifications import Notified, Reason
+from contracts.tickets import (
+    Assigned,
+    CommentAdded,
+    NoteAdded,
+    SubjectChanged,
+    TicketCreated,
+    TicketDeleted,
+    TicketRestored,
+    Unassigned,
+)
 from services.notifications import domain, store
-from services.notifications.domain import Watch
-from services.notifications.store import Reader, Told
-
-
-async def read_inbox(query: ReadInbox, tx: Transaction) -> Inbox:
-    """Read a page of the caller's own inbox."""
-    reader = _reader(query)
-    items, more = await store.page(tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit)
-    return Inbox(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
-
-
-async def count_unread(query: CountUnread, tx: Transaction) -> Unread:
-    """Count what the caller has not read."""
-    return Unread(unread=await store.unread(tx, _reader(query)))
-
-
-async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
-    """Mark some or all of the caller's own notifications as read; a stranger among them, and none is."""
-    reader, ids = _reader(command), set(command.ids)
-    if await store.visible(tx, reader, ids) < len(ids):
-        raise NotFound
-    await store.mark_read(tx, reader, ids, now())
-    return Unread(unread=await store.unread(tx, reader))
+from services.notifications.store import Told
 
 
 async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
     """Know the ticket, who watches it from now on, and tell its first assignee."""
     await store.ticket(tx, event.ticket_id, event.number, event.subject)
     if (creator := domain.user_of(event.actor)) is not None:
-        await store.watch(tx, event.ticket_id, creator, Watch.CREATOR)
+        await store.watch(tx, event.ticket_id, [creator], Reason.CREATOR)
     if event.assignee is not None:
-        await store.watch(tx, event.ticket_id, event.assignee.id, Watch.ASSIGNEE)
+        await store.watch(tx, event.ticket_id, [event.assignee.id], Reason.ASSIGNEE)
     await tell(event, tx)
 
 
@@ -50,15 +36,32 @@ async def subject_changed(event: SubjectChanged, tx: Transaction) -> None:
 
 
 async def assigned(event: Assigned, tx: Transaction) -> None:
-    """Let the new assignee watch in the old one's place, and tell them."""
-    await store.unwatch(tx, event.ticket_id, Watch.ASSIGNEE)
-    await store.watch(tx, event.ticket_id, event.new.id, Watch.ASSIGNEE)
+    """Let the new assignee watch in the old one's place, also one who chose not to before, and tell them."""
+    await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
+    await store.watch(tx, event.ticket_id, [event.new.id], Reason.ASSIGNEE)
+    await store.hear_again(tx, event.ticket_id, event.new.id, event.version)
     await tell(event, tx)
 
 
 async def unassigned(event: Unassigned, tx: Transaction) -> None:
     """Let nobody watch as assignee."""
-    await store.unwatch(tx, event.ticket_id, Watch.ASSIGNEE)
+    await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
+
+
+async def noted(event: NoteAdded | CommentAdded, tx: Transaction) -> None:
+    """Tell who watches and who is mentioned, who watch from now on."""
+    await tell(event, tx)
+    await store.watch(tx, event.ticket_id, domain.becomes_watcher(event), Reason.MENTIONED)
+
+
+async def ticket_deleted(event: TicketDeleted, tx: Transaction) -> None:
+    """Hide what inboxes hold of the ticket."""
+    await store.deleted(tx, event.ticket_id, deleted=True)
+
+
+async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
+    """Show it again."""
+    await store.deleted(tx, event.ticket_id, deleted=False)
 
 
 async def tell(event: TicketEvent, tx: Transaction) -> None:
@@ -123,7 +126,3 @@ def _announce(tx: Transaction, told: Told) -> None:
             ticket_id_of=told.ticket_id,
         )
     )
-
-
-def _reader(request: ReadInbox | CountUnread | MarkRead) -> Reader:
-    return Reader(domain.owner_of_inbox(request.caller), domain.audiences_of(request.caller.role))

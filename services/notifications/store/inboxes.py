@@ -1,4 +1,4 @@
-"""Remembers members, tickets, watchers and inboxes, one workspace at a time."""
+"""Remembers members, tickets and inboxes, one workspace at a time."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
@@ -13,7 +13,7 @@ from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, Audience, Role, TicketEvent, uuid7
 from contracts.notifications import Item, Kind
 from contracts.refusals import Malformed
-from services.notifications.domain import Watch, codes_of
+from services.notifications.domain import codes_of
 
 _LARGEST = 2**31 - 1
 
@@ -36,19 +36,14 @@ _REMEMBER = text(
 )
 _FORGET_MEMBERS = text("update members set role = null where workspace_id = :ws and known")
 
-# Tickets and who watches them
+# Tickets
 
 _TICKET = text(
     "insert into tickets (workspace_id, id, number, subject) values (:ws, :ticket, :number, :subject)"
     " on conflict (workspace_id, id) do update set subject = excluded.subject"
 )
 _SUBJECT = text("update tickets set subject = :subject where workspace_id = :ws and id = :ticket")
-_WATCH = text(
-    "insert into watchers (workspace_id, ticket_id, user_id, reason) values (:ws, :ticket, :user, :reason)"
-    " on conflict do nothing"
-)
-_UNWATCH = text("delete from watchers where workspace_id = :ws and ticket_id = :ticket and reason = :reason")
-_WATCHERS = text("select distinct user_id from watchers where workspace_id = :ws and ticket_id = :ticket")
+_DELETED = text("update tickets set deleted = :deleted where workspace_id = :ws and id = :ticket")
 
 # Inboxes
 
@@ -93,10 +88,14 @@ _MINE = (
 _PAGE = (
     "select i.*, t.number, t.subject from items i"  # noqa: S608 - constants
     " join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
-    f" where {_MINE} and i.nth < :before %s order by i.nth desc limit :many"
+    f" where {_MINE} and not t.deleted and i.nth < :before %s order by i.nth desc limit :many"
 )
 _PAGE_ALL, _PAGE_UNREAD = text(_PAGE % ""), text(_PAGE % "and i.read_at is null")
-_UNREAD = text(f"select count(*) from items i where {_MINE} and i.read_at is null")  # noqa: S608 - constants
+_UNREAD = text(
+    "select count(*) from items i"  # noqa: S608 - constants
+    " join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
+    f" where {_MINE} and not t.deleted and i.read_at is null"
+)
 _NAMED = "i.id = any(cast(:ids as uuid[]))"
 _VISIBLE = text(f"select count(*) from items i where {_MINE} and {_NAMED}")  # noqa: S608 - constants
 _READ = f"update items i set read_at = :at where {_MINE} and i.read_at is null"  # noqa: S608 - constants
@@ -155,21 +154,9 @@ async def subject(tx: Transaction, ticket_id: UUID, subject: str) -> None:
     await tx.execute(_SUBJECT, {"ws": tx.workspace_id, "ticket": ticket_id, "subject": subject})
 
 
-async def watch(tx: Transaction, ticket_id: UUID, person: UUID, reason: Watch) -> None:
-    """Let somebody watch a ticket."""
-    where = {"ws": tx.workspace_id, "ticket": ticket_id, "user": person, "reason": reason.value}
-    await tx.execute(_WATCH, where)
-
-
-async def unwatch(tx: Transaction, ticket_id: UUID, reason: Watch) -> None:
-    """Let nobody watch a ticket for this reason."""
-    await tx.execute(_UNWATCH, {"ws": tx.workspace_id, "ticket": ticket_id, "reason": reason.value})
-
-
-async def watchers(tx: Transaction, ticket_id: UUID) -> frozenset[UUID]:
-    """Return who watches a ticket."""
-    rows = await tx.all(_WATCHERS, {"ws": tx.workspace_id, "ticket": ticket_id})
-    return frozenset(row["user_id"] for row in rows)
+async def deleted(tx: Transaction, ticket_id: UUID, *, deleted: bool) -> None:
+    """Know whether a ticket is hidden, and its items with it."""
+    await tx.execute(_DELETED, {"ws": tx.workspace_id, "ticket": ticket_id, "deleted": deleted})
 
 
 async def add(tx: Transaction, event: TicketEvent, person: UUID, kind: Kind) -> Told | None:

@@ -4,7 +4,7 @@ from alembic import op
 
 from chassis import schema
 
-revision = "0020"
+revision = "0003"
 down_revision = "0002"
 
 

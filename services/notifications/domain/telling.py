@@ -1,26 +1,26 @@
-"""Decides who hears of a fact, and why they are told: plain Python and contracts."""
+"""Decides who hears of a fact, and why they are told."""
 
 from collections.abc import Collection, Iterator, Mapping
-from enum import StrEnum
 from uuid import UUID
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
 from contracts.notifications import Kind
 from contracts.refusals import NotAllowed
-from contracts.tickets import Assigned, CommentAdded, NoteAdded, StatusChanged, TicketCreated
+from contracts.tickets import (
+    Assigned,
+    CommentAdded,
+    CustomerMessage,
+    FollowUpOpened,
+    NoteAdded,
+    StatusChanged,
+    TicketCreated,
+)
 
 OURSELVES = Actor(kind=ActorKind.SYSTEM, id="notifications", name="Notifications")
 """Who tells people; what they are told of has an actor of its own."""
 BY_RULE = Via.RULE
 
-_STRONGEST_LAST = (Kind.STATUS, Kind.NOTE, Kind.ASSIGNED, Kind.MENTION)
-
-
-class Watch(StrEnum):
-    """Why somebody watches a ticket; whoever had it before does not, unless they opened it."""
-
-    CREATOR = "creator"
-    ASSIGNEE = "assignee"
+_STRONGEST_LAST = (Kind.STATUS, Kind.MESSAGE, Kind.FOLLOW_UP, Kind.NOTE, Kind.ASSIGNED, Kind.MENTION)
 
 
 def who_hears(event: TicketEvent, watchers: Collection[UUID], members: Mapping[UUID, Role]) -> list[tuple[UUID, Kind]]:
@@ -60,7 +60,17 @@ def audiences_of(role: Role) -> list[Audience]:
 
 def codes_of(event: TicketEvent) -> tuple[str | None, str | None]:
     """Return the old and the new value that a notification shows."""
-    return (event.old.value, event.new.value) if isinstance(event, StatusChanged) else (None, None)
+    match event:
+        case StatusChanged(old=old, new=new):
+            return old.value, new.value
+        case FollowUpOpened(new=ticket):
+            return None, str(ticket.number)
+    return None, None
+
+
+def becomes_watcher(event: NoteAdded | CommentAdded) -> list[UUID]:
+    """Return who watches the ticket because they were mentioned: those whose role may read where."""
+    return [person.id for person in event.mentions if event.audience.includes(person.role)]
 
 
 def _reasons(event: TicketEvent, watchers: Collection[UUID]) -> Iterator[tuple[UUID, Kind]]:
@@ -71,6 +81,10 @@ def _reasons(event: TicketEvent, watchers: Collection[UUID]) -> Iterator[tuple[U
             yield assignee.id, Kind.ASSIGNED
         case StatusChanged():
             yield from ((watcher, Kind.STATUS) for watcher in watchers)
+        case CustomerMessage():
+            yield from ((watcher, Kind.MESSAGE) for watcher in watchers)
+        case FollowUpOpened():
+            yield from ((watcher, Kind.FOLLOW_UP) for watcher in watchers)
         case NoteAdded(mentions=mentioned) | CommentAdded(mentions=mentioned):
             yield from ((watcher, Kind.NOTE) for watcher in watchers)
             yield from ((person.id, Kind.MENTION) for person in mentioned)

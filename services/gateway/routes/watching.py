@@ -1,0 +1,114 @@
+"""Who watches a ticket: tickets says whether the visitor may see it, notifications keep the rest."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import Field
+
+from contracts.base import Model
+from contracts.notifications import GetWatchers, Reason, UnwatchTicket, WatchState, WatchTicket
+from contracts.refusals import NotAllowed, NotFound
+from contracts.tickets import GetTicket
+from services.gateway.routes.bodies import promise, query
+from services.gateway.routes.operations import W, operation
+from services.gateway.routes.replies import reply
+from services.gateway.routes.tickets import ticket_reference
+from services.gateway.routes.visitors import desk_of, inside
+from services.gateway.routes.workspaces import Page
+
+_TICKET = f"{W}/tickets/{{ticket:str}}"
+
+
+class Watcher(Model):
+    """Somebody who watches the ticket."""
+
+    id: UUID
+    name: str
+    reasons: tuple[Reason, ...] = Field(description="Why; who watches by choice has `chosen`.")
+
+
+class WatcherPage(Model):
+    """One page of those who watch a ticket, by id."""
+
+    items: tuple[Watcher, ...]
+    next_cursor: str | None
+
+
+@operation(
+    "POST",
+    f"{_TICKET}/watch",
+    "watch_ticket",
+    scope="tickets:write",
+    tag="tickets",
+    summary="Watch a ticket",
+    answer=WatchState,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def watch_ticket(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Let the visitor watch; once more is no change."""
+    visitor = await inside(request, workspace)
+    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
+    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    state = await bus.ask(WatchTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    return reply(state)
+
+
+@operation(
+    "DELETE",
+    f"{_TICKET}/watch",
+    "unwatch_ticket",
+    scope="tickets:write",
+    tag="tickets",
+    summary="Watch a ticket no more, until you choose to or are assigned to it again",
+    answer=WatchState,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def unwatch_ticket(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Let the visitor watch no more; once more is no change."""
+    visitor = await inside(request, workspace)
+    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
+    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    state = await bus.ask(
+        UnwatchTicket(
+            caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id, ticket_version=seen.version
+        )
+    )
+    return reply(state)
+
+
+@operation(
+    "GET",
+    f"{_TICKET}/watchers",
+    "list_watchers",
+    scope="tickets:read",
+    tag="tickets",
+    summary="List who watches a ticket, and why",
+    query=Page,
+    answer=WatcherPage,
+    refusals=(NotFound,),
+)
+async def list_watchers(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Return one page of watchers; who is no member any more is left out."""
+    visitor = await inside(request, workspace)
+    reference, page, desk = ticket_reference(ticket), query(request, Page), desk_of(request)
+    seen = await desk.bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    found = await desk.bus.ask(
+        GetWatchers(caller=visitor.caller, ticket_id=seen.id, cursor=page.cursor, limit=page.limit)
+    )
+    names = await desk.people.names(visitor, [each.id for each in found.items])
+    items = [Watcher(id=each.id, name=names[each.id], reasons=each.reasons) for each in found.items if each.id in names]
+    return reply(WatcherPage(items=tuple(items), next_cursor=found.next_cursor))
+
+
+HANDLERS = (watch_ticket, unwatch_ticket, list_watchers)

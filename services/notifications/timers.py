@@ -1,0 +1,23 @@
+"""What happens by the clock: mail is sent, and its words are forgotten when it is over."""
+
+from chassis.logs import get_logger
+from chassis.service import Service
+from services.notifications.channels import Outlet
+from services.notifications.usecases import mails
+
+log = get_logger()
+
+
+def tick(service: Service, outlet: Outlet | None) -> None:
+    """Set the clock of whichever replica leads; without an outlet mail is kept, and read by an operator."""
+
+    @service.every(60, "forget_mail")
+    async def forget() -> None:
+        if forgotten := await mails.forget(service.database):
+            log.info("mail.forgotten", mails=forgotten)
+
+    if outlet is not None:
+
+        @service.every(2, "send_mail")
+        async def send() -> None:
+            await mails.send_due(service.database, outlet)

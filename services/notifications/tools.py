@@ -1,0 +1,73 @@
+"""What an operator runs: python -m services.notifications mails [--show ID | --resend ID]."""
+
+import argparse
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from chassis.database import Database
+from chassis.logs import configure
+from chassis.settings import ServiceSettings
+from services.notifications import domain
+from services.notifications.usecases import mails
+
+_MANY = 50
+
+type Say = Callable[[str], None]
+
+
+def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> int:
+    """Do what the verb says and return the exit status: 0, or 1 where it can't be done."""
+    configure("notifications", "warning")
+    asked = _parser().parse_args(arguments)
+
+    async def work() -> int:
+        database = Database(settings().database_url, "notifications", pool=2)
+        try:
+            if asked.show is not None:
+                return await show(database, asked.show, print)
+            if asked.resend is not None:
+                return await resend(database, asked.resend, print)
+            return await newest(database, print)
+        finally:
+            await database.close()
+
+    return asyncio.run(work())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.notifications")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    mail = verbs.add_parser("mails", help=f"list the {_MANY} newest mails, without their words")
+    what = mail.add_mutually_exclusive_group()
+    what.add_argument("--show", type=UUID, metavar="ID", help="show what a mail says; its link opens an account")
+    what.add_argument("--resend", type=UUID, metavar="ID", help="send one again that failed or may not have arrived")
+    return parser
+
+
+async def newest(database: Database, say: Say) -> int:
+    """List mails: id, state, attempts, when it was made, when its link expires, and why it is not sent."""
+    for mail in await mails.newest(database, _MANY):
+        times = f"made={mail.made_at:%Y-%m-%dT%H:%M:%SZ} expires={mail.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+        say(f"{mail.id} {mail.state} attempts={mail.attempts} {times} reason={mail.reason or '-'}")
+    return 0
+
+
+async def show(database: Database, mail_id: UUID, say: Say) -> int:
+    """Show one mail whole, as long as it may be needed."""
+    mail = await mails.find(database, mail_id)
+    if mail is None or mail.words is None:
+        say("there is no such mail" if mail is None else f"it is {mail.state}, and its words are forgotten")
+        return 1
+    letter = domain.letter(mail.words, mail.expires_at)
+    say(f"To: {mail.words.to_name} <{mail.words.to_email}>\nSubject: {letter.subject}\n\n{letter.text}")
+    return 0
+
+
+async def resend(database: Database, mail_id: UUID, say: Say) -> int:
+    """Let one be sent again."""
+    if await mails.resend(database, mail_id):
+        say("it is sent again")
+        return 0
+    say("there is nothing to send again: no such mail, its link has expired, or it is sent or still to be sent")
+    return 1

@@ -1,0 +1,33 @@
+"""What a member asks about their own inbox."""
+
+from chassis.database import Transaction
+from contracts.base import now
+from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
+from contracts.refusals import NotFound
+from services.notifications import domain, store
+from services.notifications.store import Reader
+
+
+async def read_inbox(query: ReadInbox, tx: Transaction) -> Inbox:
+    """Read a page of the caller's own inbox."""
+    reader = _reader(query)
+    items, more = await store.page(tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit)
+    return Inbox(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
+
+
+async def count_unread(query: CountUnread, tx: Transaction) -> Unread:
+    """Count what the caller has not read."""
+    return Unread(unread=await store.unread(tx, _reader(query)))
+
+
+async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
+    """Mark some or all of the caller's own notifications as read; a stranger among them, and none is."""
+    reader, ids = _reader(command), set(command.ids)
+    if await store.visible(tx, reader, ids) < len(ids):
+        raise NotFound
+    await store.mark_read(tx, reader, ids, now())
+    return Unread(unread=await store.unread(tx, reader))
+
+
+def _reader(request: ReadInbox | CountUnread | MarkRead) -> Reader:
+    return Reader(domain.owner_of_inbox(request.caller), domain.audiences_of(request.caller.role))

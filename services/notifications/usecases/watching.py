@@ -1,0 +1,24 @@
+"""Who watches a ticket. That the caller may see it was asked of its owner before."""
+
+from chassis.database import Transaction
+from contracts.notifications import GetWatchers, UnwatchTicket, Watchers, WatchState, WatchTicket
+from services.notifications import domain, store
+
+
+async def watch(command: WatchTicket, tx: Transaction) -> WatchState:
+    """Let the caller watch, whatever they chose before."""
+    await store.choose(tx, command.ticket_id, domain.owner_of_inbox(command.caller), watches=True)
+    return WatchState(watching=True)
+
+
+async def unwatch(command: UnwatchTicket, tx: Transaction) -> WatchState:
+    """Let the caller watch no more, whatever the reason was."""
+    person = domain.owner_of_inbox(command.caller)
+    await store.choose(tx, command.ticket_id, person, watches=False, version=command.ticket_version)
+    return WatchState(watching=False)
+
+
+async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:
+    """Read a page of those who watch."""
+    page, more = await store.watcher_page(tx, query.ticket_id, query.cursor, query.limit)
+    return Watchers(items=tuple(page), next_cursor=more)
