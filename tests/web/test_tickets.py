@@ -193,7 +193,7 @@ async def test_a_guest_sees_no_way_to_write(desk: Desk, a_browser: Open) -> None
     for path in ("tickets", f"tickets/{ticket['number']}", "members"):
         page = await guest.open(f"{base(desk)}/{path}")
         assert page.status == 200
-        assert page.writing == [], path
+        assert [each for each in page.writing if not each.endswith("/watch")] == [], path
         assert not page.all("a", href=f"{base(desk)}/tickets/new")
     assert (await guest.open(f"{base(desk)}/tickets/new")).status == 403
     assert (await guest.open(f"{base(desk)}/record")).status == 403
@@ -215,7 +215,8 @@ async def test_a_member_writes_on_their_own_tickets_only(desk: Desk, a_browser: 
     statuses = [value for form in page.forms for name, value in form.buttons if name == "status"]
     assert "open" in statuses
     assert "closed" not in statuses
-    assert (await browser.open(f"{base(desk)}/tickets/{other['number']}")).writing == []
+    elsewhere = await browser.open(f"{base(desk)}/tickets/{other['number']}")
+    assert elsewhere.writing == [f"{base(desk)}/tickets/{other['number']}/watch"]
 
 
 async def test_a_list_says_what_it_hides_and_shows_it_on_demand(desk: Desk, browser: Browser) -> None:
@@ -321,3 +322,51 @@ async def test_the_record_is_verified_for_those_who_run_the_desk(desk: Desk, bro
 
     page: Any = await eventually(sealed)
     assert "entries" in page.words
+
+
+async def test_a_standing_note_is_pinned_above_everything(desk: Desk, browser: Browser) -> None:
+    ticket = await desk.ticket()
+    path = f"{base(desk)}/tickets/{ticket['number']}"
+    page = await browser.open(path)
+    page = await browser.send(page.form(f"{path}/notes"), body="Read this first", kind="note")
+    pinning = next(form for form in page.forms if ("do", "pin") in form.buttons)
+
+    page = await browser.send(pinning, press=("do", "pin"))
+    assert page.all("section", id="pinned")
+    page = await browser.send(
+        next(form for form in page.forms if ("do", "unpin") in form.buttons), press=("do", "unpin")
+    )
+    assert not page.all("section", id="pinned")
+
+
+async def test_who_is_called_by_name_finds_it_in_their_inbox(desk: Desk, browser: Browser, a_browser: Open) -> None:
+    grace = await desk.room.house.member(desk.workspace, Role.MEMBER, "Grace Hopper")
+    ticket = await desk.ticket()
+    path = f"{base(desk)}/tickets/{ticket['number']}"
+    page = await browser.open(path)
+    await browser.send(page.form(f"{path}/notes"), body="@grace hopper have a look", kind="comment")
+    hers = a_browser()
+    hers.be(grace)
+
+    async def told() -> Page | None:
+        page = await hers.open(f"{base(desk)}/notifications")
+        return page if "called you" in page.words else None
+
+    inbox: Any = await eventually(told, within=15)
+    assert "1 unread" in " ".join(inbox.one("span", class_="count badge").words.split()) or "Unread 1" in inbox.words
+    inbox = await hers.send(inbox.form(f"{base(desk)}/notifications", having="ids"))
+    assert not inbox.all("span", class_="count badge")
+
+
+async def test_a_ticket_is_watched_and_left_again(desk: Desk, browser: Browser, a_browser: Open) -> None:
+    ticket = await desk.ticket()
+    guest = a_browser()
+    guest.be(await desk.room.house.member(desk.workspace, Role.GUEST))
+    path = f"{base(desk)}/tickets/{ticket['number']}"
+    await eventually(lambda: guest.open(path), within=15)
+
+    page = await guest.open(path)
+    page = await guest.send(page.form(f"{path}/watch"), press=("do", "watch"))
+    assert ("do", "unwatch") in page.form(f"{path}/watch").buttons
+    page = await guest.send(page.form(f"{path}/watch"), press=("do", "unwatch"))
+    assert ("do", "watch") in page.form(f"{path}/watch").buttons

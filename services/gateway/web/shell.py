@@ -55,7 +55,7 @@ class Shell:
         return None if self.counts is None else sum(n for each, n in self.counts.items() if each not in HIDDEN)
 
 
-_PATIENCE = 0.5
+PATIENCE = 0.5
 """Seconds that a page waits for the numbers in its frame."""
 
 HIDDEN = (Status.CLOSED, Status.SPAM)
@@ -81,8 +81,8 @@ async def shell(here: Here) -> Shell:
     """Gather what the frame shows."""
     me, counts, unread = await asyncio.gather(
         here.desk.accounts.me(here.visitor, here.token),
-        _or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=_PATIENCE)),
-        _or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=_PATIENCE)),
+        or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=PATIENCE)),
+        or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=PATIENCE)),
     )
     return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None)
 
@@ -95,7 +95,7 @@ async def page(
     return html(request, template, {"shell": frame, "here": here, "base": here.base, **context}, status=status)
 
 
-async def _or_none[T](asking: Awaitable[T]) -> T | None:
+async def or_none[T](asking: Awaitable[T]) -> T | None:
     """Return what was asked for; a part that is away must not take the page with it."""
     try:
         return await asking

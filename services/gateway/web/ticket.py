@@ -1,5 +1,6 @@
 """The page of one ticket: what it is, what happened to it, and what its reader may do with it."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import Command, IdempotencyKey, Role, uuid7
+from contracts.notifications import GetWatchers, UnwatchTicket, WatchTicket
 from contracts.refusals import NotFound, Refusal, StaleVersion
 from contracts.texts import Body, Line, NonEmptyBody
 from contracts.tickets import (
@@ -20,8 +22,11 @@ from contracts.tickets import (
     ChangeTicket,
     DeleteTicket,
     GetTicket,
+    ListNotes,
     MarkNotSpam,
     NoteKind,
+    NoteSnapshot,
+    PinNote,
     PostMessage,
     Priority,
     RestoreTicket,
@@ -29,16 +34,17 @@ from contracts.tickets import (
     TicketChange,
     TicketSnapshot,
 )
-from services.gateway.routes.bodies import Given
+from services.gateway.routes.bodies import Given, id_in_path
 from services.gateway.routes.tickets import assigned, ticket_reference
 from services.gateway.web.forms import Form, words, wrong
 from services.gateway.web.rendering import see
-from services.gateway.web.shell import Here, enter, enter_by_form, page
+from services.gateway.web.shell import PATIENCE, Here, enter, enter_by_form, or_none, page
 from services.gateway.web.story import mentioned, story, touched
 from services.gateway.web.tickets import members
 
 _PAGE = "/w/{workspace:str}/tickets/{ticket:str}"
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_MOST_PINNED = 20
 _AGAIN = 3
 """How often a change is tried anew when somebody else changed something else at this moment."""
 
@@ -185,6 +191,38 @@ async def not_spam(request: Request[Any, Any, Any], workspace: FromPath[str], ti
     return await _act(request, workspace, ticket, MarkNotSpam)
 
 
+@post(f"{_PAGE}/watch")
+async def watch(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
+    """Watch a ticket, or watch it no more."""
+    here, form = await enter_by_form(request, workspace)
+    found = await _ticket(here, ticket)
+    said: dict[str, Any] = {"caller": here.visitor.caller, "via": here.visitor.via, "ticket_id": found.id}
+    if form.text("do") == "unwatch":
+        await here.desk.bus.ask(UnwatchTicket(**said, ticket_version=found.version))
+    else:
+        await here.desk.bus.ask(WatchTicket(**said))
+    return see(f"{here.base}/tickets/{ticket}")
+
+
+@post(f"{_PAGE}/notes/{{note:str}}")
+async def pin(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str], note: FromPath[str]
+) -> ASGIResponse:
+    """Pin a standing note, or unpin it."""
+    here, form = await enter_by_form(request, workspace)
+    await here.desk.bus.ask(
+        PinNote(
+            caller=here.visitor.caller,
+            via=here.visitor.via,
+            idempotency=form.promise(request),
+            ticket=ticket_reference(ticket),
+            note_id=id_in_path(note),
+            pinned=form.text("do") == "pin",
+        )
+    )
+    return see(f"{here.base}/tickets/{ticket}")
+
+
 async def _act(
     request: Request[Any, Any, Any], workspace: str, ticket: str, command: type[Command[TicketSnapshot]]
 ) -> ASGIResponse:
@@ -265,6 +303,7 @@ async def _show(
 ) -> ASGIResponse:
     may = set(ticket.allowed.actions)
     told = await story(here, ticket, _before(request))
+    pinned, watching = await asyncio.gather(_pinned(here, ticket, may), _watching(here, ticket))
     people = await members(here) if may & {Action.ASSIGN, Action.CLAIM, Action.NOTE} else ()
     stale = None
     if edit is not None and isinstance(edit.refusal, StaleVersion):
@@ -281,9 +320,26 @@ async def _show(
         told=told,
         assignable=[each for each in people if each.role is not Role.GUEST],
         stale=stale,
+        pinned=pinned,
+        watching=watching,
         place="tickets",
         **forms,
     )
+
+
+async def _pinned(here: Here, ticket: TicketSnapshot, may: set[Action]) -> tuple[NoteSnapshot, ...]:
+    """Return the notes that stand above everything."""
+    if Action.READ_NOTES not in may:
+        return ()
+    asked = ListNotes(caller=here.visitor.caller, ticket=str(ticket.id), pinned=True, limit=_MOST_PINNED)
+    return (await here.desk.bus.ask(asked)).items
+
+
+async def _watching(here: Here, ticket: TicketSnapshot) -> bool | None:
+    """Tell whether the reader watches the ticket; None where that can't be told now."""
+    asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
+    found = await or_none(here.desk.bus.ask(asked, within=PATIENCE))
+    return None if found is None else here.visitor.user.id in {each.id for each in found.items}
 
 
 def _before(request: Request[Any, Any, Any]) -> int | None:
@@ -292,4 +348,4 @@ def _before(request: Request[Any, Any, Any]) -> int | None:
     return int(before) if _VERSION.fullmatch(before) else None
 
 
-HANDLERS = (ticket_page, change, note, answer, delete, restore, not_spam)
+HANDLERS = (ticket_page, change, note, answer, delete, restore, not_spam, watch, pin)

@@ -1,5 +1,5 @@
 // The desk by keyboard. Every key stands for something that can be clicked as well.
-import { all, element, isTyping } from "./page.js";
+import { all, element, isTyping, whenShown } from "./page.js";
 
 const KEYS = [
   ["j", "k", "Next and previous ticket"],
@@ -83,7 +83,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "j" || event.key === "k") done = move(event.key === "j" ? 1 : -1);
   else if (event.key === "n") done = write("writer-note");
   else if (event.key === "r") done = write("writer-reply");
-  else if (event.key === "u") done = Boolean(document.querySelector("[data-back]")?.click() ?? true);
+  else if (event.key === "u") document.querySelector("[data-back]")?.click();
   else if (event.key === "?") help();
   else if (event.key.length === 1) done = use(event.key);
   else done = false;
@@ -97,7 +97,8 @@ if (document.querySelector("[data-list]")) {
   remember();
   document.addEventListener("htmx:pushedIntoHistory", remember);
 } else {
-  const back = document.querySelector("[data-back]");
   const list = sessionStorage.getItem(LIST);
-  if (back && list?.startsWith(new URL(back.href).href)) back.href = list;
+  whenShown((root) => {
+    for (const back of all("[data-back]", root)) if (list?.startsWith(new URL(back.href).href)) back.href = list;
+  });
 }

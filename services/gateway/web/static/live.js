@@ -60,6 +60,8 @@ function showConnection(connected) {
 }
 
 function renew(after) {
+  // A page that costs a lot to make waits until it is asked for again.
+  if (document.querySelector("[data-still]")) return;
   const at = Date.now() + after;
   if (at >= due) return;
   clearTimeout(waiting);
