@@ -101,6 +101,19 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     return Form(fields)
 
 
+def from_address(request: Request[Any, Any, Any]) -> Form:
+    """Return what an address asks for; a browser's form says its blank fields too. Raises Malformed."""
+    try:
+        query = request.scope["query_string"].decode("ascii")
+        pairs = parse_qsl(query, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Malformed("The address can't be read.") from None
+    form = Form()
+    for name, value in pairs:
+        form.fields.setdefault(name, []).append(value)
+    return form
+
+
 def words(text: str) -> list[str]:
     """Return what stands between commas."""
     return [word for each in text.split(",") if (word := each.strip())]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Request, get, post
@@ -13,14 +13,14 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import Role, uuid7
-from contracts.refusals import Malformed, NotAllowed, Refusal
+from contracts.refusals import NotAllowed, Refusal
 from contracts.texts import Body, Email, Line, Name
 from contracts.tickets import CountTickets, CreateTicket, ListTickets, NewContact, Priority, Status, TicketPage
 from services.gateway.routes.bodies import Given
 from services.gateway.routes.filters import TicketFilter, terms
 from services.gateway.routes.tickets import assigned
 from services.gateway.usecases.answers import Member
-from services.gateway.web.forms import Form, read_form, words, wrong
+from services.gateway.web.forms import Form, from_address, read_form, words, wrong
 from services.gateway.web.rendering import html, see
 from services.gateway.web.shell import HIDDEN, Here, enter, enter_by_form, page
 
@@ -31,8 +31,6 @@ SORTS = {
     "created": "Oldest",
     "updated": "Longest untouched",
 }
-_MOST_PARAMETERS = 100
-_LIMIT = 50
 _MOST_MEMBERS = 100
 _PAGES_OF_MEMBERS = 5
 
@@ -89,7 +87,7 @@ class Listing:
 async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show tickets; to htmx, the part that changes as one types."""
     here = await enter(request, workspace)
-    wanted = _wanted(request)
+    wanted = from_address(request).read(TicketFilter)
     limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
     found, counts, people = await asyncio.gather(
         here.desk.bus.ask(
@@ -184,19 +182,6 @@ async def _new(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIR
         if each.role is not Role.GUEST and (here.role.runs_the_desk or each.id == here.visitor.user.id)
     ]
     return await page(request, here, "ticket_new.html", status=form.status, form=form, assignable=able, place="new")
-
-
-def _wanted(request: Request[Any, Any, Any]) -> TicketFilter:
-    try:
-        pairs = parse_qsl(
-            request.scope["query_string"].decode("ascii"), errors="strict", max_num_fields=_MOST_PARAMETERS
-        )
-    except ValueError:
-        raise Malformed("The address can't be read.") from None
-    form = Form()
-    for name, value in pairs:
-        form.fields.setdefault(name, []).append(value)
-    return form.read(TicketFilter)
 
 
 def _hidden(wanted: TicketFilter, found: TicketPage, counts: dict[Status, int]) -> dict[Status, int]:

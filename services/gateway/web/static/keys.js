@@ -1,5 +1,5 @@
 // The desk by keyboard. Every key stands for something that can be clicked as well.
-import { all, element, isTyping, whenShown } from "./page.js";
+import { all, element, isTyping } from "./page.js";
 
 const KEYS = [
   ["j", "k", "Next and previous ticket"],
@@ -13,7 +13,8 @@ const KEYS = [
   ["n", null, "Write an internal note"],
   ["u", null, "Back to the list"],
   ["g t", "g m", "Tickets, and those of mine"],
-  ["g n", "g p", "Notifications, members"],
+  ["g i", "g n", "Conversations, notifications"],
+  ["g p", "g r", "Members, the record"],
   ["Ctrl K", null, "Everything by name"],
   ["?", null, "These keys"],
 ];
@@ -96,9 +97,9 @@ if (document.querySelector("[data-list]")) {
   const remember = () => sessionStorage.setItem(LIST, location.href);
   remember();
   document.addEventListener("htmx:pushedIntoHistory", remember);
-} else {
-  const list = sessionStorage.getItem(LIST);
-  whenShown((root) => {
-    for (const back of all("[data-back]", root)) if (list?.startsWith(new URL(back.href).href)) back.href = list;
-  });
 }
+document.addEventListener("click", (event) => {
+  const back = event.target.closest?.("[data-back]");
+  const list = sessionStorage.getItem(LIST);
+  if (back && list?.startsWith(new URL(back.href).href)) back.href = list;
+}, true);

@@ -8,6 +8,8 @@ const own = body.api ? new Map(all("[data-live][id]").map((part) => [part.id, pl
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`counterfoil ${body.api}`) : null;
 let waiting = 0;
 let due = Infinity;
+let fetched = 0;
+const AT_MOST_EVERY = 700;
 
 /** What a part says, but for what differs each time it is written. */
 function plain(part) {
@@ -62,15 +64,16 @@ function showConnection(connected) {
 function renew(after) {
   // A page that costs a lot to make waits until it is asked for again.
   if (document.querySelector("[data-still]")) return;
-  const at = Date.now() + after;
+  const at = Math.max(Date.now() + after, fetched + AT_MOST_EVERY);
   if (at >= due) return;
   clearTimeout(waiting);
   due = at;
-  waiting = setTimeout(fetchPage, after);
+  waiting = setTimeout(fetchPage, at - Date.now());
 }
 
 async function fetchPage() {
   due = Infinity;
+  fetched = Date.now();
   if (document.hidden) {
     document.addEventListener("visibilitychange", () => renew(0), { once: true });
     return;
