@@ -1,4 +1,5 @@
 // The desk by keyboard. Every key stands for something that can be clicked as well.
+import { enter } from "./menus.js";
 import { all, element, isTyping } from "./page.js";
 
 const KEYS = [
@@ -46,7 +47,10 @@ function use(key) {
   if (target.matches("input, select, textarea")) {
     target.focus();
     target.select?.();
-  } else target.click();
+  } else {
+    target.click();
+    if (target.matches("details.menu > summary")) enter(target.parentElement);
+  }
   return true;
 }
 
