@@ -6,12 +6,12 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
@@ -37,6 +37,17 @@ class Given(BaseModel):
     """What a client may send: every field is named here, and another one is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
+    if value in ("true", "false"):
+        return value == "true"
+    msg = "must be true or false"
+    raise ValueError(msg)
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A yes or no in a query string: `true` or `false`, and nothing that means as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +113,6 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
         return model.model_validate(given)
     except ValidationError as error:
         raise fault_of(error) from None
-
-
-def id_in_path(text: str) -> UUID:
-    """Return the id that an address names; what is none is not there."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
 
 
 def fault_of(error: ValidationError) -> Invalid | Malformed:

@@ -11,7 +11,7 @@ from contracts.base import Role, uuid7
 from contracts.refusals import NotAllowed, NotFound, Refusal
 from contracts.texts import Line, NonEmptyBody
 from contracts.tickets import ConversationSnapshot, GetConversation, ListConversations, MakeTicket, PostMessage
-from services.gateway.routes.bodies import Given, id_in_path
+from services.gateway.routes.bodies import Given, path_id
 from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
@@ -64,7 +64,7 @@ async def conversation_page(
     request: Request[Any, Any, Any], workspace: FromPath[str], conversation: FromPath[str]
 ) -> ASGIResponse:
     """Show a transcript."""
-    return await _show(request, await enter(request, workspace), id_in_path(conversation), Form(), Form())
+    return await _show(request, await enter(request, workspace), path_id(conversation), Form(), Form())
 
 
 @post(f"{_ONE}/messages")
@@ -73,7 +73,7 @@ async def answer(
 ) -> ASGIResponse:
     """Write to the customer."""
     here, form = await enter_by_form(request, workspace)
-    id = id_in_path(conversation)
+    id = path_id(conversation)
     try:
         await here.desk.bus.ask(
             PostMessage(
@@ -99,7 +99,7 @@ async def make_ticket(
 ) -> ASGIResponse:
     """Open a ticket from a conversation."""
     here, form = await enter_by_form(request, workspace)
-    id = id_in_path(conversation)
+    id = path_id(conversation)
     try:
         making = form.read(Making)
         ticket = await here.desk.bus.ask(

@@ -9,7 +9,7 @@ from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
 from contracts.refusals import NotFound, Refusal
-from services.gateway.routes.bodies import id_in_path
+from services.gateway.routes.bodies import path_id
 from services.gateway.routes.invitations import NewInvitation
 from services.gateway.routes.members import NewRole
 from services.gateway.routes.visitors import base_url
@@ -63,7 +63,7 @@ async def invite(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
 async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
     """Give a member another role, or take them out."""
     here, form = await enter_by_form(request, workspace)
-    id = id_in_path(user)
+    id = path_id(user)
     try:
         if form.text("do") == "remove":
             await here.desk.people.remove_member(here.visitor, id, (), form.promise(request))
@@ -81,7 +81,7 @@ async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str],
 async def revoke(request: Request[Any, Any, Any], workspace: FromPath[str], invitation: FromPath[str]) -> ASGIResponse:
     """Take an invitation back."""
     here, form = await enter_by_form(request, workspace)
-    await here.desk.invitations.revoke(here.visitor, id_in_path(invitation), form.promise(request))
+    await here.desk.invitations.revoke(here.visitor, path_id(invitation), form.promise(request))
     return see(f"{here.base}/members")
 
 

@@ -34,7 +34,7 @@ from contracts.tickets import (
     TicketChange,
     TicketSnapshot,
 )
-from services.gateway.routes.bodies import Given, id_in_path
+from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.tickets import assigned, ticket_reference
 from services.gateway.web.forms import Form, words, wrong
 from services.gateway.web.rendering import see
@@ -216,7 +216,7 @@ async def pin(
             via=here.visitor.via,
             idempotency=form.promise(request),
             ticket=ticket_reference(ticket),
-            note_id=id_in_path(note),
+            note_id=path_id(note),
             pinned=form.text("do") == "pin",
         )
     )
