@@ -88,11 +88,21 @@ async def shell(here: Here) -> Shell:
 
 
 async def page(
-    request: Request[Any, Any, Any], here: Here, template: str, *, status: int = 200, **context: Any
+    request: Request[Any, Any, Any],
+    here: Here,
+    template: str,
+    *,
+    status: int = 200,
+    frame: Shell | None = None,
+    **context: Any,
 ) -> ASGIResponse:
-    """Return a page in the frame."""
-    frame = await shell(here)
-    return html(request, template, {"shell": frame, "here": here, "base": here.base, **context}, status=status)
+    """Return a page in the frame, gathered beforehand or now."""
+    return html(
+        request,
+        template,
+        {"shell": frame or await shell(here), "here": here, "base": here.base, **context},
+        status=status,
+    )
 
 
 async def or_none[T](asking: Awaitable[T]) -> T | None:

@@ -38,7 +38,7 @@ from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.tickets import assigned, ticket_reference
 from services.gateway.web.forms import Form, words, wrong
 from services.gateway.web.rendering import see
-from services.gateway.web.shell import PATIENCE, Here, enter, enter_by_form, or_none, page
+from services.gateway.web.shell import PATIENCE, Here, enter, enter_by_form, or_none, page, shell
 from services.gateway.web.story import mentioned, story, touched
 from services.gateway.web.tickets import members
 
@@ -302,9 +302,13 @@ async def _show(
     answer: Form | None = None,
 ) -> ASGIResponse:
     may = set(ticket.allowed.actions)
-    told = await story(here, ticket, _before(request))
-    pinned, watching = await asyncio.gather(_pinned(here, ticket, may), _watching(here, ticket))
-    people = await members(here) if may & {Action.ASSIGN, Action.CLAIM, Action.NOTE} else ()
+    told, pinned, watching, people, frame = await asyncio.gather(
+        story(here, ticket, _before(request)),
+        _pinned(here, ticket, may),
+        _watching(here, ticket),
+        members(here),
+        shell(here),
+    )
     stale = None
     if edit is not None and isinstance(edit.refusal, StaleVersion):
         names = tuple(name for name in TicketEdit.model_fields if name in edit.fields)
@@ -323,6 +327,7 @@ async def _show(
         pinned=pinned,
         watching=watching,
         place="tickets",
+        frame=frame,
         **forms,
     )
 

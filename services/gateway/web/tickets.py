@@ -22,7 +22,7 @@ from services.gateway.routes.tickets import assigned
 from services.gateway.usecases.answers import Member
 from services.gateway.web.forms import Form, from_address, read_form, words, wrong
 from services.gateway.web.rendering import html, see
-from services.gateway.web.shell import HIDDEN, Here, enter, enter_by_form, page
+from services.gateway.web.shell import HIDDEN, Here, enter, enter_by_form, page, shell
 
 SORTS = {
     "-updated": "Last changed",
@@ -89,7 +89,8 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
     here = await enter(request, workspace)
     wanted = from_address(request).read(TicketFilter)
     limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
-    found, counts, people = await asyncio.gather(
+    part = request.headers.get("hx-target") == "results"
+    found, counts, people, frame = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -97,6 +98,7 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
+        _nothing() if part else shell(here),
     )
     listing = Listing(here.base, wanted)
     shown: dict[str, Any] = {
@@ -109,9 +111,9 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         "sorts": SORTS,
         "place": listing.place,
     }
-    if request.headers.get("hx-target") == "results":
+    if part:
         return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown})
-    return await page(request, here, "tickets.html", **shown)
+    return await page(request, here, "tickets.html", frame=frame, **shown)
 
 
 @get("/w/{workspace:str}/tickets/new")
@@ -182,6 +184,10 @@ async def _new(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIR
         if each.role is not Role.GUEST and (here.role.runs_the_desk or each.id == here.visitor.user.id)
     ]
     return await page(request, here, "ticket_new.html", status=form.status, form=form, assignable=able, place="new")
+
+
+async def _nothing() -> None:
+    """Stand where a part of a page needs no frame."""
 
 
 def _hidden(wanted: TicketFilter, found: TicketPage, counts: dict[Status, int]) -> dict[Status, int]:
