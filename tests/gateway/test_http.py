@@ -356,6 +356,18 @@ async def test_a_foreign_workspace_answers_as_one_that_does_not_exist(
     assert all(answer.headers.keys() == answers[0].headers.keys() for answer in answers)
 
 
+@pytest.mark.parametrize(
+    "form", ["{%s}", "urn:uuid:%s", "%s%%0A", " %s", "%s-"], ids=["braces", "urn", "newline", "space", "more"]
+)
+@pytest.mark.parametrize("place", ["assistants", "contacts", "conversations", "bulk", "dead-letters"])
+async def test_an_id_has_one_form_in_an_address(house: House, client: httpx.AsyncClient, place: str, form: str) -> None:
+    ada = await house.somebody()
+    workspace = await house.workspace(ada)
+    address = f"/api/v1/workspaces/{workspace.id}/{place}/{form % '01930000-0000-7000-8000-000000000001'}"
+
+    is_problem(await client.get(address, headers=ada.bearer), 404, "not_found")
+
+
 # What is read
 
 

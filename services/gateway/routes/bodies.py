@@ -77,7 +77,7 @@ async def read[Body: BaseModel](
 
 
 def path_id(id: str) -> UUID:
-    """Return an id of the path; what is none names nothing."""
+    """Return an id of the path; what is none, or one in another form, names nothing."""
     if not _UUID.fullmatch(id):
         raise NotFound
     return UUID(id)
