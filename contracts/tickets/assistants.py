@@ -20,7 +20,7 @@ _LARGEST_PORT = 65535
 
 def _origin(text: str) -> str:
     """Return an origin as browsers send it; raises ValueError for what is none."""
-    found = _ORIGIN.fullmatch(text.lower())
+    found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if found is None:
         msg = "must be scheme and host, and the port where it is not the scheme's own: https://www.example.com"
         raise ValueError(msg)
@@ -42,8 +42,9 @@ def _distinct(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 WebOrigin = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=300, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9.\-\[\]:]+$"),
+    StringConstraints(strip_whitespace=True, max_length=300),
     AfterValidator(_origin),
+    Field(json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9.\-\[\]:]+$"}),
 ]
 """An origin as browsers send it (RFC 6454): scheme, host in lower case, port unless it is the scheme's own."""
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]

@@ -12,6 +12,7 @@ from contracts.base import DeadLetter
 from contracts.envelope import STRUCTURED
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, Refusal, UnknownMessage
 from tests.chassis.test_intake import GOOD, cloud
+from tests.support.eventually import eventually
 from tests.support.replicas import Desk, a_fact, a_workspace
 
 
@@ -46,7 +47,12 @@ async def test_a_letter_is_applied_by_the_handler_that_refused_it_and_is_gone(de
 
 async def test_a_letter_that_is_refused_again_says_why_and_stays_as_it_was(desk: Desk) -> None:
     ws, letter = await refused(desk, id="one")
-    before = await desk.buried(ws)
+
+    async def told() -> Any:
+        letters = await desk.buried(ws)
+        return letters if letters[0]["sent_at"] else None
+
+    before = await eventually(told)
     desk.script.hears[ws] = refuse
 
     with pytest.raises(Conflict, match="not today"):

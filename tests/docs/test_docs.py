@@ -5,7 +5,6 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
@@ -13,15 +12,14 @@ from pydantic_settings import BaseSettings
 
 from chassis.settings import PREFIX, ServiceSettings
 from chassis.telemetry import Metrics
+from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
-ROOT = Path(__file__).parents[2]
-README, DOCS, ADRS = ROOT / "README.md", ROOT / "docs", ROOT / "docs" / "adr"
+ADRS = DOCS / "adr"
 OPERATIONS = DOCS / "operations.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 RECORDS = sorted(ADRS.glob("[0-9]*.md"))
 OURS = [path for top in ("contracts", "chassis", "services") for path in sorted((ROOT / top).rglob("*.py"))]
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -29,21 +27,6 @@ _SHOUTED = {"warning", "error", "critical", "exception"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
-
-
-class Block(NamedTuple):
-    """A fenced block."""
-
-    language: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    return [Block(*found) for found in _FENCE.findall(page.read_text(encoding="utf-8"))]
-
-
-def prose(page: Path) -> str:
-    return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
 def code(page: Path) -> Iterator[str]:
@@ -165,9 +148,11 @@ def test_no_log_line_is_explained_that_is_never_written() -> None:
     assert [event for event in sorted(explained) if f'"{event}"' not in source] == []
 
 
-@pytest.mark.parametrize("block", [b for b in blocks(README) if b.language == "python"], ids=lambda b: b.text[-40:])
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks(page, "python")], ids=lambda block: block.text[-40:]
+)
 def test_every_example_in_python_compiles(block: Block) -> None:
-    compile(block.text, "README.md", "exec")
+    compile(block.text, "an example", "exec")
 
 
 @every_record

@@ -108,6 +108,17 @@ async def test_settings_that_are_none_are_refused_and_change_nothing(site: Site,
     assert (await site.admin("GET", path)).json() == site.assistant
 
 
+@pytest.mark.parametrize("origin", ["shop.example.com", "https://shop.example.com/path", "\u212a://a.example"])
+async def test_whoever_writes_an_origin_wrong_is_told_how_it_is_written(site: Site, origin: str) -> None:
+    path = f"assistants/{site.assistant['id']}"
+
+    answer = await site.admin("PATCH", path, {"widget": {"allowed_origins": [origin]}})
+
+    (error,) = is_problem(answer, 422, "invalid")["errors"]
+    assert error["field"] == "widget.allowed_origins.0"
+    assert "https://www.example.com" in error["detail"]
+
+
 @pytest.mark.parametrize("body", [{}, {"widget": {}}])
 async def test_nothing_to_change_is_said_so(site: Site, body: dict[str, Any]) -> None:
     is_problem(await site.admin("PATCH", f"assistants/{site.assistant['id']}", body), 422, "invalid")

@@ -504,6 +504,22 @@ async def test_w12_one_address_makes_five_tickets_in_ten_minutes(site: Site) -> 
     assert [answer.status_code for answer in answers] == [201] * 5 + [429]
 
 
+async def test_only_tickets_that_are_made_count_as_such(site: Site) -> None:
+    await site.widget(allow_ticket_creation=True, require_contact_info=True)
+    talk = await site.start()
+    refused = [await site.ask("POST", f"{talk.path}/ticket", {"name": "Kim"}, talk) for _ in range(6)]
+    assert {answer.status_code for answer in refused} == {422}
+
+    made = [
+        await site.ask(
+            "POST", f"{talk.path}/ticket", {"name": "Kim", "email": "kim@example.com"}, talk, idempotency_key="once"
+        )
+        for _ in range(6)
+    ]
+    again = [await site.ask("POST", f"{talk.path}/ticket", {}, talk) for _ in range(6)]
+    assert ({answer.status_code for answer in made}, {answer.status_code for answer in again}) == ({201}, {409})
+
+
 async def test_w12_one_network_of_ipv6_is_one_address(site: Site) -> None:
     network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
     answers = []

@@ -102,7 +102,7 @@ async def test_rubbish_is_a_dead_letter_with_a_reason_and_what_is_behind_it_pass
     for letter in found:
         again = await desk.send("POST", f"dead-letters/{letter['id']}/retry")
         assert again.json()["code"] == letter["reason"], "it is as wrong as it was"
-        assert (await desk.send("DELETE", f"dead-letters/{letter['id']}")).status_code == 200
+        assert (await desk.send("DELETE", f"dead-letters/{letter['id']}")).status_code == 204
         assert (await desk.send("DELETE", f"dead-letters/{letter['id']}")).status_code == 404
     assert await letters() == []
 

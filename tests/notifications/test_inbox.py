@@ -88,6 +88,16 @@ async def test_reading_lowers_the_count_and_a_repeat_has_the_same_answer(desk: D
     assert all(item["read_at"] for item in (*page["items"], *next_page["items"]))
 
 
+async def test_whoever_names_none_has_read_none(desk: Desk) -> None:
+    ada = await desk.member(name="Ada")
+    await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.is_told(ada, "assigned")
+
+    assert await desk.done("POST", "notifications/read", {"ids": []}, who=ada) == {"unread": 1}
+    is_problem(await desk.send("POST", "notifications/read", {"ids": None}, who=ada), 422, "invalid")
+    assert await desk.done("GET", "notifications/unread", who=ada) == {"unread": 1}
+
+
 async def test_an_inbox_is_its_owners_alone(desk: Desk) -> None:
     ada, ben = await desk.member(name="Ada"), await desk.member(name="Ben")
     await desk.ticket(assignee_id=str(ada.user.id))

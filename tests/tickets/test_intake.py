@@ -15,7 +15,7 @@ from chassis.bus import Bus, NotYet
 from chassis.lanes import Lanes
 from chassis.telemetry import Metrics
 from contracts.base import Intake, now, uuid7
-from contracts.refusals import Deleted, TransitionNotAllowed
+from contracts.refusals import Deleted, NotFound, TransitionNotAllowed
 from contracts.tickets import (
     AuthorKind,
     ConversationSnapshot,
@@ -217,14 +217,13 @@ async def test_another_system_moves_ranks_and_notes_its_own_ticket(open_desk: De
     assert {fact["via"] for fact in facts} == {"intake"}
 
 
-async def test_a_ticket_that_nobody_asked_for_is_waited_for_a_minute(open_desk: Desk) -> None:
+async def test_a_ticket_that_nobody_asked_for_is_not_there(open_desk: Desk) -> None:
     desk = open_desk
     await desk.hears(requested(), "monitoring")
 
     for external_id, integration in (("E-2", "monitoring"), ("E-1", "mail")):
-        with pytest.raises(NotYet) as wait:
+        with pytest.raises(NotFound):
             await desk.hears(updated(external_id, status="open"), integration)
-        assert wait.value.give_up_after == 60
 
 
 async def test_a_forbidden_move_changes_nothing(open_desk: Desk) -> None:
@@ -385,14 +384,12 @@ async def test_n27_messages_that_overtook_each_other_are_numbered_as_they_were_h
     assert read.messages[0].at > read.messages[1].at
 
 
-async def test_an_update_waits_for_its_ticket_and_is_buried_after_a_minute(line: Line) -> None:
-    (hopeless,) = await line.brings(updated(status="open"), stored=now() - dt.timedelta(seconds=61))
-    (waiting,) = await line.brings(updated(status="open"))
-    assert (hopeless.settled, waiting.settled) == ("buried", "")
+async def test_an_update_of_no_ticket_is_buried_at_once_and_those_behind_it_pass(line: Line) -> None:
+    lost, opens, moves = await line.brings(updated(status="open"), requested(), updated(status="open"))
 
-    await line.brings(requested(), integration="mail")
-    assert await line.desk.count("tickets") == 1
-    assert await line.reasons() == ["invalid"]
+    assert (lost.settled, opens.settled, moves.settled) == ("buried", "applied", "applied")
+    assert await line.reasons() == ["not_found"]
+    assert (await line.desk.get("1")).status is Status.OPEN
 
 
 async def test_a_forbidden_move_and_a_deleted_ticket_are_dead_letters_with_their_reason(line: Line) -> None:

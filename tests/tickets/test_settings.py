@@ -155,6 +155,7 @@ LATER = dt.timedelta(days=3, seconds=5)
 
 
 async def resolved(desk: Desk, many: int) -> None:
+    await desk.opens()
     for nth in range(many):
         await desk.change(await desk.create(f"T{nth}"), status="resolved")
 
@@ -225,3 +226,12 @@ async def test_a_ticket_that_somebody_is_at_work_on_is_left_to_them(desk: Desk) 
         await timers.close_untouched(desk.database, later())
 
     assert ((await desk.get("1")).status, (await desk.get("2")).status) == (Status.RESOLVED, Status.CLOSED)
+
+
+async def test_the_clock_leaves_a_workspace_alone_that_has_ended(desk: Desk) -> None:
+    await desk.settle(auto_close_days=3)
+    await resolved(desk, 1)
+    await desk.ends()
+    await timers.close_untouched(desk.database, later())
+
+    assert (await desk.get("1")).status is Status.RESOLVED

@@ -29,6 +29,7 @@ from contracts.tickets import (
     GetContact,
     GetIdentitySecret,
     Identity,
+    ListContacts,
     MessageSnapshot,
     OpenVisitorTicket,
     PostVisitorMessage,
@@ -131,6 +132,15 @@ async def test_a_conversation_may_begin_without_a_word(desk: Desk) -> None:
 
     assert begun.messages == (await site.read(begun)).messages == ()
     assert types_of(await desk.told_of(begun.conversation_id)) == ["conversation_started"]
+
+
+async def test_whom_the_team_takes_for_a_spammer_is_not_told_so(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start("Buy now")
+    ticket = await site.ticket(begun)
+    await desk.change(str(ticket.id), status="spam")
+
+    assert [each.status for each in (await site.read(begun)).tickets] == [Status.CLOSED]
 
 
 async def test_a_transcript_is_read_on_after_a_seq(desk: Desk) -> None:
@@ -289,6 +299,32 @@ async def test_one_ticket_at_a_time_is_worked_on_for_a_conversation(desk: Desk) 
 
     await desk.change("1", status="closed")
     assert (await site.ticket(begun)).number == 2
+
+
+async def test_a_visitor_is_not_told_that_their_ticket_is_taken_for_spam(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start()
+    await site.ticket(begun)
+    await desk.change("1", status="spam")
+
+    assert [each.status for each in (await site.read(begun)).tickets] == [Status.CLOSED]
+    assert (await site.ticket(begun)).number == 2
+
+
+async def test_a_visitor_sees_no_ticket_of_others_that_an_agent_tied_to_their_conversation(desk: Desk) -> None:
+    site = await Site.opens(desk, **OPEN)
+    begun = await site.start(contact=VisitorContact(**WHO))
+    for subject in ("Outage of another customer", "Outage"):
+        await desk.create(subject=subject)
+    for ticket in ("1", "2"):
+        await desk.links(ticket, begun.conversation_id)
+    contact = (await desk.ask(ListContacts(caller=desk.who(), email=WHO["email"]))).items[0]
+    await desk.change("2", contact_id=contact.id)
+
+    assert [each.number for each in (await site.read(begun)).tickets] == [2]
+    await desk.change("2", status="closed")
+    assert (await site.ticket(begun)).number == 3
+    assert [each.number for each in (await site.read(begun)).tickets] == [2, 3]
 
 
 async def test_ten_tries_at_once_make_one_ticket(desk: Desk) -> None:

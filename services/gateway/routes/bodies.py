@@ -6,12 +6,12 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
@@ -44,6 +44,17 @@ def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was no
     return None
 
 
+def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
+    if value in ("true", "false"):
+        return value == "true"
+    msg = "must be true or false"
+    raise ValueError(msg)
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A yes or no in a query string: `true` or `false`, and nothing that means as much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent[Body: BaseModel]:
     """A body that was understood, and the client's promise about sending it again."""
@@ -61,17 +72,17 @@ async def read[Body: BaseModel](
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await _collect(request, most)
+    raw = await collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise fault_of(error) from None
     return Sent(body, _promise(request, key, said) if key else None)
 
 
 def path_id(id: str) -> UUID:
-    """Return an id of the path; what is none names nothing."""
+    """Return an id of the path; what is none, or one in another form, names nothing."""
     if not _UUID.fullmatch(id):
         raise NotFound
     return UUID(id)
@@ -106,18 +117,11 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise fault_of(error) from None
 
 
-def id_in_path(text: str) -> UUID:
-    """Return the id that an address names; what is none is not there."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
-
-
-def _refusal(error: ValidationError) -> Invalid | Malformed:
+def fault_of(error: ValidationError) -> Invalid | Malformed:
+    """Return what pydantic found as a refusal that names the fields and repeats nothing of what was sent."""
     if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
         return Malformed("The body is not JSON that can be read.")
     errors = invalid(error).facts["errors"][:_MOST_ERRORS]
@@ -150,7 +154,8 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def _collect(request: Request[Any, Any, Any], most: int) -> bytes:
+async def collect(request: Request[Any, Any, Any], most: int = MOST_BYTES) -> bytes:
+    """Return the body; raises TooLarge, and Malformed for one that does not arrive."""
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge

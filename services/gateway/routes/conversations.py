@@ -27,7 +27,7 @@ from contracts.tickets import (
     TicketSnapshot,
     UnlinkConversation,
 )
-from services.gateway.routes.bodies import Given, path_id, promise, query, read
+from services.gateway.routes.bodies import Flag, Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.tickets import ticket_reference
@@ -43,8 +43,8 @@ class ConversationFilter(Given):
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=36)] | None = Field(
         default=None, description="Id or number of a ticket that is linked."
     )
-    linked: bool | None = Field(default=None, description="Whether any ticket is linked.")
-    awaits_reply: bool | None = Field(default=None, description="Whether the customer wrote last.")
+    linked: Flag | None = Field(default=None, description="Whether any ticket is linked.")
+    awaits_reply: Flag | None = Field(default=None, description="Whether the customer wrote last.")
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
     limit: int = Field(default=50, ge=1, le=100)
 

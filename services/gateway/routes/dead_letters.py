@@ -7,11 +7,20 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import DeadLetter
-from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed, NotFound, UnknownMessage
+from contracts.refusals import (
+    Conflict,
+    Deleted,
+    Invalid,
+    Malformed,
+    NotAllowed,
+    NotFound,
+    TransitionNotAllowed,
+    UnknownMessage,
+)
 from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
-from services.gateway.routes.bodies import promise, query
+from services.gateway.routes.bodies import path_id, promise, query
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import id_in_path, reply
+from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 
@@ -52,7 +61,7 @@ async def get_dead_letter(
 ) -> ASGIResponse:
     """Return a dead letter with its body, as it came."""
     visitor = await inside(request, workspace)
-    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=id_in_path(letter)))
+    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=path_id(letter)))
     return reply(found)
 
 
@@ -64,7 +73,7 @@ async def get_dead_letter(
     tag="dead letters",
     summary="Try one of them again as it came; applied, it is gone, and refused again, it stays",
     answer=DeadLetter,
-    refusals=(NotFound, NotAllowed, Conflict, Malformed, Invalid, UnknownMessage),
+    refusals=(NotFound, NotAllowed, Conflict, TransitionNotAllowed, Deleted, Malformed, Invalid, UnknownMessage),
     keyed=True,
 )
 async def retry_dead_letter(
@@ -72,9 +81,7 @@ async def retry_dead_letter(
 ) -> ASGIResponse:
     """Return the letter that was applied now, or why it is refused again."""
     visitor = await inside(request, workspace)
-    command = RetryDeadLetter(
-        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
-    )
+    command = RetryDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
     applied = await desk_of(request).bus.ask(command)
     return reply(applied)
 
@@ -86,20 +93,19 @@ async def retry_dead_letter(
     scope="audit:write",
     tag="dead letters",
     summary="Forget one of them",
-    answer=DeadLetter,
+    answer=None,
+    status=204,
     refusals=(NotFound, NotAllowed),
     keyed=True,
 )
 async def drop_dead_letter(
     request: Request[Any, Any, Any], workspace: FromPath[str], letter: FromPath[str]
 ) -> ASGIResponse:
-    """Return the letter that is no more."""
+    """Forget it; what it asked for is never done."""
     visitor = await inside(request, workspace)
-    command = DropDeadLetter(
-        caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id_in_path(letter)
-    )
-    dropped = await desk_of(request).bus.ask(command)
-    return reply(dropped)
+    command = DropDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
+    await desk_of(request).bus.ask(command)
+    return nothing()
 
 
 HANDLERS = (list_dead_letters, get_dead_letter, retry_dead_letter, drop_dead_letter)

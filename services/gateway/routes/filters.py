@@ -14,7 +14,7 @@ from contracts.refusals import NotAllowed, NotFound
 from contracts.texts import Label, SearchText
 from contracts.tickets import CountTickets, ListTickets, Priority, Status, TicketCounts, TicketPage
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, query
+from services.gateway.routes.bodies import Flag, Given, query
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
@@ -35,13 +35,6 @@ def _moment(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
     if isinstance(value, str) and is_moment(value):
         return dt.datetime.fromisoformat(value.upper())
     msg = "must be a time such as 2026-03-02T09:00:00Z"
-    raise ValueError(msg)
-
-
-def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
-    if value in ("true", "false"):
-        return value == "true"
-    msg = "must be true or false"
     raise ValueError(msg)
 
 
@@ -76,9 +69,7 @@ class TicketTerms(Given):
 class TicketSearch(TicketTerms):
     """Which tickets, deleted ones among them."""
 
-    deleted: Annotated[bool, BeforeValidator(_flag)] = Field(
-        default=False, description="Deleted tickets instead, in every status; for admins."
-    )
+    deleted: Flag = Field(default=False, description="Deleted tickets instead, in every status; for admins.")
 
 
 class TicketFilter(TicketSearch):

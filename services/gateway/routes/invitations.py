@@ -19,7 +19,7 @@ from contracts.refusals import (
 )
 from contracts.texts import Email, Name
 from services.gateway.domain import PASSWORD_LEAST, PASSWORD_MOST
-from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import base_url, came, check_origin, desk_of, inside
@@ -107,7 +107,7 @@ async def revoke_invitation(
 ) -> ASGIResponse:
     """Make a link that was not followed open nothing."""
     visitor = await inside(request, workspace)
-    await desk_of(request).invitations.revoke(visitor, id_in_path(invitation), promise(request))
+    await desk_of(request).invitations.revoke(visitor, path_id(invitation), promise(request))
     return nothing()
 
 

@@ -9,7 +9,7 @@ from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
 from contracts.refusals import Conflict, NotAllowed, NotFound, StaleVersion
-from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
@@ -65,7 +65,7 @@ async def list_members(request: Request[Any, Any, Any], workspace: FromPath[str]
 async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
     """Make a member something else."""
     visitor = await inside(request, workspace)
-    user_id = id_in_path(user)
+    user_id = path_id(user)
     versions = expected_versions(request)
     sent = await read(request, NewRole)
     changed = await desk_of(request).people.change_role(visitor, user_id, sent.body.role, versions, sent.key)
@@ -89,7 +89,7 @@ async def remove_member(request: Request[Any, Any, Any], workspace: FromPath[str
     """Take a member out; what they did stays. Everybody may leave."""
     visitor = await inside(request, workspace)
     versions = expected_versions(request)
-    await desk_of(request).people.remove_member(visitor, id_in_path(user), versions, promise(request))
+    await desk_of(request).people.remove_member(visitor, path_id(user), versions, promise(request))
     return nothing()
 
 

@@ -13,9 +13,9 @@ from contracts.base import Model, uuid7
 from contracts.refusals import NotAllowed, NotFound, StaleVersion
 from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, ListNotes, NoteKind, NoteSnapshot, PinNote
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Flag, Given, path_id, query, read
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import expected_versions, id_in_path, reply
+from services.gateway.routes.replies import expected_versions, reply
 from services.gateway.routes.tickets import expected_version, ticket_reference
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
@@ -44,7 +44,7 @@ class NoteFilter(Page):
     """Which notes."""
 
     kind: NoteKind | None = None
-    pinned: bool | None = None
+    pinned: Flag | None = None
 
 
 class Note(NoteSnapshot):
@@ -149,7 +149,7 @@ async def change_note(
 ) -> ASGIResponse:
     """Pin or unpin a note; once more is no change. The version that `If-Match` names is the ticket's."""
     visitor = await inside(request, workspace)
-    reference, note_id = ticket_reference(ticket), id_in_path(note)
+    reference, note_id = ticket_reference(ticket), path_id(note)
     versions = expected_versions(request)
     sent = await read(request, NotePatch)
     desk = desk_of(request)

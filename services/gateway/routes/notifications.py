@@ -10,7 +10,7 @@ from pydantic import Field
 
 from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
 from contracts.refusals import NotFound
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
@@ -20,14 +20,14 @@ from services.gateway.routes.workspaces import Page
 class InboxFilter(Page):
     """Which part of the inbox."""
 
-    unread: bool = Field(default=False, description="Only what is not read.")
+    unread: Flag = Field(default=False, description="Only what is not read.")
 
 
 class ToRead(Given):
     """What was read."""
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = Field(
-        default=(), description="Which notifications; without them all."
+        default_factory=left_out, description="Which notifications; left out, all of them."
     )
 
 
@@ -85,8 +85,12 @@ async def read_notifications(request: Request[Any, Any, Any], workspace: FromPat
     """Mark as read, and return what is left."""
     visitor = await inside(request, workspace)
     sent = await read(request, ToRead)
+    if "ids" in sent.body.model_fields_set and not sent.body.ids:
+        # To the notifications service no ids are all of them; a client that has selected none means none.
+        unread = await desk_of(request).bus.ask(CountUnread(caller=visitor.caller))
+        return reply(unread)
     left = await desk_of(request).bus.ask(
-        MarkRead(caller=visitor.caller, via=visitor.via, idempotency=sent.key, ids=sent.body.ids)
+        MarkRead(caller=visitor.caller, via=visitor.via, idempotency=sent.key, ids=sent.body.ids or ())
     )
     return reply(left)
 

@@ -1,15 +1,14 @@
-"""Answers as bytes, and the conditions and ids that a client puts into a request."""
+"""Answers as bytes, and the conditions that a client puts into a request."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from litestar import Request
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel
 
-from contracts.refusals import Malformed, NotFound
+from contracts.refusals import Malformed
 
 _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})"')
 
@@ -39,14 +38,6 @@ def fresh_or(request: Request[Any, Any, Any], answer: BaseModel, version: int) -
     if has_seen(request, str(version)):
         return nothing(304, {"etag": f'"{version}"'})
     return reply(answer, version=version)
-
-
-def id_in_path(id: str) -> UUID:
-    """Return an id as it stands in a path; anything else names nothing."""
-    try:
-        return UUID(id)
-    except ValueError:
-        raise NotFound from None
 
 
 def has_seen(request: Request[Any, Any, Any], tag: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from contracts.refusals import CsrfFailed, NotFound, RateLimited, Unauthenticated
 from contracts.texts import Email
-from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import came, check_origin, desk_of, signed_in
@@ -97,7 +97,7 @@ async def end_session(request: Request[Any, Any, Any], session: FromPath[str]) -
     """End one of the visitor's sessions."""
     promise(request)
     visitor = (await signed_in(request)).visitor
-    await desk_of(request).accounts.end_session(visitor, id_in_path(session))
+    await desk_of(request).accounts.end_session(visitor, path_id(session))
     return nothing()
 
 

@@ -12,7 +12,7 @@ from contracts.base import Role
 from contracts.refusals import AlreadyAnswered, NotAllowed, NotFound
 from contracts.texts import Line
 from services.gateway.domain import TOKEN_LIFE, TOKEN_LONGEST, Scope
-from services.gateway.routes.bodies import Given, id_in_path, promise, query, read
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
@@ -87,7 +87,7 @@ async def list_tokens(request: Request[Any, Any, Any], workspace: FromPath[str])
 async def revoke_token(request: Request[Any, Any, Any], workspace: FromPath[str], token: FromPath[str]) -> ASGIResponse:
     """End a token at once."""
     visitor = await inside(request, workspace)
-    await desk_of(request).tokens.revoke(visitor, id_in_path(token), promise(request))
+    await desk_of(request).tokens.revoke(visitor, path_id(token), promise(request))
     return nothing()
 
 

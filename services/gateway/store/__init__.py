@@ -8,7 +8,7 @@ from services.gateway.store.invitations import (
     remove_invitation,
     use_invitation,
 )
-from services.gateway.store.limits import count_hit, purge_hits, wait
+from services.gateway.store.limits import count_hit, purge_hits, take_back_hit, wait
 from services.gateway.store.members import (
     add_member,
     is_member,
@@ -17,6 +17,7 @@ from services.gateway.store.members import (
     member_since,
     member_version,
     members,
+    names,
     remove_member,
     save_member,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "member_since",
     "member_version",
     "members",
+    "names",
     "next_reset",
     "password_hash",
     "postpone_reset",
@@ -129,6 +131,7 @@ __all__ = [
     "session",
     "sessions",
     "set_password",
+    "take_back_hit",
     "token",
     "token_by_id",
     "tokens",

@@ -10,6 +10,9 @@ from services.gateway.domain import Limit
 _WINDOW = text("select count(*) as many, min(at) as oldest from tries where key = :key and at > :since")
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(encode(cast(:key as bytea), 'hex'), 0))")
 _ADD = text("insert into tries (key, at, ends_at) values (:key, :at, :ends_at)")
+_TAKE_BACK = text("""
+    delete from tries where ctid = (select ctid from tries where key = :key order by at desc limit 1)
+""")
 _PURGE = text("delete from tries where ends_at <= :now")
 
 
@@ -28,6 +31,12 @@ async def count_hit(tx: Transaction, key: bytes, limit: Limit, now: dt.datetime)
     if (left := await wait(tx, key, limit, now)) is None:
         await tx.execute(_ADD, {"key": key, "at": now, "ends_at": now + limit.within})
     return left
+
+
+async def take_back_hit(tx: Transaction, key: bytes) -> None:
+    """Let the last try not have been one."""
+    await tx.execute(_LOCK, {"key": key})
+    await tx.execute(_TAKE_BACK, {"key": key})
 
 
 async def purge_hits(tx: Transaction, now: dt.datetime) -> int:

@@ -1,6 +1,6 @@
 """Remembers who is in a workspace, and as what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,10 @@ _ADD_MEMBER = text(
 _MEMBER = text(
     "select u.id, u.email, u.name, m.role, m.version, m.joined_at from memberships m join users u on u.id = m.user_id"
     " where m.workspace_id = :ws and m.user_id = :user"
+)
+_NAMES = text(
+    "select u.id, u.name from memberships m join users u on u.id = m.user_id"
+    " where m.workspace_id = :ws and m.user_id = any(cast(:users as uuid[]))"
 )
 _MEMBERS = text(
     "select u.id, u.email, u.name, m.role, m.version, m.joined_at from memberships m join users u on u.id = m.user_id"
@@ -56,6 +60,12 @@ async def member(tx: Transaction, workspace_id: str, user_id: UUID) -> Member | 
     """Return one member."""
     row = await tx.one(_MEMBER, {"ws": workspace_id, "user": user_id})
     return member_of(row) if row else None
+
+
+async def names(tx: Transaction, workspace_id: str, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of those who are members."""
+    rows = await tx.all(_NAMES, {"ws": workspace_id, "users": list(user_ids)})
+    return {row["id"]: row["name"] for row in rows}
 
 
 async def members(tx: Transaction, workspace_id: str, after: tuple[str, UUID] | None, limit: int) -> Sequence[Member]:

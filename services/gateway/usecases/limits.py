@@ -32,6 +32,11 @@ class Limiter:
             wait = await store.count_hit(tx, _hash(name, key), self._limits[name], self._clock())
         _check(wait)
 
+    async def take_back(self, name: str, *key: str) -> None:
+        """Let a try that was counted count no more."""
+        async with self._database.every_workspace(LIMIT) as tx:
+            await store.take_back_hit(tx, _hash(name, key))
+
     async def check(self, name: str, *key: str) -> None:
         """Count nothing; raises RateLimited where a try would be one too many."""
         async with self._database.every_workspace(LIMIT) as tx:

@@ -178,8 +178,7 @@ class People:
         """Return the names of those who are members here now."""
         workspace, _ = visitor.here
         async with self._database.transaction(workspace.id) as tx:
-            found = [await store.member(tx, workspace.id, user_id) for user_id in user_ids]
-        return {member.user.id: member.user.name for member in found if member is not None}
+            return await store.names(tx, workspace.id, user_ids)
 
     async def purge(self) -> dict[str, int]:
         """Forget sessions, invitations and tokens that are over; returns how many of each."""

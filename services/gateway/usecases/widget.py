@@ -142,21 +142,33 @@ class Widget:
         address: str,
         key: IdempotencyKey | None,
     ) -> VisitorTicket:
-        """Make a ticket of the visitor's conversation."""
-        await self._limiter.hit("tickets_by_address", address)
-        await self._limiter.hit("tickets_by_address_hourly", address)
-        await self._limiter.hit("tickets_by_assistant", str(opens.assistant_id))
-        return await self._bus.ask(
-            OpenVisitorTicket(
-                caller=opens.caller,
-                via=Via.WIDGET,
-                idempotency=key,
-                conversation_id=opens.conversation_id,
-                ticket_id=uuid7(),
-                subject=subject,
-                contact=contact,
-            )
+        """Make a ticket of the visitor's conversation. Only tickets that it makes are counted."""
+        wish = OpenVisitorTicket(
+            caller=opens.caller,
+            via=Via.WIDGET,
+            idempotency=key,
+            conversation_id=opens.conversation_id,
+            ticket_id=uuid7(),
+            subject=subject,
+            contact=contact,
         )
+        counted: list[tuple[str, str]] = []
+        made = None
+        try:
+            for limit in (
+                ("tickets_by_address", address),
+                ("tickets_by_address_hourly", address),
+                ("tickets_by_assistant", str(opens.assistant_id)),
+            ):
+                await self._limiter.hit(*limit)
+                counted.append(limit)
+            made = await self._bus.ask(wish)
+            return made
+        finally:
+            # Refused, or the answer to a repetition. A visitor who is asked for their address first has made nothing.
+            if made is None or made.id != wish.ticket_id:
+                for limit in counted:
+                    await self._limiter.take_back(*limit)
 
     async def transcript(self, opens: VisitorToken, after: int, limit: int) -> VisitorTranscript:
         """Return what the visitor has not seen yet."""

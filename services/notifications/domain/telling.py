@@ -49,7 +49,7 @@ def user_of(actor: Actor) -> UUID | None:
 def owner_of_inbox(caller: Caller) -> UUID:
     """Return whose inbox the caller may read: their own, and only people have one. Raises NotAllowed."""
     if (person := user_of(caller.actor)) is None:
-        raise NotAllowed
+        raise NotAllowed("Only a person has an inbox and watches tickets; a program has none.")
     return person
 
 

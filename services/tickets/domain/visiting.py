@@ -1,5 +1,6 @@
 """What a visitor of a site says of themself, what the site vouches for, and what that lets them do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
@@ -18,7 +19,6 @@ from contracts.tickets import (
 )
 from services.tickets.domain.conversation import Conversation
 from services.tickets.domain.state import Contact
-from services.tickets.domain.ticket import Ticket
 
 SITE = "widget"
 """The source of the names that sites give their own users."""
@@ -135,8 +135,8 @@ def require_a_place(conversation: Conversation) -> None:
         raise RateLimited("This conversation is too long; start a new one.", retry_after=3600)
 
 
-def open_ticket_of(tickets: list[Ticket]) -> Ticket | None:
-    """Return the ticket that is being worked on for the visitor, if there is one."""
+def open_ticket_of(tickets: Iterable[VisitorTicket]) -> VisitorTicket | None:
+    """Return which of the visitor's tickets is being worked on, if one is."""
     return next((ticket for ticket in tickets if ticket.status not in _DONE_WITH), None)
 
 
@@ -146,9 +146,6 @@ def as_visitors_see(message: MessageSnapshot) -> MessageSnapshot:
     return message.model_copy(update={"author": author, "external_id": None})
 
 
-def ticket_as_visitors_see(ticket: Ticket) -> VisitorTicket:
-    """Return a ticket as it is shown outside."""
-    state = ticket.state
-    return VisitorTicket(
-        id=state.id, number=state.number, subject=state.subject, status=state.status, created_at=state.created_at
-    )
+def ticket_as_visitors_see(ticket: VisitorTicket) -> VisitorTicket:
+    """Return a ticket as it is shown outside: what the team takes for spam is done with, and nobody is called names."""
+    return ticket.model_copy(update={"status": Status.CLOSED}) if ticket.status is Status.SPAM else ticket

@@ -87,8 +87,8 @@ _UPDATE = text("""
 """)
 _FIND_BY = text("update ticket_search set words = :words where workspace_id = :ws and ticket_id = :id")
 _LINK = text(
-    "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version)"
-    " values (:ws, :ticket, :conversation, :version)"
+    "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version, opened)"
+    " values (:ws, :ticket, :conversation, :version, :opened)"
 )
 _UNLINK = text(
     "delete from ticket_conversations"
@@ -148,7 +148,7 @@ async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) 
     )
     if not added:
         raise Conflict("There is a ticket with this id already.")
-    await _beside(tx, facts)
+    await _beside(tx, facts, opened=True)
 
 
 async def save(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
@@ -184,11 +184,11 @@ async def life(tx: Transaction, ticket: Ticket) -> AsyncIterator[TicketEvent]:
         more = len(facts) == _AT_ONCE
 
 
-async def _beside(tx: Transaction, facts: Sequence[TicketEvent]) -> None:
+async def _beside(tx: Transaction, facts: Sequence[TicketEvent], *, opened: bool = False) -> None:
     for fact in facts:
         match fact:
             case ConversationLinked():
-                await tx.execute(_LINK, _tie(fact, fact.new.id) | {"version": fact.version})
+                await tx.execute(_LINK, _tie(fact, fact.new.id) | {"version": fact.version, "opened": opened})
             case ConversationUnlinked():
                 await tx.execute(_UNLINK, _tie(fact, fact.old.id))
             case NoteAdded() | CommentAdded():

@@ -15,7 +15,10 @@ _DUE = (
     " and t.updated_at <= cast(:at as timestamptz) - make_interval(hours => 24 * s.auto_close_days)"
 )
 _ONE = f"select 1 from tickets t where {_DUE}"  # noqa: S608 - constants
-_WORKSPACES = text(f"select s.workspace_id from ticket_settings s where exists ({_ONE})")  # noqa: S608 - constants
+# A workspace that ended is not among those that are known here.
+_WORKSPACES = text(
+    f"select workspace_id from ticket_settings s join workspaces using (workspace_id) where exists ({_ONE})"  # noqa: S608 - constants
+)
 # Who is at work on a ticket touches it.
 _TICKETS = text(
     f"select t.id from ticket_settings s join tickets t on {_DUE} where s.workspace_id = :ws"  # noqa: S608 - constants

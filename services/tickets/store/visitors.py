@@ -22,7 +22,10 @@ _LOAD = text(
 _TICKETS = text("""
     select t.id, t.number, t.subject, t.status, t.created_at from ticket_conversations l
     join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
-    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null order by t.number
+    join conversations v on v.workspace_id = l.workspace_id and v.id = l.conversation_id
+    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null
+        and (l.opened or t.contact_id = v.contact_id)
+    order by t.number
 """)
 
 
@@ -53,6 +56,9 @@ async def visitor(tx: Transaction, conversation_id: UUID) -> Visitor | None:
 
 
 async def visitor_tickets(tx: Transaction, conversation_id: UUID) -> Sequence[VisitorTicket]:
-    """Return the tickets that the conversation is linked to, as its visitor may see them."""
+    """Return the visitor's own tickets: those that were opened from the conversation, or for the same contact.
+
+    What an agent ties to it beside them may be somebody else's, or about something that visitors don't hear of.
+    """
     rows = await tx.all(_TICKETS, {"ws": tx.workspace_id, "conversation": conversation_id})
     return [VisitorTicket(**{**row, "status": Status(row["status"])}) for row in rows]

@@ -7,7 +7,7 @@ from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
 from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
-from contracts.refusals import Deleted
+from contracts.refusals import Deleted, NotFound
 from contracts.tickets import (
     Author,
     AuthorKind,
@@ -98,12 +98,13 @@ async def receive_message(message: MessageReceived, origin: Origin, tx: Transact
 async def update_ticket(message: TicketUpdated, origin: Origin, tx: Transaction) -> None:
     """Move a ticket that the other system opened, or note something on it.
 
-    Raises Deleted, and TransitionNotAllowed for a move that nobody can make.
+    Raises Deleted, TransitionNotAllowed for a move that nobody can make, and NotFound: a ticket that is not there is
+    not waited for, since what could still open it comes from the same system and would wait behind this.
     """
     await _require_workspace(tx)
     id = await store.opened(tx, origin.integration, message.external_id)
     if id is None:
-        raise NotYet("no ticket was asked for by this name", give_up_after=_A_STRANGER_IS_HOPELESS_AFTER)
+        raise NotFound("No ticket was asked for by this name.")
     ticket = await store.load(tx, str(id), for_update=True)
     if ticket.deleted:
         raise Deleted

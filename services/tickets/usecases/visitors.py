@@ -73,10 +73,8 @@ async def open_visitor_ticket(command: OpenVisitorTicket, tx: Transaction) -> Vi
     assistant = await _assistant(tx, visitor.assistant_id)
     visitor = visitor.saying(command.contact)
     visitor.require_ticket(assistant.widget)
-    if there := visiting.open_ticket_of(await store.load_linked(tx, conversation.id)):
-        raise Conflict(
-            f"Ticket #{there.state.number} is open for this conversation.", number=there.state.number, id=str(there.id)
-        )
+    if there := visiting.open_ticket_of(await store.visitor_tickets(tx, conversation.id)):
+        raise Conflict(f"Ticket #{there.number} is open for this conversation.", number=there.number, id=str(there.id))
     first = await store.first_words(tx, conversation.id)
     if first is None:
         raise Invalid.field("conversation", "empty", "write a message first")
@@ -95,7 +93,13 @@ async def open_visitor_ticket(command: OpenVisitorTicket, tx: Transaction) -> Vi
         contact=contact,
         by=by,
     )
-    return visiting.ticket_as_visitors_see(ticket)
+    return VisitorTicket(
+        id=ticket.id,
+        number=ticket.state.number,
+        subject=ticket.state.subject,
+        status=ticket.status,
+        created_at=ticket.state.created_at,
+    )
 
 
 async def read_visitor_conversation(query: ReadVisitorConversation, tx: Transaction) -> VisitorTranscript:
@@ -107,7 +111,9 @@ async def read_visitor_conversation(query: ReadVisitorConversation, tx: Transact
     messages, more = await store.messages_after(tx, query.conversation_id, query.after, query.limit)
     tickets = await store.visitor_tickets(tx, query.conversation_id)
     return VisitorTranscript(
-        messages=tuple(visiting.as_visitors_see(message) for message in messages), tickets=tuple(tickets), more=more
+        messages=tuple(visiting.as_visitors_see(message) for message in messages),
+        tickets=tuple(visiting.ticket_as_visitors_see(ticket) for ticket in tickets),
+        more=more,
     )
 
 
