@@ -42,7 +42,7 @@ def invalid(error: ValidationError) -> Invalid:
     return Invalid(
         errors=[
             {
-                "field": ".".join(str(part) for part in e["loc"]),
+                "field": ".".join(str(part) for part in e["loc"]).removesuffix(".[key]"),
                 "code": e["type"],
                 "detail": e["msg"].removeprefix("Value error, "),
             }

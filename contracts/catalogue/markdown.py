@@ -209,7 +209,7 @@ def _listeners(kind: type[Message]) -> str:
 
 
 def _default(schema: Schema) -> str:
-    if schema.get("default") in (None, [], ""):
+    if schema.get("default") in (None, [], {}, ""):
         return "no"
     return f"no (`{schema['default']}`)"
 
