@@ -37,6 +37,10 @@ _VERSION = "1.0.0"
 type Handler = Callable[[Any, Transaction], Awaitable[BaseModel]]
 
 
+_WITHOUT_ITS_PATTERN = {"string_pattern_mismatch": "has not the form that is needed here"}
+"""What people are told in place of pydantic's words; the pattern itself stands in the description of the API."""
+
+
 def invalid(error: ValidationError) -> Invalid:
     """Return the refusal that names each field at fault, without repeating what was sent."""
     return Invalid(
@@ -44,7 +48,7 @@ def invalid(error: ValidationError) -> Invalid:
             {
                 "field": ".".join(str(part) for part in e["loc"]).removesuffix(".[key]"),
                 "code": e["type"],
-                "detail": e["msg"].removeprefix("Value error, "),
+                "detail": _WITHOUT_ITS_PATTERN.get(e["type"]) or e["msg"].removeprefix("Value error, "),
             }
             for e in error.errors(include_url=False, include_input=False, include_context=False)
         ]

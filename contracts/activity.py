@@ -1,5 +1,6 @@
 """What activity answers and announces: the record of a workspace, in two books. Owner: services/activity."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -46,6 +47,19 @@ class Entry(Model):
     """What else the event says."""
     prev_hash: str
     hash: str
+
+
+_SCOPES = {
+    "contact": "contacts:read",
+    "conversation": "conversations:read",
+    "assistant": "settings:read",
+    "settings": "settings:read",
+}
+
+
+def is_in_scope(scopes: Collection[str], subject: Subject | None) -> bool:
+    """Tell whether a program of these scopes may read of this record in the book; people have none, and read of all."""
+    return not scopes or subject is None or subject.kind not in _SCOPES or _SCOPES[subject.kind] in scopes
 
 
 class EntryPage(Model):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from contracts.activity import Book, BookHead, BookVerdict, Entry
-from contracts.base import Audience, Role
+from contracts.base import Audience, Role, Subject
 from contracts.texts import seal, unseal
 
 OWNERS = {Book.TICKETS: "tickets", Book.PEOPLE: "gateway"}
@@ -70,6 +70,11 @@ def audiences(role: Role) -> list[str] | None:
     if role.runs_the_desk:
         return None
     return [audience.value for audience in Audience if audience.includes(role)]
+
+
+def subject_of(entry: Mapping[str, Any]) -> Subject | None:
+    """Return the record that an entry is about, if that is no ticket."""
+    return Subject.model_validate(entry["subject"]) if entry.get("ticket_id") is None else None
 
 
 def audience_of(entry: Mapping[str, Any]) -> Audience:

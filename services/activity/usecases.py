@@ -21,6 +21,7 @@ from contracts.activity import (
     ReadHeads,
     Verdict,
     Verify,
+    is_in_scope,
 )
 from contracts.base import Actor, ActorKind, Caller, LoggedFact, Subject, Via
 from contracts.refusals import NotAllowed, NotFound, NotReached
@@ -137,6 +138,10 @@ async def feed(request: Feed, tx: Transaction) -> EntryPage:
     rows = await store.after(tx, request.book, request.after, request.limit + 1)
     page, allowed = rows[: request.limit], domain.audiences(request.caller.role)
     visible = [row for row in page if allowed is None or row.audience in allowed]
+    if request.caller.scopes:
+        visible = [
+            row for row in visible if is_in_scope(request.caller.scopes, domain.subject_of(json.loads(row.entry)))
+        ]
     items = await _put_back(tx, request.book, visible)
     if len(items) < len(visible):
         return EntryPage(items=tuple(items), last=visible[len(items)].seq - 1, more=True)

@@ -17,6 +17,7 @@ from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.widget import Widget
 from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
+from services.gateway.web import pages
 
 
 def build(settings: Settings) -> Service:
@@ -25,7 +26,7 @@ def build(settings: Settings) -> Service:
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(desk, service.metrics),
+        web=lambda service: web(desk, service.metrics, pages()),
     )
     limiter = Limiter(service.database)
     guard = Guard(passwords, limiter)

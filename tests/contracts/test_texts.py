@@ -122,13 +122,19 @@ CONTROLS = ["\x00", "\x07", "\x1b", "\x7f", "\ud800"]
 BREAKS = ["\n", "\r", "\u2028", "\u2029", "\x85", "\t"]
 
 
-@pytest.mark.parametrize("kind", [Line, Body, NonEmptyBody, Name, Label, ExternalId, SearchText], ids=repr)
+@pytest.mark.parametrize(
+    "kind",
+    [Line, Body, NonEmptyBody, Name, Label, ExternalId, SearchText],
+    ids=["line", "body", "non-empty body", "name", "label", "external id", "search text"],
+)
 @pytest.mark.parametrize("bad", CONTROLS, ids=ascii)
 def test_no_control_character_gets_in(kind: Any, bad: str) -> None:
     assert refused(kind, f"a{bad}b")
 
 
-@pytest.mark.parametrize("kind", [Line, Name, Label, ExternalId, SearchText], ids=repr)
+@pytest.mark.parametrize(
+    "kind", [Line, Name, Label, ExternalId, SearchText], ids=["line", "name", "label", "external id", "search text"]
+)
 @pytest.mark.parametrize("bad", BREAKS, ids=ascii)
 def test_a_line_is_one_line(kind: Any, bad: str) -> None:
     assert refused(kind, f"a{bad}b")
@@ -139,14 +145,20 @@ def test_a_body_may_have_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [(Line, 200), (Name, 120), (Label, 50), (ExternalId, 200), (SearchText, 200)], ids=repr
+    ("kind", "most"),
+    [(Line, 200), (Name, 120), (Label, 50), (ExternalId, 200), (SearchText, 200)],
+    ids=["line", "name", "label", "external id", "search text"],
 )
 def test_a_line_has_a_length(kind: Any, most: int) -> None:
     assert not refused(kind, "é" * most)
     assert refused(kind, "é" * (most + 1))
 
 
-@pytest.mark.parametrize("kind", [Line, Name, Label, NonEmptyBody, ExternalId], ids=repr)
+@pytest.mark.parametrize(
+    "kind",
+    [Line, Name, Label, NonEmptyBody, ExternalId],
+    ids=["line", "name", "label", "non-empty body", "external id"],
+)
 def test_some_words_are_needed(kind: Any) -> None:
     assert refused(kind, "")
 

@@ -356,7 +356,33 @@ async def test_a_foreign_workspace_answers_as_one_that_does_not_exist(
     assert all(answer.headers.keys() == answers[0].headers.keys() for answer in answers)
 
 
+@pytest.mark.parametrize(
+    "form", ["{%s}", "urn:uuid:%s", "%s%%0A", " %s", "%s-"], ids=["braces", "urn", "newline", "space", "more"]
+)
+@pytest.mark.parametrize("place", ["assistants", "contacts", "conversations", "bulk", "dead-letters"])
+async def test_an_id_has_one_form_in_an_address(house: House, client: httpx.AsyncClient, place: str, form: str) -> None:
+    ada = await house.somebody()
+    workspace = await house.workspace(ada)
+    address = f"/api/v1/workspaces/{workspace.id}/{place}/{form % '01930000-0000-7000-8000-000000000001'}"
+
+    is_problem(await client.get(address, headers=ada.bearer), 404, "not_found")
+
+
 # What is read
+
+
+async def test_nobody_is_told_a_pattern(house: House, client: httpx.AsyncClient) -> None:
+    ada = await house.somebody()
+    workspace = await house.workspace(ada)
+    bob = {"name": "Bob", "email": "nowhere", "role": "member"}
+    refused = await client.post(f"/api/v1/workspaces/{workspace.id}/invitations", headers=ada.bearer, json=bob)
+
+    (error,) = is_problem(refused, 422, "invalid")["errors"]
+    assert error == {
+        "field": "email",
+        "code": "string_pattern_mismatch",
+        "detail": "has not the form that is needed here",
+    }
 
 
 async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, client: httpx.AsyncClient) -> None:

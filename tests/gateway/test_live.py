@@ -436,6 +436,22 @@ async def test_a_program_follows_until_its_token_is_revoked(
     is_problem(await ledger.send("GET", "events", who=board), 401, "unauthenticated")
 
 
+async def test_a_program_is_told_of_no_records_beyond_its_scopes(ledger: Desk) -> None:
+    _, board = await program(ledger, ledger.owner)
+    _, crm = await program(ledger, ledger.owner, scopes=["tickets:read", "contacts:read"])
+
+    async with ledger.follow(board) as narrow, ledger.follow(crm) as wide:
+        made = await ledger.send("POST", "contacts", {"name": "Kim", "email": "kim@example.com"})
+        assert made.status_code == 201, made.text
+        await ledger.ticket()
+        await wide.sees(2)
+        await narrow.sees(1)
+
+    for who, types in ((board, ["ticket_created"]), (crm, ["contact_created", "ticket_created"])):
+        page = (await ledger.send("GET", "feed", who=who)).json()
+        assert [each["type"] for each in page["items"]] == types
+
+
 async def test_a_program_is_cut_when_its_maker_may_no_longer_do_as_much(ledger: Desk) -> None:
     bob = await ledger.member(Role.ADMIN, "Bob")
     _, high = await program(ledger, bob, role="admin")

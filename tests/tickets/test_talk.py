@@ -234,6 +234,15 @@ def test_a_move_that_no_ticket_can_make_is_refused_with_those_that_some_can() ->
         talk.require_a_move([], Status.RESOLVED, caller())
 
 
+def test_a_move_that_others_may_make_is_refused_as_a_right() -> None:
+    mine = a_ticket(Status.OPEN, assignee=person("Me"))
+
+    with pytest.raises(NotAllowed):
+        talk.require_a_move([mine], Status.CLOSED, caller("Me", Role.MEMBER))
+    with pytest.raises(TransitionNotAllowed):
+        talk.require_a_move([mine], Status.NEW, caller("Me", Role.MEMBER))
+
+
 def test_a_ticket_that_stands_there_already_need_not_move() -> None:
     talk.require_a_move([a_ticket(Status.RESOLVED)], Status.RESOLVED, caller())
 

@@ -22,7 +22,7 @@ LIMITS: Mapping[str, Limit] = {
     # Visitors of the widget, of whom nothing is known but where they come from.
     "widget_by_address": Limit(300, dt.timedelta(minutes=1)),
     "config_by_address": Limit(120, dt.timedelta(minutes=1)),
-    "conversations_by_address": Limit(20, dt.timedelta(hours=1)),
+    "conversations_by_address": Limit(60, dt.timedelta(hours=1)),
     "messages_by_address": Limit(120, dt.timedelta(minutes=1)),
     "messages_by_visitor": Limit(30, dt.timedelta(minutes=1)),
     "tickets_by_address": Limit(5, dt.timedelta(minutes=10)),

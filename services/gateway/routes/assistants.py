@@ -29,7 +29,7 @@ from contracts.tickets import (
     WidgetSettings,
 )
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, promise, query, read
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
@@ -82,14 +82,6 @@ class AssistantPatch(Given):
 
     name: Line = Field(default_factory=_left_out)
     widget: WidgetPatch = Field(default_factory=_left_out)
-
-
-def assistant_id(assistant: str) -> UUID:
-    """Return the id that the address names; anything else names nothing."""
-    try:
-        return UUID(assistant)
-    except ValueError:
-        raise NotFound from None
 
 
 @operation(
@@ -161,7 +153,7 @@ async def get_assistant(
 ) -> ASGIResponse:
     """Return an assistant with its widget's settings."""
     visitor = await inside(request, workspace)
-    found = await _current(desk_of(request), visitor, assistant_id(assistant))
+    found = await _current(desk_of(request), visitor, path_id(assistant))
     return fresh_or(request, found, found.version)
 
 
@@ -184,7 +176,7 @@ async def change_assistant(
 ) -> ASGIResponse:
     """Change what is named. Two who change different settings at once both have their way."""
     visitor = await inside(request, workspace)
-    id = assistant_id(assistant)
+    id = path_id(assistant)
     versions = expected_versions(request)
     sent = await read(request, AssistantPatch)
     named = sent.body.model_fields_set
@@ -235,7 +227,7 @@ async def delete_assistant(
 ) -> ASGIResponse:
     """Remove an assistant."""
     visitor = await inside(request, workspace)
-    id = assistant_id(assistant)
+    id = path_id(assistant)
     versions = expected_versions(request)
     desk = desk_of(request)
     expected = versions[0] if versions else None
@@ -269,9 +261,7 @@ async def get_identity_secret(
 ) -> ASGIResponse:
     """Return the secret."""
     visitor = await inside(request, workspace)
-    secret = await desk_of(request).bus.ask(
-        GetIdentitySecret(caller=visitor.caller, assistant_id=assistant_id(assistant))
-    )
+    secret = await desk_of(request).bus.ask(GetIdentitySecret(caller=visitor.caller, assistant_id=path_id(assistant)))
     return reply(secret)
 
 
@@ -297,7 +287,7 @@ async def rotate_identity_secret(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=promise(request),
-            assistant_id=assistant_id(assistant),
+            assistant_id=path_id(assistant),
         )
     )
     return reply(rotated, version=rotated.version)

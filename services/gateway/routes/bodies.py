@@ -67,17 +67,17 @@ async def read[Body: BaseModel](
     """
     key = _client_key(request)
     _check_media(request)
-    raw = await _collect(request, most)
+    raw = await collect(request, most)
     said = _parse(raw)
     try:
         body = model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise fault_of(error) from None
     return Sent(body, _promise(request, key, said) if key else None)
 
 
 def path_id(id: str) -> UUID:
-    """Return an id of the path; what is none names nothing."""
+    """Return an id of the path; what is none, or one in another form, names nothing."""
     if not _UUID.fullmatch(id):
         raise NotFound
     return UUID(id)
@@ -112,10 +112,11 @@ def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise fault_of(error) from None
 
 
-def _refusal(error: ValidationError) -> Invalid | Malformed:
+def fault_of(error: ValidationError) -> Invalid | Malformed:
+    """Return what pydantic found as a refusal that names the fields and repeats nothing of what was sent."""
     if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
         return Malformed("The body is not JSON that can be read.")
     errors = invalid(error).facts["errors"][:_MOST_ERRORS]
@@ -148,7 +149,8 @@ def _check_media(request: Request[Any, Any, Any]) -> None:
         raise WrongMediaType("Send the body as it is, without a content encoding.")
 
 
-async def _collect(request: Request[Any, Any, Any], most: int) -> bytes:
+async def collect(request: Request[Any, Any, Any], most: int = MOST_BYTES) -> bytes:
+    """Return the body; raises TooLarge, and Malformed for one that does not arrive."""
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
         raise TooLarge

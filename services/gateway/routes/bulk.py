@@ -11,7 +11,7 @@ from pydantic import Field
 from contracts.base import Model, uuid7
 from contracts.refusals import Invalid, NotAllowed, NotFound
 from contracts.tickets import MOST_IDS, BulkSnapshot, ChangeTickets, GetBulk, TicketFilter
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Given, path_id, query, read
 from services.gateway.routes.filters import TicketTerms, terms
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
@@ -101,12 +101,8 @@ async def get_bulk(request: Request[Any, Any, Any], workspace: FromPath[str], bu
     """Return its progress and a page of its tickets, by number."""
     visitor = await inside(request, workspace)
     page = query(request, BulkPage)
-    try:
-        id = UUID(bulk)
-    except ValueError:
-        raise NotFound from None
     found = await desk_of(request).bus.ask(
-        GetBulk(caller=visitor.caller, bulk_id=id, cursor=page.cursor, limit=page.limit)
+        GetBulk(caller=visitor.caller, bulk_id=path_id(bulk), cursor=page.cursor, limit=page.limit)
     )
     return reply(found)
 

@@ -101,11 +101,11 @@ async def read_history(
     """Return one page of a ticket's history; whoever may see the ticket may see it, but for what is the team's own."""
     visitor = await inside(request, workspace)
     wanted = query(request, HistoryFilter)
-    page = await _history(desk_of(request), visitor, ticket_reference(ticket), wanted)
+    page = await history(desk_of(request), visitor, ticket_reference(ticket), wanted)
     return reply(HistoryPage(items=page.items, next_cursor=page.last if page.more else None))
 
 
-async def _history(desk: Desk, visitor: Visitor, ticket: str, wanted: HistoryFilter) -> EntryPage:
+async def history(desk: Desk, visitor: Visitor, ticket: str, wanted: HistoryFilter) -> EntryPage:
     """Ask again and again until the ledger is there: nobody holds anything meanwhile."""
     until = time.monotonic() + PATIENCE
     found = await desk.bus.ask(GetTicket(caller=visitor.caller, ticket=ticket))

@@ -102,7 +102,8 @@ def ticket_reference(ticket: str) -> str:
     return ticket.lower()
 
 
-async def _assigned(desk: Desk, visitor: Visitor, user_id: UUID | None) -> Person | None:
+async def assigned(desk: Desk, visitor: Visitor, user_id: UUID | None) -> Person | None:
+    """Return the member who is to work on a ticket, as the tickets service is told of them."""
     return None if user_id is None else await desk.people.assignee(visitor, user_id)
 
 
@@ -136,7 +137,7 @@ async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str
             subject=new.subject,
             description=new.description,
             priority=new.priority,
-            assignee=await _assigned(desk, visitor, new.assignee_id),
+            assignee=await assigned(desk, visitor, new.assignee_id),
             contact_id=new.contact_id,
             contact=NewContact(name=new.contact.name, email=new.contact.email) if new.contact else None,
             conversation_id=new.conversation_id,
@@ -223,7 +224,7 @@ async def changes(desk: Desk, visitor: Visitor, patch: TicketPatch) -> TicketCha
     named = patch.model_fields_set & TicketPatch.model_fields.keys()
     change: dict[str, Any] = {name: getattr(patch, name) for name in named - {"assignee_id"}}
     if "assignee_id" in named:
-        change["assignee"] = await _assigned(desk, visitor, patch.assignee_id)
+        change["assignee"] = await assigned(desk, visitor, patch.assignee_id)
     return TicketChange(**change)
 
 

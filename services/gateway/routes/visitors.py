@@ -87,9 +87,12 @@ def desk_of(request: Request[Any, Any, Any]) -> Desk:
     return desk
 
 
-async def signed_in(request: Request[Any, Any, Any], workspace: str | None = None) -> SignedIn:
+async def signed_in(
+    request: Request[Any, Any, Any], workspace: str | None = None, proof: str | None = None
+) -> SignedIn:
     """Return the visitor, looked up together with the workspace of this id or slug.
 
+    `proof` is what a page's form said of its CSRF token, in place of the header.
     Raises Unauthenticated, CsrfFailed for a cookie alone on a request that changes something, and for an API token
     NotFound outside its workspace and NotAllowed beyond its scopes.
     """
@@ -99,7 +102,7 @@ async def signed_in(request: Request[Any, Any, Any], workspace: str | None = Non
     visitor = await desk.people.visitor(token, reference, Via.WEB if by_cookie else Via.API)
     if by_cookie and request.method not in _SAFE:
         check_origin(request)
-        given = request.headers.get("x-csrf-token", "")
+        given = request.headers.get("x-csrf-token", "") if proof is None else proof
         if not is_csrf_token(given, token):
             raise CsrfFailed
     visit = visit_of(request.scope)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from chassis.bus import Bus
 from chassis.database import is_weather
 from chassis.logs import get_logger
-from contracts.activity import Book, Entry, EntryPage, EntryRecorded, Feed, ReadHeads
-from contracts.base import ActorKind, Audience, Caller, Role
+from contracts.activity import Book, Entry, EntryPage, EntryRecorded, Feed, ReadHeads, is_in_scope
+from contracts.base import ActorKind, Audience, Caller, Role, Subject
 from contracts.gateway import MemberRemoved, RoleChanged, TokenRevoked, WorkspaceDeleted
 from contracts.refusals import RateLimited, Refusal, TooLarge, Unavailable
 from services.gateway.domain import Visitor
@@ -46,12 +46,13 @@ class Frame:
     seq: int
     type: str
     audience: Audience
+    subject: Subject | None
     json: bytes
 
     @classmethod
     def of(cls, entry: Entry) -> "Frame":
         """Write an entry down."""
-        return cls(entry.seq, entry.type, entry.audience, entry.model_dump_json().encode())
+        return cls(entry.seq, entry.type, entry.audience, entry.subject, entry.model_dump_json().encode())
 
 
 class Reader:
@@ -60,6 +61,7 @@ class Reader:
     def __init__(self, visitor: Visitor, edge: "_Edge", after: int) -> None:
         """Begin after this seq."""
         workspace, self.role = visitor.here
+        self._scopes = visitor.token.scopes if visitor.token else ()
         self.after = after
         """Everything up to here was read, or waits, or is not for this role."""
         self.over = asyncio.Event()
@@ -88,7 +90,7 @@ class Reader:
         if not self._joined or frame.seq <= self.after:
             return
         self.after = frame.seq
-        if not frame.audience.includes(self.role):
+        if not self._may_see(frame):
             return
         if len(self._waiting) >= WAITING or self._size >= WAITING_BYTES:
             self.end("slow")
@@ -122,7 +124,10 @@ class Reader:
             return []
         fresh = [entry for entry in page.items if entry.seq > self.after]
         self.after = page.last
-        return [Frame.of(entry) for entry in fresh if entry.audience.includes(self.role)]
+        return [Frame.of(entry) for entry in fresh if self._may_see(entry)]
+
+    def _may_see(self, what: Entry | Frame) -> bool:
+        return what.audience.includes(self.role) and is_in_scope(self._scopes, what.subject)
 
     async def _take(self) -> list[Frame]:
         self._something.clear()

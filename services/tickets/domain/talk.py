@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from contracts.base import Caller, TicketEvent
-from contracts.refusals import Conflict, TransitionNotAllowed
+from contracts.refusals import Conflict, NotAllowed, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     AgentReplied,
@@ -18,6 +18,7 @@ from contracts.tickets import (
 )
 from services.tickets.domain.conversation import MOST_LINKS, Conversation
 from services.tickets.domain.facts import By
+from services.tickets.domain.status import moves
 from services.tickets.domain.ticket import Step, Ticket
 
 _WOKEN = (Status.WAITING_ON_CUSTOMER, Status.RESOLVED)
@@ -51,13 +52,20 @@ def hear_agent(
 
 
 def require_a_move(tickets: Iterable[Ticket], status: Status, caller: Caller) -> None:
-    """Raise TransitionNotAllowed unless the caller may move one of these there, or one that is theirs stands there."""
+    """Raise unless the caller may move one of these there, or one that is theirs stands there.
+
+    NotAllowed for a move that others may make, TransitionNotAllowed for one that nobody can.
+    """
     open_to_caller: set[Status] = set()
+    open_to_others = False
     for ticket in tickets:
         allowed = ticket.allowed(caller)
         if status in allowed.statuses or (ticket.status is status and Action.MOVE in allowed.actions):
             return
         open_to_caller.update(allowed.statuses)
+        open_to_others = open_to_others or status in moves(ticket.status)
+    if open_to_others:
+        raise NotAllowed
     raise TransitionNotAllowed(allowed=[each.value for each in Status if each in open_to_caller])
 
 

@@ -1,0 +1,55 @@
+"""The dashboard: pages for browsers, on the same use cases as the API and through the same door.
+
+Every page is whole without a script; scripts make it quicker. A refusal is a page too, and keeps what was typed.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response
+
+from contracts.refusals import Unauthenticated
+from services.gateway.routes import Pages
+from services.gateway.routes.problems import headers_of, refusal_of
+from services.gateway.routes.visits import visit_of
+from services.gateway.web import assets, conversations, doors, forgotten, inbox, members, record, ticket, tickets
+from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
+
+__all__ = ["pages"]
+
+
+def pages() -> Pages:
+    """Return the dashboard, to be put beside the API."""
+    return Pages(
+        handlers=(
+            assets.asset,
+            *doors.HANDLERS,
+            *forgotten.HANDLERS,
+            *tickets.HANDLERS,
+            *ticket.HANDLERS,
+            *conversations.HANDLERS,
+            *inbox.HANDLERS,
+            *members.HANDLERS,
+            *record.HANDLERS,
+        ),
+        answer_exception=answer_exception,
+        state={"site": Site.build()},
+        home="/w",
+    )
+
+
+def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer whatever a page raised: whoever must sign in first comes back to where they wanted to go."""
+    refusal = refusal_of(error)
+    visit_of(request.scope).code = refusal.code
+    if isinstance(refusal, Unauthenticated):
+        wanted = path_of(request) if request.method == "GET" else "/w"
+        door = f"/sign-in?next={quote(wanted, safe='/')}"
+        if "hx-request" in request.headers:
+            # htmx asked for a part: the whole page goes.
+            return Response(b"", status_code=200, media_type=HTML, headers={"hx-redirect": door})
+        return Response(b"", status_code=303, media_type=HTML, headers={**SAFETY, "location": door})
+    body, headers = written(request, "error.html", {"refusal": refusal})
+    if later := headers_of(refusal).get("retry-after"):
+        headers["retry-after"] = later
+    return Response(body, status_code=refusal.status, media_type=HTML, headers=headers)

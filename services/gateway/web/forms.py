@@ -1,0 +1,141 @@
+"""What a page's form said. Forms work without a script: they are posted, checked, and come back with what was typed."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, get_origin
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from pydantic import BaseModel, ValidationError
+
+from contracts.base import IdempotencyKey
+from contracts.refusals import Invalid, Malformed, Refusal, WrongMediaType
+from services.gateway.routes.bodies import collect, fault_of
+
+_MOST_FIELDS = 200
+_MASK = 32
+_LONGEST_KEY = 64
+_OURS = ("csrf", "key")
+
+
+@dataclass(slots=True)
+class Form:
+    """The fields of a form, as they were typed, and what is wrong with them."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    refusal: Refusal | None = None
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a field's one value."""
+        return self.fields.get(name, [default])[-1]
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a field."""
+        return self.fields.get(name, [])
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What is wrong, by field."""
+        found = self.refusal.facts.get("errors", ()) if self.refusal else ()
+        errors: dict[str, str] = {}
+        for each in found:
+            errors.setdefault(each["field"].partition(".")[0], each["detail"])
+        return errors
+
+    @property
+    def said(self) -> str | None:
+        """What is wrong with the whole, where no field is named."""
+        return self.refusal.detail if self.refusal and not self.errors else None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of a page that shows this form."""
+        return self.refusal.status if self.refusal else 200
+
+    @property
+    def csrf(self) -> str:
+        """What it says to prove that the page was ours."""
+        return unmasked(self.text("csrf"))
+
+    def read[Model: BaseModel](self, model: type[Model]) -> Model:
+        """Return the fields as `model`, those left blank as its defaults; raises Invalid with the fields at fault."""
+        given: dict[str, Any] = {}
+        for name, known in model.model_fields.items():
+            values = [value for value in self.all(name) if value.strip() or known.is_required()]
+            if values:
+                given[name] = values if get_origin(known.annotation) is tuple else values[-1]
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            raise fault_of(error) from None
+
+    def promise(self, request: Request[Any, Any, Any]) -> IdempotencyKey | None:
+        """Return the form's own name, so that one that is sent twice takes effect once."""
+        key = self.text("key")
+        if not (key.isascii() and key.isalnum() and len(key) <= _LONGEST_KEY):
+            return None
+        said = repr([request.scope["path"], *(each for each in self.fields.items() if each[0] not in _OURS)])
+        route = f"{request.method} {request.scope['path_template']}"
+        return IdempotencyKey(key=key, route=route, fingerprint=hashlib.sha256(said.encode()).hexdigest())
+
+
+async def read_form(request: Request[Any, Any, Any]) -> Form:
+    """Read what was posted; raises WrongMediaType, TooLarge, Malformed."""
+    media, _, _ = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != "application/x-www-form-urlencoded":
+        raise WrongMediaType("Send the form as application/x-www-form-urlencoded.")
+    try:
+        pairs = parse_qsl(
+            (await collect(request)).decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError:
+        raise Malformed("The form can't be read.") from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        # Browsers send every line break of a text field as two characters.
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return Form(fields)
+
+
+def from_address(request: Request[Any, Any, Any]) -> Form:
+    """Return what an address asks for; a browser's form says its blank fields too. Raises Malformed."""
+    try:
+        query = request.scope["query_string"].decode("ascii")
+        pairs = parse_qsl(query, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Malformed("The address can't be read.") from None
+    form = Form()
+    for name, value in pairs:
+        form.fields.setdefault(name, []).append(value)
+    return form
+
+
+def words(text: str) -> list[str]:
+    """Return what stands between commas."""
+    return [word for each in text.split(",") if (word := each.strip())]
+
+
+def masked(token: str) -> str:
+    """Return a CSRF token so that it never looks the same: what is compressed beside it can't be used to guess it."""
+    mask, plain = secrets.token_bytes(_MASK), bytes.fromhex(token)
+    return (mask + bytes(a ^ b for a, b in zip(mask, plain, strict=True))).hex()
+
+
+def unmasked(text: str) -> str:
+    """Return the CSRF token, or nothing where this is none of ours."""
+    try:
+        both = bytes.fromhex(text)
+    except ValueError:
+        return ""
+    if len(both) != 2 * _MASK:
+        return ""
+    return bytes(a ^ b for a, b in zip(both[:_MASK], both[_MASK:], strict=True)).hex()
+
+
+def wrong(field: str, code: str, detail: str) -> Invalid:
+    """Return a refusal of one field."""
+    return Invalid.field(field, code, detail)

@@ -1,0 +1,113 @@
+"""Who looks at a page and where they are: what the frame around every page shows."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.response.base import ASGIResponse
+
+from contracts.base import Role
+from contracts.notifications import CountUnread
+from contracts.refusals import Refusal, Unauthenticated
+from contracts.tickets import CountTickets, Status
+from services.gateway.domain import Visitor, Workspace, csrf_token
+from services.gateway.routes.visitors import Desk, desk_of, signed_in
+from services.gateway.usecases.answers import WorkspaceRef
+from services.gateway.web.forms import Form, masked, read_form
+from services.gateway.web.rendering import html
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Somebody at a desk of theirs."""
+
+    visitor: Visitor
+    token: str
+    desk: Desk
+    workspace: Workspace
+    role: Role
+
+    @property
+    def base(self) -> str:
+        """Where this workspace's pages begin."""
+        return f"/w/{self.workspace.slug}"
+
+    @property
+    def csrf(self) -> str:
+        """What a form must say."""
+        return masked(csrf_token(self.token))
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the frame shows: where one may go and what waits there. What can't be told now is None."""
+
+    here: Here
+    workspaces: tuple[WorkspaceRef, ...]
+    counts: Mapping[Status, int] | None
+    unread: int | None
+
+    @property
+    def tickets(self) -> int | None:
+        """How many tickets are shown unless others are asked for."""
+        return None if self.counts is None else sum(n for each, n in self.counts.items() if each not in HIDDEN)
+
+
+PATIENCE = 0.5
+"""Seconds that a page waits for the numbers in its frame."""
+
+HIDDEN = (Status.CLOSED, Status.SPAM)
+"""What a list shows only where it is asked for."""
+
+
+async def enter(request: Request[Any, Any, Any], workspace: str, proof: str | None = None) -> Here:
+    """Return who asks for a page of a workspace. Pages are for browsers: only the cookie counts."""
+    if "authorization" in request.headers:
+        raise Unauthenticated
+    came = await signed_in(request, workspace, proof)
+    at, role = came.visitor.here
+    return Here(came.visitor, came.token, desk_of(request), at, role)
+
+
+async def enter_by_form(request: Request[Any, Any, Any], workspace: str) -> tuple[Here, Form]:
+    """Return who posted a form, and the form."""
+    form = await read_form(request)
+    return await enter(request, workspace, form.csrf), form
+
+
+async def shell(here: Here) -> Shell:
+    """Gather what the frame shows."""
+    me, counts, unread = await asyncio.gather(
+        here.desk.accounts.me(here.visitor, here.token),
+        or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=PATIENCE)),
+        or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=PATIENCE)),
+    )
+    return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None)
+
+
+async def page(
+    request: Request[Any, Any, Any],
+    here: Here,
+    template: str,
+    *,
+    status: int = 200,
+    frame: Shell | None = None,
+    **context: Any,
+) -> ASGIResponse:
+    """Return a page in the frame, gathered beforehand or now."""
+    return html(
+        request,
+        template,
+        {"shell": frame or await shell(here), "here": here, "base": here.base, **context},
+        status=status,
+    )
+
+
+async def or_none[T](asking: Awaitable[T]) -> T | None:
+    """Return what was asked for; a part that is away must not take the page with it."""
+    try:
+        return await asking
+    except Refusal:
+        return None

@@ -1,0 +1,8 @@
+// What scripts add to pages that work without them. Each module minds one thing.
+import "./live.js"; // first: it keeps the page as the server wrote it
+import "./times.js";
+import "./menus.js";
+import "./forms.js";
+import "./drafts.js";
+import "./keys.js";
+import "./command.js";

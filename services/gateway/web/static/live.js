@@ -1,0 +1,163 @@
+// The page as it is now: the workspace's record comes as a stream, and the parts that changed are put in anew.
+//
+// One tab of a browser holds the stream for all of them: browsers open only a few connections to one host. Nothing moves
+// under the pointer, and nothing that somebody is typing in is replaced.
+import { all, body, element } from "./page.js";
+
+const own = body.api ? new Map(all("[data-live][id]").map((part) => [part.id, plain(part)])) : null;
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(`counterfoil ${body.api}`) : null;
+let waiting = 0;
+let due = Infinity;
+let fetched = 0;
+const AT_MOST_EVERY = 700;
+
+/** What a part says, but for what differs each time it is written. */
+function plain(part) {
+  return part.outerHTML.replaceAll(/value="[0-9a-f]{32,128}"/g, "");
+}
+
+function follow() {
+  const source = new EventSource(`${body.api}/events`);
+  let away;
+  source.onopen = () => {
+    clearTimeout(away);
+    tell({ connected: true });
+  };
+  source.onerror = () => {
+    clearTimeout(away);
+    away = setTimeout(() => tell({ connected: false }), 3000);
+    // A browser does not try again after an answer that is no stream.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); follow(); }, 5000);
+  };
+  for (const type of body.events.split(" ")) {
+    source.addEventListener(type, (event) => {
+      const { ticket_id, actor } = JSON.parse(event.data);
+      tell({ ticket: ticket_id, type, actor: actor.id });
+    });
+  }
+}
+
+function tell(news) {
+  hear(news);
+  channel?.postMessage(news);
+}
+
+function hear(news) {
+  if ("connected" in news) {
+    showConnection(news.connected);
+    if (news.connected) renew(0);
+    return;
+  }
+  const page = document.querySelector("article[data-ticket]");
+  renew(page ? (page.dataset.ticket === news.ticket ? 80 : 1500) : 150);
+}
+
+function showConnection(connected) {
+  let note = document.getElementById("connection");
+  if (connected) {
+    note?.remove();
+  } else if (!note) {
+    document.body.append(element("div", { class: "toast", id: "connection", role: "status" }, "Connection lost. What you see may be older; it goes on by itself."));
+  }
+}
+
+function renew(after) {
+  // A page that costs a lot to make waits until it is asked for again.
+  if (document.querySelector("[data-still]")) return;
+  const at = Math.max(Date.now() + after, fetched + AT_MOST_EVERY);
+  if (at >= due) return;
+  clearTimeout(waiting);
+  due = at;
+  waiting = setTimeout(fetchPage, at - Date.now());
+}
+
+async function fetchPage() {
+  due = Infinity;
+  fetched = Date.now();
+  if (document.hidden) {
+    document.addEventListener("visibilitychange", () => renew(0), { once: true });
+    return;
+  }
+  const address = location.href;
+  let answer;
+  try {
+    answer = await fetch(address, { headers: { accept: "text/html" } });
+  } catch {
+    return;
+  }
+  if (!answer.ok || answer.redirected || address !== location.href) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of all("[data-live][id]", page)) put(part);
+}
+
+/** Whether somebody is at work in a part, so that it must stay as it is. */
+function isBusy(part) {
+  const focused = document.activeElement;
+  if (part.querySelector("details.menu[open], details.was[open], form[data-busy]")) return true;
+  if (!focused || !part.contains(focused)) return false;
+  return focused.matches("textarea, select, input");
+}
+
+function put(fresh) {
+  const old = document.getElementById(fresh.id);
+  const words = plain(fresh);
+  if (!old || own.get(fresh.id) === words) return;
+  if (isBusy(old)) {
+    old.addEventListener("focusout", () => renew(300), { once: true });
+    return;
+  }
+  const list = old.matches("[data-list]");
+  if (list && (old.querySelector(".row:hover") || old.querySelector("#rows")?.contains(document.activeElement))) {
+    inPlace(old, fresh);
+    return;
+  }
+  const seen = new Map(all("[data-ticket][data-version], .story > [id]", old).map((row) => [row.dataset.ticket ?? row.id, row.dataset.version]));
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const shown = document.adoptNode(fresh);
+  for (const row of all(".row[data-ticket]", shown)) {
+    if (seen.get(row.dataset.ticket) !== row.dataset.version) row.classList.add("changed");
+  }
+  for (const entry of all(".story > [id]", shown)) if (!seen.has(entry.id)) entry.classList.add("fresh");
+  own.set(fresh.id, words);
+  old.replaceWith(shown);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  window.htmx?.process(shown);
+  shown.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
+}
+
+/** Rows keep their places; what a row says is renewed, and a button brings the new order. */
+function inPlace(old, fresh) {
+  const rows = new Map(all(".row[data-ticket]", fresh).map((row) => [row.dataset.ticket, row]));
+  let moved = all(".row[data-ticket]", old).map((row) => row.dataset.ticket).join() !== [...rows.keys()].join();
+  for (const row of all(".row[data-ticket]", old)) {
+    const now = rows.get(row.dataset.ticket);
+    if (!now || now.dataset.version === row.dataset.version) continue;
+    const focused = row.contains(document.activeElement);
+    row.replaceChildren(...document.adoptNode(now).childNodes);
+    row.dataset.version = now.dataset.version;
+    row.classList.remove("changed");
+    void row.offsetWidth;
+    row.classList.add("changed");
+    if (focused) row.querySelector(".subject").focus({ preventScroll: true });
+    row.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
+  }
+  if (!moved) return;
+  if (!document.getElementById("moved")) {
+    const button = element("button", { class: "button", id: "moved", type: "button" }, "The list has changed: show it");
+    button.addEventListener("click", () => { button.remove(); document.activeElement?.blur(); renew(0); });
+    old.querySelector(".foot").prepend(button);
+  }
+  const rest = () => { if (!old.querySelector(".row:hover")) { old.removeEventListener("pointerleave", rest); renew(200); } };
+  old.addEventListener("pointerleave", rest);
+}
+
+if (body.api && "EventSource" in window) {
+  channel?.addEventListener("message", (event) => hear(event.data));
+  // Where no tab can be chosen, each follows by itself.
+  if (channel && navigator.locks) navigator.locks.request(`counterfoil ${body.api}`, () => new Promise(follow));
+  else follow();
+  // What a script of ours has put in is what the page is now.
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const part of all("[data-live][id]")) own.delete(part.id);
+  });
+}

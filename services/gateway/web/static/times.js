@@ -1,0 +1,27 @@
+// Times in the reader's own zone and language, and how long ago they are now.
+import { all, whenShown } from "./page.js";
+
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const units = [["min", 1, 60], ["h", 60, 24], ["d", 1440, 30]];
+
+function ago(at) {
+  const minutes = Math.max(0, Math.floor((Date.now() - at) / 60000));
+  if (minutes < 1) return "now";
+  for (const [name, size, most] of units) {
+    if (minutes < size * most) return `${Math.floor(minutes / size)} ${name}`;
+  }
+  return day.format(at);
+}
+
+function tell(root) {
+  for (const time of all("time[datetime]", root)) {
+    const at = new Date(time.dateTime);
+    const words = ago(at);
+    if (time.textContent !== words) time.textContent = words;
+    time.title = full.format(at);
+  }
+}
+
+whenShown(tell);
+setInterval(() => tell(document), 30000);

@@ -1,0 +1,112 @@
+"""The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import async_playwright
+
+from chassis.database import Database
+from chassis.migrations import migrate
+from chassis.provision import PROVISIONER, provision
+from services.activity import app as activity
+from services.activity.settings import Settings as ActivitySettings
+from services.gateway import app as gateway
+from services.gateway.settings import Settings as GatewaySettings
+from services.notifications import app as notifications
+from services.notifications.settings import Settings as NotificationsSettings
+from services.tickets import app as tickets
+from services.tickets.settings import Settings as TicketsSettings
+from tests.gateway.house import House
+from tests.gateway.newsroom import Desk, Newsroom
+from tests.support.infra import PostgresServer, embedded_nats
+from tests.web.reader import Browser
+
+_SERVICES = ("tickets", "activity", "notifications", "gateway")
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
+    """The services behind the pages, on a broker of their own."""
+    async with embedded_nats(()) as nats, AsyncExitStack() as running:
+        await provision(nats.url_for(PROVISIONER), apply=True)
+        urls = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
+        for name, each in urls.items():
+            await asyncio.to_thread(migrate, name, each.owner)
+        access: dict[str, dict[str, Any]] = {
+            name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
+        }
+        door = gateway.build(GatewaySettings(**access["gateway"]))
+        services = (
+            tickets.build(TicketsSettings(**access["tickets"])),
+            activity.build(ActivitySettings(**access["activity"])),
+            notifications.build(NotificationsSettings(**access["notifications"])),
+            door,
+        )
+        for service in services:
+            await service.start()
+            running.push_async_callback(service.stop)
+        database = Database(urls["gateway"].app, "gateway", pool=5)
+        running.push_async_callback(database.close)
+        yield Newsroom(House(database), door, access["gateway"])
+
+
+@pytest.fixture
+async def desk(premises: Newsroom) -> AsyncIterator[Desk]:
+    """A workspace of its own, and the API beside its pages."""
+    owner = await premises.house.somebody()
+    async with httpx.AsyncClient(base_url=premises.url, timeout=20) as client:
+        yield Desk(premises, client, await premises.house.workspace(owner), owner)
+
+
+@pytest.fixture
+async def a_browser(premises: Newsroom) -> AsyncIterator[Callable[[], Browser]]:
+    """Call it for a browser in which nobody is signed in."""
+    async with AsyncExitStack() as clients:
+        opened: list[httpx.AsyncClient] = []
+
+        def open_one() -> Browser:
+            client = httpx.AsyncClient(base_url=premises.url, timeout=20)
+            opened.append(client)
+            clients.push_async_callback(client.aclose)
+            return Browser(client)
+
+        yield open_one
+
+
+@pytest.fixture
+def browser(desk: Desk, a_browser: Callable[[], Browser]) -> Browser:
+    """The browser of the workspace's owner."""
+    opened = a_browser()
+    opened.be(desk.owner)
+    return opened
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Chromium]:
+    """A real browser. Where it is not installed, tests are skipped; in CI that is a failure."""
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium: .ci/run installs it")
+        pytest.skip("no chromium on the PATH: apt-get install chromium")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield started
+        await started.close()

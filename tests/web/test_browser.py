@@ -1,0 +1,183 @@
+import asyncio
+
+import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import expect
+
+from tests.gateway.newsroom import Desk
+from tests.support.eventually import eventually
+from tests.web.vectors import VECTORS
+from tests.web.window import a_window
+
+
+async def test_a_new_ticket_shows_in_an_open_list_and_in_its_counts(chromium: Chromium, desk: Desk) -> None:
+    async with a_window(chromium, desk) as window:
+        await window.open("tickets")
+        await expect(window.page.get_by_text("Open the first ticket")).to_be_visible()
+
+        await desk.ticket(subject="The printer is on fire")
+
+        await expect(window.page.locator(".row .subject")).to_contain_text("The printer is on fire")
+        await expect(window.page.locator("#nav .place-sub", has_text="New").locator(".count")).to_have_text("1")
+
+
+async def test_an_open_ticket_follows_what_others_do_and_loses_no_draft(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.ticket()
+    async with a_window(chromium, desk) as window:
+        await window.open(f"tickets/{ticket['number']}")
+        await window.page.locator("#note").fill("Half a thou")
+
+        await desk.change(ticket, status="in_progress", priority="high")
+
+        await expect(window.page.locator("#story")).to_contain_text("moved this from New to In Progress")
+        await expect(window.page.locator("#facts .move summary")).to_contain_text("In Progress")
+        await expect(window.page.locator("#priority")).to_have_value("high")
+        assert await window.page.locator("#note").input_value() == "Half a thou"
+        await window.page.reload()
+        assert await window.page.locator("#note").input_value() == "Half a thou"
+
+
+async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.ticket()
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open(f"tickets/{ticket['number']}")
+
+        await page.locator("#subject").fill("The printer is out")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#story")).to_contain_text("changed the subject")
+        await page.locator("#priority").select_option("critical")
+        await expect(page.locator("#story")).to_contain_text("from Normal to Critical")
+        await page.locator("#note").fill("For the *team*")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("#story .card-internal em")).to_have_text("team")
+        await expect(page.locator("#note")).to_have_value("")
+        await expect(page.locator("#note")).to_be_visible()
+        assert await page.evaluate("Object.keys(localStorage).filter(key => key.includes('draft'))") == []
+
+    now = await desk.get(f"tickets/{ticket['number']}")
+    assert (now["subject"], now["priority"]) == ("The printer is out", "critical")
+
+
+async def test_a_search_narrows_as_one_types_and_stands_in_the_address(chromium: Chromium, desk: Desk) -> None:
+    await desk.ticket(subject="Printer")
+    await desk.ticket(subject="Scanner")
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open("tickets")
+        await page.keyboard.press("/")
+        await page.keyboard.type("scan")
+
+        await expect(page.locator(".row")).to_have_count(1)
+        await eventually(lambda: "q=scan" in page.url)
+        assert await page.evaluate("document.activeElement.id") == "q"
+        await page.locator(".row .subject").click()
+        await page.locator("[data-back]").click()
+        await expect(page.locator("#q")).to_have_value("scan")
+
+
+async def test_ten_tickets_are_worked_through_by_keyboard_alone(chromium: Chromium, desk: Desk) -> None:
+    for number in range(10):
+        await desk.ticket(subject=f"Question {number}")
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open("tickets?sort=created")
+        for number in range(10):
+            await expect(page.locator(".row")).to_have_count(10)
+            for _ in range(number + 1):
+                await page.keyboard.press("j")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#subject")).to_have_value(f"Question {number}")
+            await page.keyboard.press("s")
+            await page.keyboard.press("ArrowDown")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#facts .move summary")).to_contain_text("In Progress")
+            await page.keyboard.press("u")
+
+    counts = await desk.get("tickets/counts")
+    assert counts["counts"]["in_progress"] == 10
+
+
+async def test_everything_is_found_by_name(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.ticket()
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open(f"tickets/{ticket['number']}")
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("move resol")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#facts .move summary")).to_contain_text("Resolved")
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("members")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("Members")
+        await page.keyboard.press("?")
+        await expect(page.locator("#keys")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme: str) -> None:
+    paths = (
+        "tickets",
+        "tickets?q=none",
+        "tickets/new",
+        "tickets/1",
+        "notifications",
+        "conversations",
+        "members",
+        "record",
+    )
+    ticket = await desk.ticket(
+        description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted",
+        tags=["one"],
+        contact={"name": "Mira Anand", "email": "mira@example.com"},
+    )
+    for status in ("in_progress", "waiting_on_customer", "resolved"):
+        await desk.change(ticket, status=status)
+    await desk.note(ticket)
+    await desk.ticket(priority="critical")
+    async with a_window(chromium, desk, color_scheme=scheme) as window:
+        found = {}
+        for path in paths if scheme == "light" else ("tickets", "tickets/1", "members"):
+            await window.open(path)
+            found[path] = await window.flaws()
+        await window.page.set_viewport_size({"width": 360, "height": 740})
+        for path in ("tickets", "tickets/1"):
+            await window.open(path)
+            found[f"{path}, narrow"] = await window.flaws()
+            assert await window.page.evaluate("document.documentElement.scrollWidth") == 360
+        await window.page.context.clear_cookies()
+        await window.page.goto("/sign-in")
+        found["sign-in"] = await window.flaws()
+    assert {path: flaws for path, flaws in found.items() if flaws} == {}
+
+
+async def test_h42_no_words_run(chromium: Chromium, desk: Desk) -> None:
+    everything = "\n\n".join(VECTORS)
+    await desk.ticket(description=everything)
+    lines = [" ".join(vector.split()) for vector in VECTORS]
+    made = await asyncio.gather(
+        *(
+            desk.ticket(
+                subject=line,
+                description=vector,
+                tags=[line[:50]],
+                contact={"name": line[:120], "email": "a@example.com"},
+            )
+            for line, vector in zip(lines, VECTORS, strict=True)
+        )
+    )
+    ticket = made[-1]
+    await desk.note(ticket, everything)
+    await desk.change(ticket, subject="Plain", description="Plain", tags=[])
+    async with a_window(chromium, desk) as window:
+        await window.open("tickets?limit=100")
+        assert await window.page.locator(".row").count() == len(VECTORS) + 1
+        for number in (1, ticket["number"], 20):
+            await window.open(f"tickets/{number}")
+        for words in (VECTORS[4], VECTORS[22]):
+            await window.page.goto(window.at("tickets"))
+            await window.page.locator("#q").fill(words)
+            await eventually(lambda: "q=" in window.page.url)
+            await window.page.reload()
+        assert await window.page.evaluate("document.querySelectorAll('.prose [onerror], .prose script').length") == 0

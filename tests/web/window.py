@@ -1,0 +1,78 @@
+"""A real browser's window, and everything in it that must not happen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import Page, Request
+
+from tests.gateway.house import Somebody
+from tests.gateway.newsroom import Desk
+
+_WORST = ("serious", "critical")
+
+
+@dataclass(slots=True)
+class Window:
+    """Somebody's window."""
+
+    page: Page
+    desk: Desk
+    mishaps: list[str] = field(default_factory=list)
+    """Errors of scripts and of the console, dialogs, and requests to other hosts."""
+
+    def at(self, path: str) -> str:
+        return f"{self.desk.room.url}/w/{self.desk.workspace.slug}/{path}"
+
+    async def open(self, path: str) -> None:
+        """Go to a page of the workspace, and wait until it follows what happens."""
+        await self.page.goto(self.at(path))
+        await self.page.wait_for_load_state("load")
+
+    async def flaws(self) -> list[str]:
+        """Return what axe finds serious or worse."""
+        found: dict[str, Any] = (await Axe().run(self.page)).response
+        return [
+            f"{each['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
+            for each in found["violations"]
+            if each["impact"] in _WORST
+            for node in each["nodes"]
+        ]
+
+
+@asynccontextmanager
+async def a_window(
+    chromium: Chromium, desk: Desk, who: Somebody | None = None, **options: Any
+) -> AsyncIterator[Window]:
+    """Open a window in which somebody is signed in, else the owner; nothing untoward may have happened at the end."""
+    context = await chromium.new_context(base_url=desk.room.url, reduced_motion="reduce", **options)
+    await context.add_cookies(
+        [{"name": "counterfoil_session", "value": (who or desk.owner).token, "url": desk.room.url}]
+    )
+    window = Window(await context.new_page(), desk)
+    own = urlsplit(desk.room.url).netloc
+
+    def asked(request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme != "data" and parts.netloc != own:
+            window.mishaps.append(f"asked {parts.netloc}")
+
+    async def talked(dialog: Any) -> None:
+        window.mishaps.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    window.page.on("request", asked)
+    window.page.on("dialog", talked)
+    window.page.on("pageerror", lambda error: window.mishaps.append(f"script: {error}"))
+    window.page.on(
+        "console", lambda said: window.mishaps.append(f"console: {said.text}") if said.type == "error" else None
+    )
+    try:
+        yield window
+        assert window.mishaps == []
+    finally:
+        await context.close()
