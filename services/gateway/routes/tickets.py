@@ -16,6 +16,8 @@ from contracts.texts import Body, Email, Line, Name
 from contracts.tickets import (
     ChangeTicket,
     CreateTicket,
+    FieldChanges,
+    Fields,
     GetTicket,
     NewContact,
     Priority,
@@ -55,6 +57,7 @@ class NewTicket(Given):
         default=None, description="A conversation to link; its contact is the ticket's where none is given."
     )
     tags: Tags = ()
+    fields: Fields = Field(default_factory=dict, description="Anything else, by names of your own.")
 
 
 def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given
@@ -79,6 +82,9 @@ class TicketPatch(Given):
     assignee_id: UUID | None = None
     contact_id: UUID | None = None
     tags: Tags = Field(default_factory=left_out)
+    fields: FieldChanges = Field(
+        default_factory=left_out, description="Those that are named get another value; null takes one away."
+    )
 
 
 class AsOf(Given):
@@ -136,6 +142,7 @@ async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str
             contact=NewContact(name=new.contact.name, email=new.contact.email) if new.contact else None,
             conversation_id=new.conversation_id,
             tags=new.tags,
+            fields=new.fields,
         )
     )
     return reply(ticket, 201, version=ticket.version, headers={"location": f"{request.scope['path']}/{ticket.id}"})
