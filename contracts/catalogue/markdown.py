@@ -221,7 +221,7 @@ def _limits(schema: Schema) -> str:
         found[:2] = [f"{schema['minLength']} to {schema['maxLength']} characters"]
     if isinstance(items := schema.get("items"), dict) and (each := _limits(items)):
         found.append(f"each {each}")
-    if names := _limits(schema.get("propertyNames", {})):
+    if "propertyNames" in schema and (names := _limits(schema["propertyNames"])):
         found.append(f"each name {names}")
     if isinstance(values := schema.get("additionalProperties"), dict) and (each := _limits(values)):
         found.append(f"each value {each}")
