@@ -43,8 +43,9 @@ format: .venv/.complete ## format the code and mend what the linter can
 faults: .venv/.complete ## the long form of the kill test: 3,000 commands instead of 300
 	@COUNTERFOIL_FAULTS=3000 .venv/bin/python -m pytest tests/faults --timeout=1800
 
-docs: .venv/.complete ## write docs/messages.md from the contracts
+docs: .venv/.complete ## write docs/messages.md from the contracts, and docs/access.md from the table of who may
 	@.venv/bin/python -m contracts docs
+	@.venv/bin/python -m tests.access docs
 
 clean: ## remove what make brought and the tools left; the desk's own data in var/ stays
 	rm -rf .venv .tools .hypothesis .*_cache

@@ -35,7 +35,11 @@ ABORT = "counterfoil.abort"
 """The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
 _LETTING_GO = 2.0
-_KEEP_ANSWERS = text("delete from idempotency where at < now() - interval '48 hours'")
+_KEEP = (
+    text("delete from idempotency where at < now() - interval '48 hours'"),
+    # As long as the stream that it came from would have kept it.
+    text("delete from dead_letters where at < now() - interval '30 days'"),
+)
 
 type Timer = Callable[[], Awaitable[None]]
 
@@ -57,7 +61,7 @@ class Service:
             {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
         )
         self._web = web
-        self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget_answers", self._forget_answers)]
+        self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget", self._forget)]
         self._begun: list[Callable[[], Awaitable[None]]] = []
         self._ending: list[Callable[[], Awaitable[None]]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -192,9 +196,10 @@ class Service:
                 log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 
-    async def _forget_answers(self) -> None:
-        async with self.database.every_workspace("forget answers to idempotency keys") as tx:
-            await tx.execute(_KEEP_ANSWERS)
+    async def _forget(self) -> None:
+        async with self.database.every_workspace("forget what is kept for a while") as tx:
+            for statement in _KEEP:
+                await tx.execute(statement)
 
     async def _wake(self, relay: Relay) -> Callable[[], None]:
         ring = await wake_each_other(self.bus.nats, self.name, relay.wake)

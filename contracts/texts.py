@@ -54,6 +54,16 @@ def _body(text: str) -> str:
     return text
 
 
+_NO_BREAKS = r"\u0000-\u001f\u007f\u0085\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_UNSEEN = r"\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0"
+
+PATTERNS = {
+    _line: rf"^[^{_NO_BREAKS}]*$",
+    _shown: rf"^[^{_NO_BREAKS}]*[^{_NO_BREAKS}{_UNSEEN}][^{_NO_BREAKS}]*$",
+    _body: r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$",
+}
+"""What each check asks for, as far as a regular expression (ECMA 262) can say it: for descriptions."""
+
 FreeText = Annotated[str, Sealed()]
 """Words somebody wrote."""
 

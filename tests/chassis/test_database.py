@@ -25,7 +25,7 @@ PURPOSES = {
     "chassis": {
         "relay",
         "dead letters without a workspace",
-        "forget answers to idempotency keys",
+        "forget what is kept for a while",
     },
     "notifications": {"mail"},
     "gateway": {

@@ -226,20 +226,27 @@ async def test_a_timer_runs_in_one_replica_and_a_failure_does_not_end_it(broker:
         assert [replica.leader.leading for replica in replicas].count(True) == 1
 
 
-async def test_answers_to_keys_are_kept_for_a_day_and_not_for_ever(gateway: Service) -> None:
-    ws = a_workspace()
-    async with gateway.database.transaction(ws) as tx:
-        for hours in (1, 25, 49):
-            await tx.execute(
-                text(
-                    "insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, at)"
-                    " values (:ws, '', '', :key, '', '', now() - make_interval(hours => :hours))"
-                ),
-                {"ws": ws, "key": str(hours), "hours": hours},
-            )
-
-    await gateway._forget_answers()
-
-    async with gateway.database.transaction(ws) as tx:
-        kept = await tx.all(text("select key from idempotency"))
-    assert {row["key"] for row in kept} == {"1", "25"}
+async def test_answers_are_kept_for_two_days_and_dead_letters_for_thirty(gateway: Service) -> None:
+    workspace = a_workspace()
+    async with gateway.database.transaction(workspace) as tx:
+        await tx.execute(
+            text(
+                "insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, at)"
+                " select :ws, 'a', 'r', hours || ' hours', '', '{}', now() - make_interval(hours => hours)"
+                " from unnest(array[47, 49]) as hours"
+            ),
+            {"ws": workspace},
+        )
+        await tx.execute(
+            text(
+                "insert into dead_letters"
+                " (id, workspace_id, at, stream, sequence, stored_at, subject, reason, detail, headers, body)"
+                " select gen_random_uuid(), :ws, now() - make_interval(days => days), 'GATEWAY', days, now(),"
+                " days || ' days', 'malformed', '', '{}', '' from unnest(array[29, 31]) as days"
+            ),
+            {"ws": workspace},
+        )
+    await gateway._forget()
+    async with gateway.database.transaction(workspace) as tx:
+        assert [row["key"] for row in await tx.all(text("select key from idempotency"))] == ["47 hours"]
+        assert [row["subject"] for row in await tx.all(text("select subject from dead_letters"))] == ["29 days"]

@@ -38,6 +38,7 @@ from services.gateway.routes import (
 )
 from services.gateway.routes.door import Door
 from services.gateway.routes.operations import API, describe
+from services.gateway.routes.options import options
 from services.gateway.routes.problems import answer_exception
 from services.gateway.routes.visitors import Desk
 
@@ -109,7 +110,15 @@ def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
     )
     app = Litestar(
         # First, for Litestar answers OPTIONS itself wherever nobody does yet.
-        route_handlers=[widget.preflight, home, openapi, *schemas.HANDLERS, *_HANDLERS, *beside],
+        route_handlers=[
+            widget.preflight,
+            *options(_HANDLERS, widget.preflight),
+            home,
+            openapi,
+            *schemas.HANDLERS,
+            *_HANDLERS,
+            *beside,
+        ],
         exception_handlers={Exception: answer},
         state=State({"desk": desk, **(pages.state if pages else {})}),
         openapi_config=None,

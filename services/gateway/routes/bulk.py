@@ -11,11 +11,11 @@ from pydantic import Field
 from contracts.base import Model, uuid7
 from contracts.refusals import Invalid, NotAllowed, NotFound
 from contracts.tickets import MOST_IDS, BulkSnapshot, ChangeTickets, GetBulk, TicketFilter
-from services.gateway.routes.bodies import Given, path_id, query, read
+from services.gateway.routes.bodies import Given, left_out, path_id, query, read
 from services.gateway.routes.filters import TicketTerms, terms
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
-from services.gateway.routes.tickets import TicketPatch, changes, left_out
+from services.gateway.routes.tickets import TicketPatch, changes
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Cursor
 

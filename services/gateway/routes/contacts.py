@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import uuid7
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, StaleVersion, Taken
-from contracts.texts import Email, ExternalId, Name
+from contracts.texts import Email, ExternalId, Name, SearchText
 from contracts.tickets import (
     ChangeContact,
     ContactChange,
@@ -71,9 +71,7 @@ class ContactPatch(Given):
 class ContactFilter(Given):
     """Which contacts."""
 
-    q: Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)] = Field(
-        default="", description="Words, or parts of words, of name or address."
-    )
+    q: SearchText = Field(default="", description="Words, or parts of words, of name or address.")
     email: Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=_PLAIN)] | None = Field(
         default=None, description="The whole address, in any case."
     )

@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from contracts.refusals import NotAllowed, NotFound
+from contracts.texts import Label, SearchText
 from contracts.tickets import CountTickets, ListTickets, Priority, Status, TicketCounts, TicketPage
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Flag, Given, query
@@ -20,7 +21,6 @@ from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Cursor
 
 UUID_FORM = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -56,8 +56,8 @@ class TicketTerms(Given):
         default=None, description="`me`, `none` or the id of a member."
     )
     contact: UUID | None = Field(default=None, description="The id of a contact.")
-    tag: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_PLAIN)] | None = None
-    q: Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)] = Field(
+    tag: Label | None = None
+    q: SearchText = Field(
         default="", description="Words of the subject, or parts of them, in any case; or a number, `42` or `#42`."
     )
     created_from: Moment | None = Field(default=None, description="RFC 3339, with an offset.")

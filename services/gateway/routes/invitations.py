@@ -8,7 +8,15 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import Role
-from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, RateLimited
+from contracts.refusals import (
+    AlreadyAnswered,
+    Conflict,
+    CsrfFailed,
+    NotAllowed,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+)
 from contracts.texts import Email, Name
 from services.gateway.domain import PASSWORD_LEAST, PASSWORD_MOST
 from services.gateway.routes.bodies import Given, path_id, promise, query, read
@@ -113,7 +121,7 @@ async def revoke_invitation(
     answer=answers.SignedIn,
     status=201,
     headers=("Set-Cookie",),
-    refusals=(NotFound, Conflict, RateLimited),
+    refusals=(NotFound, Conflict, AlreadyAnswered, RateLimited, Unauthenticated, CsrfFailed),
     open=True,
     keyed=True,
 )

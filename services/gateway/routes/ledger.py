@@ -25,7 +25,7 @@ PATIENCE = 2.0
 _PAUSE = 0.075
 _VERIFYING = 60.0
 
-Seq = Annotated[int, Field(ge=0, le=10**18)]
+Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
 EntryType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,63}$")]
 SavedHead = Annotated[str, StringConstraints(pattern=r"^(tickets|people):[0-9]{1,18}:[0-9a-f]{64}$")]
 

@@ -13,19 +13,19 @@ from contracts.activity import Entry
 from contracts.refusals import Malformed, NotFound, RateLimited
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query
-from services.gateway.routes.operations import W, operation
+from services.gateway.routes.operations import EVENTS, W, operation
 from services.gateway.routes.streams import Stream
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.usecases.live import Frame, Live, Reader
 
-_SEQ = re.compile(r"\d{1,18}")
+_SEQ = re.compile(r"[0-9]{1,15}")
 
 
 class Since(Given):
     """Where to go on."""
 
     after: int | None = Field(
-        default=None, ge=0, le=10**18, description="The last seq you have; `Last-Event-ID` says the same and wins."
+        default=None, ge=0, le=2**53 - 1, description="The last seq you have; `Last-Event-ID` says the same and wins."
     )
 
 
@@ -60,7 +60,7 @@ class _Stream(Stream[Reader]):
     summary="Follow the entries of tickets as they are recorded (Server-Sent Events)",
     query=Since,
     answer=Entry,
-    media="text/event-stream",
+    media=EVENTS,
     refusals=(NotFound, RateLimited),
     resumes=True,
 )
@@ -68,7 +68,7 @@ async def follow_events(request: Request[Any, Any, Any], workspace: FromPath[str
     """Send each entry that the visitor may see: `id` is its seq, `event` its type, `data` itself."""
     visitor = await inside(request, workspace)
     after = query(request, Since).after
-    if resumed := request.headers.get("last-event-id"):
+    if (resumed := request.headers.get("last-event-id")) is not None:
         if not _SEQ.fullmatch(resumed):
             raise Malformed("Last-Event-ID must be the id of an event of this stream.")
         after = int(resumed)

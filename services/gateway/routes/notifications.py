@@ -10,10 +10,9 @@ from pydantic import Field
 
 from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
 from contracts.refusals import NotFound
-from services.gateway.routes.bodies import Flag, Given, query, read
+from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
-from services.gateway.routes.tickets import left_out
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 

@@ -26,12 +26,16 @@ from contracts.refusals import (
     WrongMediaType,
 )
 from services.gateway.domain import Scope
+from services.gateway.routes.links import link
+from services.gateway.routes.precisely import Precisely
 from services.gateway.routes.problems import MEDIA_TYPE
 
 API = "/api/v1"
 W = API + "/workspaces/{workspace:str}"
 
+EVENTS = "text/event-stream"
 _REF = "#/components/schemas/{model}"
+_TAG = r'(W/)?"[1-9][0-9]{0,8}"'
 _HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": 'The version, in quotes: `"7"`.', "schema": {"type": "string"}},
     "Location": {"description": "Where the new thing is.", "schema": {"type": "string"}},
@@ -50,7 +54,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "If-Match": {
         "description": 'The version that you have seen, `"7"`, or `*` for any: 412 when the record has changed since.',
-        "schema": {"type": "string"},
+        "schema": {"anyOf": [{"const": "*"}, {"type": "string", "pattern": rf"^{_TAG}( ?, ?{_TAG})*$"}]},
     },
     "If-None-Match": {
         "description": 'The version that you have, `"7"`: answered with 304 while it is current.',
@@ -58,7 +62,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "Last-Event-ID": {
         "description": "The id of the last event that you have: the stream goes on behind it.",
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"},
     },
     "X-CSRF-Token": {
         "description": "Needed with the cookie: `csrf_token` of the session.",
@@ -151,6 +155,9 @@ def describe(handlers: Sequence[HTTPRouteHandler], server: str) -> dict[str, Any
     for path, method, described in sorted(operations, key=lambda each: each[:2]):
         plain = path.replace(":str", "")
         paths.setdefault(plain, {})[str(method).lower()] = _operation(plain, str(method), described, schemas)
+        if method == "PATCH" and described.body:
+            definitions[described.body.__name__]["minProperties"] = 1
+    link(paths, definitions)
     tags = sorted({described.tag for _, _, described in operations})
     return {
         "openapi": "3.1.0",
@@ -238,7 +245,11 @@ def _schemas(operations: Sequence[Operation]) -> tuple[_Schemas, dict[str, Any]]
     answers = {each.answer for each in operations if each.answer}
     bodies = {model for each in operations for model in (each.body, each.query) if model}
     wanted = [(model, "serialization") for model in answers] + [(model, "validation") for model in bodies]
-    found, whole = models_json_schema(sorted(wanted, key=lambda each: each[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
+    found, whole = models_json_schema(
+        sorted(wanted, key=lambda each: each[0].__name__),  # type: ignore[arg-type]
+        ref_template=_REF,
+        schema_generator=Precisely,
+    )
     return {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}, whole.get(
         "$defs", {}
     )
@@ -273,7 +284,7 @@ def _parameters(path: str, method: str, described: Operation) -> list[dict[str, 
         for name in names
     ]
     if described.query:
-        properties = described.query.model_json_schema(ref_template=_REF)["properties"]
+        properties = described.query.model_json_schema(ref_template=_REF, schema_generator=Precisely)["properties"]
         for name, info in described.query.model_fields.items():
             schema = {
                 key: value for key, value in properties[name].items() if key not in ("title", "default", "description")
@@ -303,7 +314,7 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
         "headers": _named(*described.headers, "X-Trace-Id"),
     }
     if described.answer:
-        good["content"] = {described.media: {"schema": schemas[described.answer]}}
+        good["content"] = {described.media: {"schema": _content(described.media, schemas[described.answer])}}
     found = {str(described.status): good}
     found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:
@@ -325,6 +336,15 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
             "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
     return found
+
+
+def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a body; of a stream, that of each event in it."""
+    if media != EVENTS:
+        return schema
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    fields = {"id": {"type": "string"}, "event": {"type": "string"}, "retry": {"type": "integer"}, "data": data}
+    return {"type": "object", "properties": fields, "required": ["data"]}
 
 
 def _named(*headers: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
-from contracts.refusals import NotFound, RateLimited
+from contracts.refusals import CsrfFailed, NotFound, RateLimited
 from contracts.texts import Email
 from services.gateway.domain import PASSWORD_LEAST, PASSWORD_MOST
 from services.gateway.routes.bodies import Given, read
@@ -17,6 +17,7 @@ from services.gateway.routes.visitors import came, check_origin, desk_of, signed
 from services.gateway.usecases import answers
 
 _Typed = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+_New = Annotated[_Typed, Field(json_schema_extra={"minLength": PASSWORD_LEAST, "maxLength": PASSWORD_MOST})]
 _NEW = f"{PASSWORD_LEAST} to {PASSWORD_MOST} characters."
 
 
@@ -24,7 +25,7 @@ class NewPassword(Given):
     """The password before, and the one from now on."""
 
     current: _Typed
-    new: _Typed = Field(description=_NEW)
+    new: _New = Field(description=_NEW)
 
 
 class Forgotten(Given):
@@ -36,7 +37,7 @@ class Forgotten(Given):
 class Replacement(Given):
     """The password from now on."""
 
-    password: _Typed = Field(description=_NEW)
+    password: _New = Field(description=_NEW)
 
 
 @operation(
@@ -70,7 +71,7 @@ async def change_password(request: Request[Any, Any, Any]) -> ASGIResponse:
     body=Forgotten,
     answer=None,
     status=202,
-    refusals=(RateLimited,),
+    refusals=(RateLimited, CsrfFailed),
     open=True,
 )
 async def forget_password(request: Request[Any, Any, Any]) -> ASGIResponse:
@@ -90,7 +91,7 @@ async def forget_password(request: Request[Any, Any, Any]) -> ASGIResponse:
     body=Replacement,
     answer=None,
     status=204,
-    refusals=(NotFound,),
+    refusals=(NotFound, CsrfFailed),
     open=True,
 )
 async def reset_password(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIResponse:

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import StringConstraints
 
-from contracts.refusals import NotFound, RateLimited
+from contracts.refusals import CsrfFailed, NotFound, RateLimited, Unauthenticated
 from contracts.texts import Email
 from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, operation
@@ -34,7 +34,7 @@ class Credentials(Given):
     answer=answers.SignedIn,
     status=201,
     headers=("Set-Cookie",),
-    refusals=(RateLimited,),
+    refusals=(RateLimited, Unauthenticated, CsrfFailed),
     open=True,
 )
 async def sign_in(request: Request[Any, Any, Any]) -> ASGIResponse:

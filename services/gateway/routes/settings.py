@@ -10,10 +10,9 @@ from pydantic import Field
 from contracts.refusals import Invalid, NotAllowed, NotFound, StaleVersion
 from contracts.tickets import ChangeSettings, Days, GetSettings, Priority, SettingsChange, SettingsSnapshot
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, read
+from services.gateway.routes.bodies import Given, left_out, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
-from services.gateway.routes.tickets import left_out
 from services.gateway.routes.visitors import Desk, desk_of, inside
 
 

@@ -27,7 +27,7 @@ from contracts.tickets import (
     TicketSnapshot,
 )
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, query, read
+from services.gateway.routes.bodies import Given, left_out, query, read
 from services.gateway.routes.filters import UUID_FORM, is_moment
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
@@ -60,11 +60,6 @@ class NewTicket(Given):
     fields: Fields = Field(default_factory=dict, description="Anything else, by names of your own.")
 
 
-def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given
-    """Stand in a field that was not mentioned; `model_fields_set` tells."""
-    return None
-
-
 def _time_or_version(value: str) -> str:
     if not (_VERSION.fullmatch(value) or is_moment(value)):
         msg = "must be a version such as 7, or a time such as 2026-03-02T09:00:00Z"
@@ -87,10 +82,13 @@ class TicketPatch(Given):
     )
 
 
+_EITHER: dict[str, Any] = {"anyOf": [{"pattern": f"^{_VERSION.pattern}$"}, {"format": "date-time"}]}
+
+
 class AsOf(Given):
     """At which time or version."""
 
-    as_of: Annotated[str, AfterValidator(_time_or_version)] | None = Field(
+    as_of: Annotated[str, AfterValidator(_time_or_version), Field(json_schema_extra=_EITHER)] | None = Field(
         default=None, description="A version, or a time by RFC 3339: the ticket as it was then."
     )
 

@@ -40,7 +40,7 @@ from contracts.tickets import (
 )
 from services.gateway.domain import VisitorToken
 from services.gateway.routes.bodies import Given, Sent, query, read
-from services.gateway.routes.operations import operation
+from services.gateway.routes.operations import EVENTS, operation
 from services.gateway.routes.replies import fresh_or, reply
 from services.gateway.routes.streams import Stream
 from services.gateway.routes.visitors import address_of, desk_of
@@ -362,7 +362,7 @@ def _event(message: MessageSnapshot) -> bytes:
     summary="Follow the messages of the visitor's conversation (Server-Sent Events)",
     query=Since,
     answer=MessageSnapshot,
-    media="text/event-stream",
+    media=EVENTS,
     refusals=(*_CLOSED, Unauthenticated, NotFound),
     open=True,
     resumes=True,
@@ -373,7 +373,7 @@ async def follow_conversation(request: Request[Any, Any, Any], assistant: FromPa
     here = await _enter(request, assistant, "widget_by_address")
     opens = await _visitor(request, here, None)
     after = query(request, Since).after
-    if resumed := request.headers.get("last-event-id"):
+    if (resumed := request.headers.get("last-event-id")) is not None:
         if not _SEQ.fullmatch(resumed):
             raise Malformed("Last-Event-ID must be the id of an event of this stream.")
         after = int(resumed)

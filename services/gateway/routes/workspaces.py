@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints
 
-from contracts.refusals import NotAllowed, NotFound, StaleVersion, Taken
+from contracts.refusals import Invalid, NotAllowed, NotFound, StaleVersion, Taken
 from contracts.texts import Line
-from services.gateway.routes.bodies import Given, read
+from services.gateway.routes.bodies import Given, left_out, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import desk_of, inside, signed_in
@@ -29,16 +29,8 @@ class NewWorkspace(Given):
 class NewNames(Given):
     """What a workspace is to be called; what is left out stays."""
 
-    name: Line | None = Field(default=None)
-    slug: Slug | None = Field(default=None)
-
-    @field_validator("name", "slug", mode="before")
-    @classmethod
-    def _is_something(cls, given: object) -> object:
-        if given is None:
-            msg = "may be left out, but not null"
-            raise ValueError(msg)
-        return given
+    name: Line = Field(default_factory=left_out)
+    slug: Slug = Field(default_factory=left_out)
 
 
 class Ending(Given):
@@ -113,6 +105,8 @@ async def change_workspace(request: Request[Any, Any, Any], workspace: FromPath[
     visitor = await inside(request, workspace)
     versions = expected_versions(request)
     sent = await read(request, NewNames)
+    if not sent.body.model_fields_set:
+        raise Invalid("There is nothing to change.", errors=[])
     changed = await desk_of(request).workspaces.change(visitor, sent.body.name, sent.body.slug, versions, sent.key)
     return reply(changed, version=changed.version)
 

@@ -25,6 +25,8 @@ async def change_tickets(command: ChangeTickets, tx: Transaction) -> BulkSnapsho
         deletes=command.delete,
         caller=caller,
     )
+    if command.change.contact_id and await store.contact(tx, command.change.contact_id) is None:
+        raise Invalid.field("change.contact_id", "not_found", "there is no such contact")
     at = now()
     await store.add_bulk(tx, command, at)
     if command.filter is None:

@@ -1,0 +1,54 @@
+"""Ticket settings and assistants."""
+
+from tests.access.callers import Scene
+from tests.access.recipes.book import Call, recipe
+
+
+@recipe
+async def get_settings(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe(alone=True)
+async def change_settings(scene: Scene) -> Call:
+    return Call(body={"auto_close_days": 30})
+
+
+@recipe
+async def list_assistants(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
+async def create_assistant(scene: Scene) -> Call:
+    return Call(body={"name": "Another shop"})
+
+
+@recipe
+async def get_assistant(scene: Scene) -> Call:
+    return Call(path={"assistant": await _assistant(scene)})
+
+
+@recipe
+async def change_assistant(scene: Scene) -> Call:
+    return Call(path={"assistant": await _assistant(scene)}, body={"widget": {"title": "Ask us"}})
+
+
+@recipe
+async def delete_assistant(scene: Scene) -> Call:
+    return Call(path={"assistant": await _assistant(scene)})
+
+
+@recipe
+async def get_identity_secret(scene: Scene) -> Call:
+    return Call(path={"assistant": await _assistant(scene)})
+
+
+@recipe
+async def rotate_identity_secret(scene: Scene) -> Call:
+    return Call(path={"assistant": await _assistant(scene)})
+
+
+async def _assistant(scene: Scene) -> str:
+    """Make an assistant whom nobody else needs."""
+    return str((await scene.make("POST", "assistants", {"name": "A shop"}))["id"])
