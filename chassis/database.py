@@ -56,6 +56,8 @@ _TEXTS = text(
     " cast(:salts as text[]), cast(:texts as text[]))"
 )
 
+_DATA = "22"
+"""The class of PostgreSQL errors that lie in a value."""
 # Classes of PostgreSQL errors that pass: connection, transaction rollback, resources, intervention, system.
 _WEATHER = ("08", "40", "53", "55P03", "57", "58")
 # The driver's own words for a lost session; the latter while the server has said so, but has not yet hung up.
@@ -81,6 +83,11 @@ def is_weather(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
     return isinstance(error, (OSError, TimeoutError, PoolTimeout, *_LOST_SESSION, NatsError, Unavailable))
+
+
+def is_unfit(error: BaseException) -> bool:
+    """Tell whether a value was refused that the store can't keep, such as a NUL: no repeat would change that."""
+    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "").startswith(_DATA)
 
 
 def _forget_details(context: ExceptionContext) -> None:

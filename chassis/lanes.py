@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis.applying import apply, is_first
-from chassis.database import Database, Transaction, is_weather
+from chassis.database import Database, Transaction, is_unfit, is_weather
 from chassis.held import Ear, Held, NotYet, Told
 from chassis.inbox import advance, applied, bury
 from chassis.logs import get_logger
@@ -176,6 +176,8 @@ class Lanes:
                 lane.tries += 1
                 self._wait(lane, _delay(lane.tries, _LAST_DELAY_OF_WEATHER), repr(error))
                 return False
+            if is_unfit(error):
+                return await self._give_up(lane, held, Invalid("it holds a value that can't be kept"))
             lane.crashes += 1
             log.exception("message.crashed", type=held.base, tries=lane.crashes, trace_id=held.trace)
             if lane.crashes >= _TRIES_OF_A_BUG:

@@ -19,11 +19,7 @@ GENESIS = "00" * 32
 """What the first entry of a book follows."""
 
 _LARGEST_INTEGER = 2**53 - 1
-_LARGEST_VERSION = 2**31 - 1
-_DEEPEST = 60
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SALT = re.compile(r"[0-9a-f]{32}")
-_NO_CHARACTER = re.compile(r"[\0\ud800-\udfff]")
 _DIGEST = re.compile(r'(?<!\\)"sha256:[0-9a-f]{64}"')
 _ENVELOPE = frozenset(Entry.model_fields) - {"data", "subject"} | {"workspace_id"}
 
@@ -35,28 +31,13 @@ def entry_of(id: str, type: str, position: int, body: Mapping[str, Any]) -> tupl
     """Return what is recorded of a fact, and beside it its words: they stand in the entry as digests.
 
     All of it is the source's; a fact of an unknown type is kept as it is. Only a number that every reader of JSON can't
-    hold (2^53 and more) is kept as text. Raises Invalid for what no fact can be: no id, no text where a salt says that
-    there is one, a version that is no number, characters that can't be kept.
+    hold (2^53 and more) is kept as text. Raises Invalid for a fact without a text where a salt says that there is one.
     """
-    entry: dict[str, Any] = {key: _portable(value, (key,)) for key, value in body.items() if key != "salts"}
+    entry: dict[str, Any] = {key: _portable(value) for key, value in body.items() if key != "salts"}
     entry = {"id": id, **entry, "type": type, "seq": position}
-    _check_names(entry)
     texts = {pointer: (salt, _text_at(entry, pointer)) for pointer, salt in _salts(body)}
     seal(entry, texts)
     return entry, texts
-
-
-def _check_names(entry: Mapping[str, Any]) -> None:
-    """Refuse what could not be looked up: columns of the ledger are made of these."""
-    if not _UUID.fullmatch(str(entry["id"])):
-        raise Invalid.field("id", "uuid_parsing", "must be a UUID")
-    if (ticket := entry.get("ticket_id")) is not None and not _UUID.fullmatch(str(ticket)):
-        raise Invalid.field("ticket_id", "uuid_parsing", "must be a UUID")
-    version = entry.get("version")
-    if version is not None and not (
-        isinstance(version, int) and not isinstance(version, bool) and 0 < version <= _LARGEST_VERSION
-    ):
-        raise Invalid.field("version", "int_parsing", "must be a number from 1 on")
 
 
 def _salts(body: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -78,27 +59,16 @@ def _text_at(entry: Mapping[str, Any], pointer: str) -> str:
     return text
 
 
-def _portable(value: object, at: tuple[str, ...]) -> object:
-    if len(at) > _DEEPEST:
-        raise Invalid.field(at[0], "recursion", "is nested too deeply")
+def _portable(value: object) -> object:
     match value:
         case dict():
-            return {_kept(key, at): _portable(each, (*at, key)) for key, each in value.items()}
+            return {key: _portable(each) for key, each in value.items()}
         case list():
-            return [_portable(each, (*at, "")) for each in value]
-        case str():
-            return _kept(value, at)
+            return [_portable(each) for each in value]
         case int() | float() if not abs(value) <= _LARGEST_INTEGER:  # nor is what is not a number
             return str(value)
         case _:
             return value
-
-
-def _kept(text: str, at: tuple[str, ...]) -> str:
-    """Return a text; PostgreSQL keeps no NUL, and half a pair of UTF-16 is no character."""
-    if _NO_CHARACTER.search(text):
-        raise Invalid.field(at[0], "characters", "has characters that can't be kept")
-    return text
 
 
 def value_at(document: object, pointer: str) -> object:

@@ -158,6 +158,110 @@ async def another_system(by: Planter) -> None:
 
 
 @door
+async def what_another_system_says_later(by: Planter) -> None:
+    mine = str(uuid.uuid4())
+    await by.tells("ticket_requested", {"external_id": mine, "subject": by.word("alarm's subject")})
+    await by.tells("ticket_updated", {"external_id": mine, "note": by.word("note of another system")})
+    talk = {"conversation_external_id": by.code("another conversation's own name"), "at": "2026-03-02T09:00:00Z"}
+    visitor = {
+        "kind": "visitor",
+        "name": by.word("intake's author's name"),
+        "email": by.address("intake's author's address"),
+    }
+    for body in (by.word("intake's message"), by.word("intake's second message")):
+        message = talk | {"message_external_id": str(uuid.uuid4()), "author": visitor, "body": body}
+        await by.tells("message_received", message)
+
+    async def heard() -> bool:
+        found = await by.desk.get("conversations?limit=100")
+        return any(talk["conversation_external_id"] == each["external_id"] for each in found["items"])
+
+    await eventually(heard, within=15)
+
+
+@door
+async def a_contact(by: Planter) -> None:
+    made = await by.does(
+        "POST",
+        "contacts",
+        {
+            "name": by.word("new contact's name"),
+            "email": by.address("new contact's address"),
+            "external_ids": [{"source": "crm", "id": by.word("new contact's own name")}],
+        },
+    )
+    change = {"name": by.word("contact's second name"), "email": by.address("contact's second address")}
+    await by.does("PATCH", f"contacts/{made['id']}", change)
+
+
+@door
+async def the_widget(by: Planter) -> None:
+    settings = {"allow_ticket_creation": True, "title": by.word("widget's title"), "greeting": by.word("greeting")}
+    made = await by.does("POST", "assistants", {"name": by.word("assistant's name"), "widget": settings})
+    secret = await by.desk.get(f"assistants/{made['id']}/identity-secret")
+    by.secrets["identity secret"] = secret["secret"]
+    outside = Desk(by.stack, "")
+    begun = await outside.send(
+        "POST",
+        f"/widget/v1/{made['id']}/conversations",
+        {
+            "body": by.word("visitor's first words"),
+            "contact": {"name": by.word("visitor's name"), "email": by.address("visitor's address")},
+        },
+        idempotency_key=str(uuid.uuid4()),
+        referer=f"https://shop.example.com/{by.secret('page of a visitor')}",
+        user_agent=by.secret("browser of a visitor"),
+    )
+    assert begun.status_code == httpx.codes.CREATED, begun.text
+    visitor = Desk(by.stack, begun.json()["visitor_token"])
+    by.secrets["visitor's token"] = visitor.token
+    talk = f"/widget/v1/{made['id']}/conversations/{begun.json()['conversation_id']}"
+    assert (await visitor.send("POST", f"{talk}/messages", {"body": by.word("visitor's message")})).is_success
+    opened = {
+        "subject": by.word("visitor's subject"),
+        "name": by.word("visitor's second name"),
+        "email": by.address("visitor's second address"),
+    }
+    assert (await visitor.send("POST", f"{talk}/ticket", opened)).is_success
+    reply = {"body": by.word("agent's reply"), "set_status": "waiting_on_customer"}
+    await by.does("POST", f"conversations/{begun.json()['conversation_id']}/messages", reply)
+    assert (await visitor.send("POST", f"{talk}/messages", {"body": by.word("visitor's answer")})).is_success
+
+
+@door
+async def a_conversation_by_hand(by: Planter) -> None:
+    assistant = await by.does("POST", "assistants", {"name": "Shop"})
+    begun = await Desk(by.stack, "").send(
+        "POST", f"/widget/v1/{assistant['id']}/conversations", {"body": by.word("question")}
+    )
+    ticket = {"subject": by.word("subject of a conversation"), "description": by.word("description of a conversation")}
+    await by.does("POST", f"conversations/{begun.json()['conversation_id']}/ticket", ticket)
+
+
+@door
+async def a_program(by: Planter) -> None:
+    body = {"name": by.word("program's name"), "role": "member", "scopes": ["tickets:read", "tickets:write"]}
+    made = (await by.desk.send("POST", "tokens", body)).json()
+    by.secrets["API token"] = made["token"]
+    program = Desk(by.stack, made["token"])
+    assert (await program.send("POST", "tickets", {"subject": by.word("program's subject")})).is_success
+    await by.desk.send("DELETE", f"tokens/{made['id']}")
+
+
+@door
+async def a_password(by: Planter) -> None:
+    address = by.words["member's address"] + "@example.com"
+    member = await by.stack.sign_in(address, by.secrets["member's password"])
+    change = {"current": by.secrets["member's password"], "new": by.secret("another password")}
+    changed = await member.send("POST", "/api/v1/password", change)
+    assert changed.is_success, changed.text
+    by.secrets["token after a new password"] = changed.json()["token"]
+    forgotten = {"email": f"{by.secret('address that nobody has')}@example.com"}
+    assert (await Desk(by.stack, "").send("POST", "/api/v1/password-resets", forgotten)).is_success
+    assert (await Desk(by.stack, "").send("POST", "/api/v1/password-resets", {"email": address})).is_success
+
+
+@door
 async def what_can_not_be_applied(by: Planter) -> None:
     before = await by.desk.get("dead-letters?limit=1")
     bodies = (

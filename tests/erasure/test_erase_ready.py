@@ -13,6 +13,7 @@ from tests.support.stack import Desk, Stack
 SIDE_ROWS = "a side row: erasing a person deletes it, and the record still proves itself"
 STATE = "current state: erasing a person overwrites it"
 ANSWER = "an answer kept for a repeat, for 48 hours"
+MAIL = "a mail that is on its way: what it says goes when it is sent or void"
 LETTER = "a message that could not be applied, for 30 days"
 
 
@@ -29,6 +30,7 @@ ALLOWED = {
     "tickets.contacts.name": STATE,
     "tickets.contacts.email": STATE,
     "tickets.contacts.email_key": STATE,
+    "tickets.contacts.words": STATE,
     "tickets.contact_sources.external_id": STATE,
     "tickets.conversations.external_id": STATE,
     "tickets.conversations.url": STATE,
@@ -42,6 +44,14 @@ ALLOWED = {
     "gateway.invitations.email": STATE,
     "notifications.tickets.subject": STATE,
     "notifications.items.actor_name": STATE,
+    "tickets.assistants.name": STATE,
+    "tickets.assistants.widget": STATE,
+    "tickets.messages.author_name": STATE,
+    "tickets.messages.body": STATE,
+    "tickets.visitors.email": STATE,
+    "tickets.visitors.name": STATE,
+    "notifications.mails.to_email": MAIL,
+    "notifications.mails.to_name": MAIL,
     "tickets.idempotency.answer": ANSWER,
     "gateway.idempotency.answer": ANSWER,
     "notifications.idempotency.answer": ANSWER,
@@ -49,6 +59,9 @@ ALLOWED = {
     "tickets.dead_letters.headers": LETTER,
 }
 """Every column that may hold somebody's words, and why. A column that is not here may not."""
+
+NEEDED = {"tickets.assistants.identity_secret": "what sites sign is checked with it, and an admin reads it again"}
+"""Secrets of which a digest would not do."""
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +86,8 @@ async def everything_has_arrived(planter: Planter) -> None:
 
 
 def test_enough_is_planted(planted: Planter) -> None:
-    assert len(planted.words) >= 20
-    assert len(planted.words) + len(planted.secrets) >= 40
+    assert len(planted.words) >= 30
+    assert len(planted.secrets) >= 30
 
 
 async def test_words_and_names_stand_only_where_they_can_be_erased(stack: Stack, planted: Planter) -> None:
@@ -91,11 +104,12 @@ async def test_codes_stand_in_the_record_as_they_are(stack: Stack, planted: Plan
 
 async def test_every_place_that_is_allowed_is_there(stack: Stack) -> None:
     there = {f"{service}.{table}.{column}" async for service, _, table, column, _ in places.columns(stack)}
-    assert ALLOWED.keys() - there == set()
+    assert (ALLOWED.keys() | NEEDED.keys()) - there == set()
 
 
 async def test_secrets_and_what_was_refused_stand_in_no_table(stack: Stack, planted: Planter) -> None:
-    assert await places.tables(stack, planted.secrets) == {}
+    found = await places.tables(stack, planted.secrets)
+    assert {place: there for place, there in found.items() if place not in NEEDED} == {}
 
 
 def test_secrets_and_what_was_refused_stand_in_no_stream(stack: Stack, planted: Planter) -> None:

@@ -12,7 +12,7 @@ from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, Audience, Role, TicketEvent, uuid7
 from contracts.notifications import Item, Kind
-from contracts.refusals import Malformed
+from contracts.refusals import Malformed, NotFound
 from services.notifications.domain import codes_of
 
 _LARGEST = 2**31 - 1
@@ -42,6 +42,7 @@ _TICKET = text(
     "insert into tickets (workspace_id, id, number, subject) values (:ws, :ticket, :number, :subject)"
     " on conflict (workspace_id, id) do update set subject = excluded.subject"
 )
+_KNOWN = text("select exists (select 1 from tickets where workspace_id = :ws and id = :ticket)")
 _SUBJECT = text("update tickets set subject = :subject where workspace_id = :ws and id = :ticket")
 _DELETED = text("update tickets set deleted = :deleted where workspace_id = :ws and id = :ticket")
 
@@ -147,6 +148,12 @@ async def forget_members(tx: Transaction) -> None:
 async def ticket(tx: Transaction, id: UUID, number: int, subject: str) -> None:
     """Know a ticket."""
     await tx.execute(_TICKET, {"ws": tx.workspace_id, "ticket": id, "number": number, "subject": subject})
+
+
+async def require_ticket(tx: Transaction, id: UUID) -> None:
+    """Refuse a fact about a ticket that nothing is known of: the fact that made it could not be applied."""
+    if not await tx.scalar(_KNOWN, {"ws": tx.workspace_id, "ticket": id}):
+        raise NotFound("Nothing is known of this ticket.")
 
 
 async def subject(tx: Transaction, ticket_id: UUID, subject: str) -> None:

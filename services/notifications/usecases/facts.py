@@ -37,6 +37,7 @@ async def subject_changed(event: SubjectChanged, tx: Transaction) -> None:
 
 async def assigned(event: Assigned, tx: Transaction) -> None:
     """Let the new assignee watch in the old one's place, also one who chose not to before, and tell them."""
+    await store.require_ticket(tx, event.ticket_id)
     await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
     await store.watch(tx, event.ticket_id, [event.new.id], Reason.ASSIGNEE)
     await store.hear_again(tx, event.ticket_id, event.new.id, event.version)
@@ -66,6 +67,7 @@ async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
 
 async def tell(event: TicketEvent, tx: Transaction) -> None:
     """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
+    await store.require_ticket(tx, event.ticket_id)
     watchers = await store.watchers(tx, event.ticket_id)
     concerned = domain.concerned(event, watchers)
     if not concerned:
