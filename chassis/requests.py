@@ -46,7 +46,7 @@ def invalid(error: ValidationError) -> Invalid:
     return Invalid(
         errors=[
             {
-                "field": ".".join(str(part) for part in e["loc"]),
+                "field": ".".join(str(part) for part in e["loc"]).removesuffix(".[key]"),
                 "code": e["type"],
                 "detail": _WITHOUT_ITS_PATTERN.get(e["type"]) or e["msg"].removeprefix("Value error, "),
             }

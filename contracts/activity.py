@@ -41,6 +41,7 @@ class Entry(Model):
     at: AwareDatetime
     cause: str
     audience: Audience
+    """Who may see it now: what happened to a ticket that is deleted is for admins, as long as it is."""
     old: Any = None
     new: Any = None
     data: dict[str, Any]

@@ -98,6 +98,24 @@ Email = Annotated[
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(_shown)]
 """A tag or another short code that an agent chose; kept in the record as it is."""
 
+FIELD_NAME = r"^[a-z][a-z0-9_]{0,49}$"
+
+
+def _field_name(name: str) -> str:
+    if not re.fullmatch(FIELD_NAME, name):
+        msg = "a field's name is 1 to 50 of a-z, 0-9 and _, and begins with a letter"
+        raise ValueError(msg)
+    return name
+
+
+FieldName = Annotated[str, AfterValidator(_field_name)]
+"""What people call a field of a ticket; a code, kept in the record as it is."""
+
+FieldValue = Annotated[
+    FreeText, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_shown)
+]
+"""One line of 1 to 500 characters."""
+
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_line)]
 """Another system's own name for something."""
 

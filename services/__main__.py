@@ -48,7 +48,7 @@ python -m services nats-accounts FILE    write who may enter NATS, by the direct
 _WELCOME: Final = """
   Counterfoil is ready.
 
-    API                 {address}
+    Desk and API        {address}
     Sign in as          {email}
     Password            {password}
     Workspace           {workspace}

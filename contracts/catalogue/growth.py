@@ -14,7 +14,16 @@ type Fields = dict[str, dict[str, Any]]
 """What a message may hold, by path (`contact.email`, `tags[]`): types, values of an enumeration, limits."""
 
 # How a limit grows stricter: upwards or downwards.
-_LIMITS = {"minLength": 1, "maxLength": -1, "minimum": 1, "maximum": -1, "minItems": 1, "maxItems": -1}
+_LIMITS = {
+    "minLength": 1,
+    "maxLength": -1,
+    "minimum": 1,
+    "maximum": -1,
+    "minItems": 1,
+    "maxItems": -1,
+    "minProperties": 1,
+    "maxProperties": -1,
+}
 
 
 def fields_of(schema: Schema) -> Fields:
@@ -63,6 +72,8 @@ def _add_type(here: dict[str, Any], schema: Schema) -> None:
     for limit in (*_LIMITS, "pattern"):
         if limit in schema:
             here[limit] = schema[limit]
+    # What names may look like in an object that has any.
+    here |= schema.get("propertyNames", {})
 
 
 def breaks(shipped: Mapping[str, Fields], today: Mapping[str, Fields]) -> list[str]:

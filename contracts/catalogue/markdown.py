@@ -46,6 +46,7 @@ _LIMITS = {
     "maximum": "at most {}",
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
+    "maxProperties": "at most {} names",
     "pattern": "`{}`",
 }
 
@@ -209,7 +210,7 @@ def _listeners(kind: type[Message]) -> str:
 
 
 def _default(schema: Schema) -> str:
-    if schema.get("default") in (None, [], ""):
+    if schema.get("default") in (None, [], {}, ""):
         return "no"
     return f"no (`{schema['default']}`)"
 
@@ -220,6 +221,10 @@ def _limits(schema: Schema) -> str:
         found[:2] = [f"{schema['minLength']} to {schema['maxLength']} characters"]
     if isinstance(items := schema.get("items"), dict) and (each := _limits(items)):
         found.append(f"each {each}")
+    if "propertyNames" in schema and (names := _limits(schema["propertyNames"])):
+        found.append(f"each name {names}")
+    if isinstance(values := schema.get("additionalProperties"), dict) and (each := _limits(values)):
+        found.append(f"each value {each}")
     found += [limits for option in schema.get("anyOf", []) if (limits := _limits(option))]
     return ", ".join(found)
 

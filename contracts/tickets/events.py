@@ -6,7 +6,7 @@ from uuid import UUID
 from contracts.base import Audience, DeadLetter, Person, TicketEvent
 from contracts.streams import Stream
 from contracts.texts import FreeText
-from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status, TicketRef
+from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status, TicketField, TicketRef
 
 TICKETS = Stream("TICKETS", ("tickets.events.>",), max_bytes=1 << 30, max_msg_size=256 * 1024, batches=True)
 
@@ -26,6 +26,8 @@ class TicketCreated(TicketEvent, subject="tickets.events.v1.ticket_created", hea
     """The other system's own name for it, where an integration asked."""
     follow_up_of: TicketRef | None = None
     """The closed ticket that the customer wrote to again."""
+    fields: tuple[TicketField, ...] = ()
+    """By name."""
 
 
 class StatusChanged(TicketEvent, subject="tickets.events.v1.status_changed", heard_by=("activity", "notifications")):
@@ -79,6 +81,13 @@ class TagsChanged(TicketEvent, subject="tickets.events.v1.tags_changed", heard_b
 
     old: tuple[str, ...]
     new: tuple[str, ...]
+
+
+class FieldsChanged(TicketEvent, subject="tickets.events.v1.fields_changed", heard_by=("activity", "notifications")):
+    """Sent when fields got another value, were added or taken away; both lists are whole, by name."""
+
+    old: tuple[TicketField, ...]
+    new: tuple[TicketField, ...]
 
 
 class ContactLinked(TicketEvent, subject="tickets.events.v1.contact_linked", heard_by=("activity", "notifications")):

@@ -3,13 +3,13 @@
 import datetime as dt
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from contracts.base import Intake, Model
 from contracts.streams import Stream
 from contracts.texts import Body, Email, ExternalId, Line, Name, NonEmptyBody, WebAddress
 from contracts.tickets.conversations import AuthorKind
-from contracts.tickets.shapes import Priority, Status, Tags
+from contracts.tickets.shapes import Fields, Priority, Status, Tags
 
 # The window is the shortest there is: one system must not be able to suppress another's message by naming its id first.
 INTAKE = Stream(
@@ -85,3 +85,5 @@ class TicketRequested(Intake, subject="tickets.intake.v1.ticket_requested", hear
     contact: IntakeContact | None = None
     conversation: IntakeConversation | None = None
     tags: Tags = ()
+    fields: Fields = Field(default_factory=dict)
+    """What else is known of it: values by name."""

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, Field
 from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
+    FieldChanges,
+    Fields,
     Limit,
     NewContact,
     NoteKind,
@@ -38,6 +40,7 @@ class CreateTicket(Command[TicketSnapshot], subject="tickets.requests.v1.create_
     conversation_id: UUID | None = None
     """Linked from the start; its contact is the ticket's where none is given."""
     tags: Tags = ()
+    fields: Fields = Field(default_factory=dict)
 
 
 class GetTicket(Query[TicketSnapshot], subject="tickets.requests.v1.get_ticket"):
@@ -102,6 +105,8 @@ class TicketChange(Change):
     assignee: Person | None = None
     contact_id: UUID | None = None
     tags: Tags | None = None
+    fields: FieldChanges | None = None
+    """Those that are named; null takes one away."""
 
 
 class ChangeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.change_ticket"):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Actor, Model, Person
-from contracts.texts import Email, Label, Name, PersonName
+from contracts.texts import FIELD_NAME, Email, FieldName, FieldValue, FreeText, Label, Name, PersonName
 
 
 class Status(StrEnum):
@@ -49,7 +49,7 @@ class Action(StrEnum):
     """What a caller may do with a ticket."""
 
     EDIT = "edit"
-    """Subject, description, contact, tags, priority."""
+    """Subject, description, contact, tags, fields, priority."""
     MOVE = "move"
     NOTE = "note"
     READ_NOTES = "read_notes"
@@ -88,6 +88,13 @@ class TicketRef(Model):
     number: int
 
 
+class TicketField(Model):
+    """A field that people gave a ticket, as facts tell it: its name is a code, its value their words."""
+
+    name: FieldName
+    value: FreeText
+
+
 class Allowed(Model):
     """What this caller may do with this ticket now."""
 
@@ -107,6 +114,8 @@ class TicketRow(Model):
     assignee: Person | None
     contact: ContactRef | None
     tags: tuple[str, ...]
+    fields: dict[str, str] = Field(default_factory=dict)
+    """What people added to it: values by name."""
     conversations: tuple[ConversationRef, ...]
     version: int
     created_at: AwareDatetime
@@ -176,5 +185,12 @@ class NewContact(Model):
     email: Email | None = None
 
 
+MOST_FIELDS = 20
+_NAMED = {"propertyNames": {"pattern": FIELD_NAME}}
+Fields = Annotated[dict[FieldName, FieldValue], Field(max_length=MOST_FIELDS, json_schema_extra=_NAMED)]
+FieldChanges = Annotated[
+    dict[FieldName, FieldValue | None], Field(max_length=2 * MOST_FIELDS, json_schema_extra=_NAMED)
+]
+"""One that is not named stays as it is, null takes one away; all may give way to as many others."""
 Tags = Annotated[tuple[Label, ...], Field(max_length=20)]
 Limit = Annotated[int, Field(ge=1, le=100)]

@@ -36,16 +36,23 @@ _ADD = text(
 )
 _ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
 _REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
+# While a ticket is deleted its history is for those who may see it then; that it is gone, the others are told too.
+_AUDIENCE = (
+    "case when e.type <> 'ticket_deleted' and 'ticket_deleted' = ("
+    "   select d.type from entries as d where d.workspace_id = e.workspace_id and d.ticket_id = e.ticket_id"
+    "   and d.type in ('ticket_deleted', 'ticket_restored') order by d.version desc limit 1"
+    " ) then 'admins' else e.audience end as audience"
+)
 _KEPT = (
-    "select seq, version, audience, entry, prev_hash, hash, octet_length(entry) + coalesce("
+    f"select seq, version, {_AUDIENCE}, entry, prev_hash, hash, octet_length(entry) + coalesce("  # noqa: S608 - constants
     "   (select sum(octet_length(t.text)) from entry_texts as t"
     "    where t.workspace_id = e.workspace_id and t.book = e.book and t.seq = e.seq), 0) as size"
     " from entries as e where workspace_id = :ws and book = :book"
 )
 _OF_TICKET = text(
-    _KEPT + " and ticket_id = :ticket and version > cast(:after as bigint) and version <= :reach"
-    " and (cast(:types as text[]) is null or type = any(:types))"
-    " and (cast(:audiences as text[]) is null or audience = any(:audiences))"
+    f"select * from ({_KEPT} and ticket_id = :ticket and version > cast(:after as bigint) and version <= :reach"  # noqa: S608 - constants
+    " and (cast(:types as text[]) is null or type = any(:types))) as kept"
+    " where cast(:audiences as text[]) is null or audience = any(:audiences)"
     " order by version limit :many"
 )
 _AFTER = text(_KEPT + " and seq > :after order by seq limit :many")
@@ -77,6 +84,7 @@ class Kept:
     seq: int
     version: int | None
     audience: str | None
+    """Who may see it now."""
     entry: str
     prev_hash: str
     hash: str

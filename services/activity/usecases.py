@@ -161,7 +161,12 @@ async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[E
     items: list[Entry] = []
     size = 0
     for row in chosen:
-        entry = domain.shown(json.loads(row.entry), words[row.seq], row.prev_hash, row.hash)
+        entry = domain.shown(
+            json.loads(row.entry) | ({"audience": row.audience} if row.audience else {}),
+            words[row.seq],
+            row.prev_hash,
+            row.hash,
+        )
         size += len(entry.model_dump_json().encode()) + 1
         if items and size > _ROOM:
             break

@@ -20,7 +20,7 @@ from contracts.base import Actor, ActorKind, Caller, Event, Request, Role, Subje
 from contracts.envelope import event_headers
 from contracts.gateway import RoleChanged
 from contracts.texts import sealed_texts
-from contracts.tickets import NoteAdded, StatusChanged
+from contracts.tickets import NoteAdded, StatusChanged, TicketDeleted, TicketRestored
 from contracts.tickets.shapes import Status
 from services.activity import usecases
 from tests.support.infra import PostgresServer, Urls
@@ -96,6 +96,12 @@ class Owner:
         return self.fact(
             NoteAdded(**self._common(NoteAdded), **self._step(ticket), note_id=uuid7(), body=body, pinned=False)
         )
+
+    def deleted(self, *, ticket: UUID | None = None) -> Fact:
+        return self.fact(TicketDeleted(**self._common(TicketDeleted), **self._step(ticket)))
+
+    def restored(self, *, ticket: UUID | None = None) -> Fact:
+        return self.fact(TicketRestored(**self._common(TicketRestored), **self._step(ticket)))
 
     def promoted(self) -> Fact:
         version = self._positions.get("gateway", 0) + 1

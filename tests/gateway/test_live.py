@@ -163,6 +163,21 @@ async def test_many_pages_are_caught_up_with_while_more_is_written(
         assert seqs == list(range(after + 1, end + 1))
 
 
+async def test_what_happened_to_a_deleted_ticket_is_not_told_again_but_to_admins(ledger: Desk) -> None:
+    member = await ledger.member(Role.MEMBER)
+    secret, plain = await ledger.ticket(), await ledger.ticket()
+    async with ledger.follow(member) as live:
+        assert (await ledger.send("DELETE", f"tickets/{secret['id']}")).status_code == 204
+        await eventually(lambda: "ticket_deleted" in live.types)
+
+    async with ledger.follow(member, last_id="0") as caught_up, ledger.follow(ledger.owner, last_id="0") as admin:
+        await caught_up.sees(2)
+        await admin.sees(3)
+    assert caught_up.types == ["ticket_created", "ticket_deleted"]
+    assert str(plain["id"]) in str(caught_up.events[0])
+    assert admin.types == ["ticket_created", "ticket_created", "ticket_deleted"]
+
+
 async def test_a_guest_never_sees_a_note(ledger: Desk) -> None:
     guest, member = await ledger.member(Role.GUEST), await ledger.member(Role.MEMBER)
 

@@ -109,6 +109,44 @@ async def test_a_change_says_what_changes_and_null_takes_away(desk: Desk) -> Non
     assert freed.headers["etag"] == f'"{freed.json()["version"]}"'
 
 
+async def test_fields_are_an_object_both_ways_and_a_change_merges(desk: Desk) -> None:
+    ticket = await desk.ticket(fields={"room": "3.14", "asset_tag": " PRN-0031 "})
+    path = f"tickets/{ticket['number']}"
+
+    changed = await desk.send("PATCH", path, {"fields": {"room": None, "floor": "3"}})
+    same = await desk.send("PATCH", path, {"fields": {"room": None}})
+
+    assert ticket["fields"] == {"asset_tag": "PRN-0031", "room": "3.14"}
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["fields"] == {"asset_tag": "PRN-0031", "floor": "3"}
+    assert (await desk.send("GET", path)).json() == same.json() == changed.json()
+    assert (await desk.send("GET", f"{path}?as_of=1")).json()["fields"] == ticket["fields"]
+    (row,) = (await desk.send("GET", "tickets")).json()["items"]
+    assert row["fields"] == changed.json()["fields"]
+    assert (await desk.ticket())["fields"] == {}
+
+
+async def test_a_field_at_fault_is_named_by_its_path(desk: Desk) -> None:
+    ticket = await desk.ticket(fields={f"f{nth}": "x" for nth in range(20)})
+    path = f"tickets/{ticket['number']}"
+    patches: tuple[tuple[Any, str], ...] = (
+        ({"room": "x"}, "fields"),
+        ({"f1": ""}, "fields.f1"),
+        ({"f1": "two\nlines"}, "fields.f1"),
+        ({"Room": "x"}, "fields.Room"),
+        ({"Room": None}, "fields.Room"),
+        (None, "fields"),
+    )
+
+    for fields, place in patches:
+        refused = await desk.send("PATCH", path, {"fields": fields, "subject": "Smoke"})
+        assert [each["field"] for each in is_problem(refused, 422, "invalid")["errors"]] == [place]
+    bulk = {"ids": [ticket["id"]], "change": {"fields": {"Room": "x"}}}
+    refused = await desk.send("POST", "tickets/bulk", bulk)
+    assert is_problem(refused, 422, "invalid")["errors"][0]["field"] == "change.fields.Room"
+    assert (await desk.send("GET", path)).json() == ticket
+
+
 async def test_a_change_of_nothing_is_refused(desk: Desk) -> None:
     ticket = await desk.ticket()
 
@@ -286,6 +324,12 @@ async def test_dead_letters_are_for_admins(desk: Desk) -> None:
         {"subject": "x", "status": "closed"},
         {"subject": "x", "tags": ["t"] * 21},
         {"subject": "x", "tags": "t"},
+        {"subject": "x", "fields": {"Room": "3"}},
+        {"subject": "x", "fields": {"room": ""}},
+        {"subject": "x", "fields": {"room": 3}},
+        {"subject": "x", "fields": {"room": None}},
+        {"subject": "x", "fields": [{"name": "room", "value": "3"}]},
+        {"subject": "x", "fields": {f"f{nth}": "x" for nth in range(21)}},
         {"subject": "x", "assignee_id": "me"},
         {"subject": "x", "contact": {"name": "x", "id": "1"}},
         {"subject": "x", "contact": {"name": "x", "email": "not an address"}},

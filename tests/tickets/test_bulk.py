@@ -225,10 +225,12 @@ async def test_each_ticket_has_its_own_outcome(desk: Desk) -> None:
     assert (await desk.get("2")).status is Status.CLOSED
 
 
-async def test_a_contact_that_is_not_there_is_refused_ticket_by_ticket(desk: Desk) -> None:
-    found = await done(desk, await desk.bulk(ids=ids(await some(desk, 2)), change={"contact_id": uuid7()}))
+async def test_a_contact_that_is_not_there_is_refused_and_nothing_is_begun(desk: Desk) -> None:
+    with pytest.raises(Invalid) as refused:
+        await desk.bulk(ids=ids(await some(desk, 2)), change={"contact_id": uuid7()})
 
-    assert [item.code for item in found.items] == ["invalid"] * 2
+    assert [error["field"] for error in refused.value.facts["errors"]] == ["change.contact_id"]
+    assert await desk.count("bulks") == 0
 
 
 async def test_many_are_deleted_at_once(desk: Desk) -> None:

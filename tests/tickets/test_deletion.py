@@ -187,6 +187,8 @@ async def lived(desk: Desk) -> list[TicketSnapshot]:
         {"assignee": person("Ann")},
         {"priority": "low"},
         {"tags": ["a", "b"]},
+        {"fields": {"room": "3.14", "floor": "3"}},
+        {"fields": {"floor": None}},
         {"contact_id": None},
         {"status": "resolved"},
         {"description": ""},

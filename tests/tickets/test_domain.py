@@ -39,6 +39,7 @@ from services.tickets.domain import (
     Ticket,
     allowed,
     audience_of,
+    field_values,
     integration,
     moves,
     require,
@@ -322,6 +323,7 @@ def test_one_command_is_one_fact_per_change() -> None:
             assignee=person("Ann"),
             contact_id=id_of("Casey"),
             tags=("a", "b", "a"),
+            fields={"room": "3.14"},
         ),
         caller(),
         by(minute=5),
@@ -333,11 +335,12 @@ def test_one_command_is_one_fact_per_change() -> None:
         "description_changed",
         "priority_changed",
         "tags_changed",
+        "fields_changed",
         "contact_linked",
         "assigned",
         "status_changed",
     ]
-    assert [fact.version for fact in facts] == list(range(2, 9))
+    assert [fact.version for fact in facts] == list(range(2, 10))
     assert {(fact.cause, fact.at) for fact in facts} == {("a command", by(minute=5).now)}
     assert ticket.state.tags == ("a", "b")
     assert ticket.state.updated_at == by(minute=5).now
@@ -387,7 +390,7 @@ def test_a_field_that_is_not_set_stays() -> None:
     assert ticket.state.contact == a_contact()
 
 
-@pytest.mark.parametrize("field", ["subject", "description", "status", "priority", "tags"])
+@pytest.mark.parametrize("field", ["subject", "description", "status", "priority", "tags", "fields"])
 def test_what_always_has_a_value_can_not_be_taken_away(field: str) -> None:
     ticket = a_ticket()
     before = ticket.state
@@ -411,7 +414,14 @@ def test_a_contact_that_is_not_there_can_not_be_linked(found: Contact | None) ->
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("subject", "x"), ("description", "x"), ("priority", "low"), ("tags", ["x"]), ("contact_id", None)],
+    [
+        ("subject", "x"),
+        ("description", "x"),
+        ("priority", "low"),
+        ("tags", ["x"]),
+        ("fields", {"x": None}),
+        ("contact_id", None),
+    ],
 )
 def test_a_named_field_takes_its_right_even_where_its_value_stays(field: str, value: object) -> None:
     ticket = a_ticket(assignee=person("Ann"))
@@ -486,6 +496,7 @@ CHANGES = st.fixed_dictionaries(
         "assignee": st.none() | PEOPLE,
         "contact_id": st.none() | st.sampled_from([*(contact.id for contact in CONTACTS), id_of("Nobody")]),
         "tags": st.lists(st.sampled_from("abc"), max_size=4).map(tuple),
+        "fields": st.dictionaries(st.sampled_from("abc"), st.none() | LINES),
     },
 ).map(lambda fields: TicketChange(**fields))
 
@@ -558,6 +569,7 @@ def test_saying_it_again_is_no_fact(commands: list[Command]) -> None:
         assignee=state.assignee,
         contact_id=state.contact.id if state.contact else None,
         tags=(*state.tags, *state.tags),
+        fields={"unknown": None, **field_values(state.fields)},
     )
 
     assert ticket.change(same, caller(), by(minute=99), state.contact) == []

@@ -18,8 +18,8 @@ from contracts.refusals import (
     Refusal,
     TransitionNotAllowed,
 )
-from contracts.tickets import NoteKind, Priority, Status, TicketChange, TicketSettings
-from services.tickets.domain import Contact, Ticket
+from contracts.tickets import MOST_FIELDS, NoteKind, Priority, Status, TicketChange, TicketSettings
+from services.tickets.domain import Contact, Ticket, field_values
 from tests.tickets.builders import a_contact, by, caller, id_of, opened, person
 
 PEOPLE = [person("Me"), person("Ann", Role.ADMIN), person("Gus", Role.GUEST)]
@@ -45,6 +45,7 @@ EVENTS = {
     "description": "description_changed",
     "priority": "priority_changed",
     "tags": "tags_changed",
+    "fields": "fields_changed",
     "status": "status_changed",
 }
 
@@ -92,6 +93,7 @@ class Model:
     def change(self, change: dict[str, Any], who: Caller) -> type[Refusal] | list[str]:
         if refused := self.unseen(who) or self._unlawful(change, who):
             return refused
+        change = self._merged(change)
         told = [EVENTS[name] for name in EVENTS if name in change and change[name] != self.values[name]]
         if "contact" in change and change["contact"] != self.values["contact"]:
             told.append("contact_linked" if change["contact"] else "contact_unlinked")
@@ -102,6 +104,12 @@ class Model:
         self.values |= change
         self.version += len(told)
         return told
+
+    def _merged(self, change: dict[str, Any]) -> dict[str, Any]:
+        if "fields" not in change:
+            return change
+        merged = {name: value for name, value in (self.values["fields"] | change["fields"]).items() if value}
+        return change | {"fields": merged}
 
     def _unlawful(self, change: dict[str, Any], who: Caller) -> type[Refusal] | None:
         old = self.values["status"]
@@ -116,9 +124,12 @@ class Model:
         if not known:
             return TransitionNotAllowed
         assignee = change.get("assignee")
-        return Invalid if assignee and assignee.role is Role.GUEST else None
+        crowded = len(self._merged(change).get("fields", {})) > MOST_FIELDS
+        return Invalid if crowded or (assignee and assignee.role is Role.GUEST) else None
 
 
+MANY = {f"f{nth}": "x" for nth in range(MOST_FIELDS - 1)}
+"""So many that there is room for one more."""
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
@@ -129,6 +140,8 @@ CHANGES = st.fixed_dictionaries(
         "assignee": st.none() | st.sampled_from(PEOPLE),
         "contact": st.none() | st.sampled_from(CONTACTS),
         "tags": st.sampled_from([(), ("a",), ("b", "a")]),
+        "fields": st.dictionaries(st.sampled_from(["room", "floor"]), st.none() | st.sampled_from(["3", "It's 4"]))
+        | st.sampled_from([MANY, dict.fromkeys(MANY)]),
     },
 ).filter(bool)
 
@@ -165,6 +178,7 @@ class Life(RuleBasedStateMachine):
                 "assignee": assignee,
                 "contact": None,
                 "tags": (),
+                "fields": {},
             },
             rules,
         )
@@ -252,7 +266,9 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def they_agree(self) -> None:
         state = self.ticket.state
-        assert {name: getattr(state, name) for name in self.model.values} == self.model.values
+        values = {name: getattr(state, name) for name in self.model.values}
+        assert values | {"fields": field_values(state.fields)} == self.model.values
+        assert sorted(state.fields, key=lambda field: field.name) == list(state.fields)
         assert state.version == self.model.version
         assert self.ticket.deleted is self.model.deleted
         assert state.status_before_spam == self.model.before_spam

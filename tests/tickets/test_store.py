@@ -59,6 +59,9 @@ def some_change(chance: random.Random, contact: Any) -> TicketChange:
         "assignee": chance.choice([None, person("Ann"), person("Bob", Role.ADMIN)]),
         "contact_id": chance.choice([None, contact.id]),
         "tags": chance.choice([(), ("a",), ("b", "a"), ("it's", '"q"', "{x,y}")]),
+        "fields": {
+            name: chance.choice([None, "it's", '{"q": \\ 火}']) for name in chance.choice(["", "b", "ab", "ca"])
+        },
     }
     return TicketChange(**{name: fields[name] for name in chance.sample(sorted(fields), chance.randint(1, 3))})
 
@@ -79,6 +82,7 @@ async def test_a_ticket_is_remembered_as_it_is_and_its_log_tells_the_same(desk: 
             assignee=person("Ann"),
             contact=contact,
             tags=("vip", "paper"),
+            fields={"b": "1", "a": "2"},
             conversation=chat,
             caller=olivia,
             by=by(olivia),
@@ -297,7 +301,7 @@ async def test_a_row_of_a_list_shows_contact_and_conversations(desk: Desk) -> No
 async def test_a_page_is_cut_before_it_no_longer_fits_into_a_message(desk: Desk) -> None:
     tags = tuple("火" * 47 + f"{nth:03}" for nth in range(20))
     for nth in range(70):
-        await desk.create(f"T{nth}", tags=tags)
+        await desk.create(f"T{nth}", tags=tags, fields={f"f{field}": "火" * 500 for field in range(nth % 2 * 20)})
 
     page = await desk.find(sort="number", limit=100)
     assert 0 < len(page.items) < 70

@@ -16,6 +16,8 @@ from contracts.texts import Body, Email, Line, Name
 from contracts.tickets import (
     ChangeTicket,
     CreateTicket,
+    FieldChanges,
+    Fields,
     GetTicket,
     NewContact,
     Priority,
@@ -55,6 +57,7 @@ class NewTicket(Given):
         default=None, description="A conversation to link; its contact is the ticket's where none is given."
     )
     tags: Tags = ()
+    fields: Fields = Field(default_factory=dict, description="Anything else, by names of your own.")
 
 
 def _time_or_version(value: str) -> str:
@@ -74,6 +77,9 @@ class TicketPatch(Given):
     assignee_id: UUID | None = None
     contact_id: UUID | None = None
     tags: Tags = Field(default_factory=left_out)
+    fields: FieldChanges = Field(
+        default_factory=left_out, description="Those that are named get another value; null takes one away."
+    )
 
 
 _EITHER: dict[str, Any] = {"anyOf": [{"pattern": f"^{_VERSION.pattern}$"}, {"format": "date-time"}]}
@@ -134,6 +140,7 @@ async def create_ticket(request: Request[Any, Any, Any], workspace: FromPath[str
             contact=NewContact(name=new.contact.name, email=new.contact.email) if new.contact else None,
             conversation_id=new.conversation_id,
             tags=new.tags,
+            fields=new.fields,
         )
     )
     return reply(ticket, 201, version=ticket.version, headers={"location": f"{request.scope['path']}/{ticket.id}"})

@@ -5,6 +5,7 @@ from services.tickets.domain.assistant import Assistant
 from services.tickets.domain.contact import KnownContact
 from services.tickets.domain.conversation import Conversation, reads_conversation, require_reply, require_team
 from services.tickets.domain.facts import By
+from services.tickets.domain.fields import field_values, fields_of
 from services.tickets.domain.filters import require_bulk, require_filter
 from services.tickets.domain.identity import check as check_identity
 from services.tickets.domain.outside import update_from_outside
@@ -42,6 +43,8 @@ __all__ = [
     "change_settings",
     "check_identity",
     "clock",
+    "field_values",
+    "fields_of",
     "integration",
     "moves",
     "reads_conversation",

@@ -18,6 +18,7 @@ from contracts.tickets import (
     ConversationUnlinked,
     CustomerMessage,
     DescriptionChanged,
+    FieldsChanged,
     FollowUpOpened,
     NoteAdded,
     NotePinned,
@@ -29,6 +30,7 @@ from contracts.tickets import (
     TagsChanged,
     TicketCreated,
     TicketDeleted,
+    TicketField,
     TicketRef,
     TicketRestored,
     Unassigned,
@@ -41,6 +43,7 @@ _FIELDS = {
     SubjectChanged: "subject",
     DescriptionChanged: "description",
     TagsChanged: "tags",
+    FieldsChanged: "fields",
 }
 """Facts whose `new` is a field's value, and which field."""
 
@@ -79,6 +82,7 @@ class TicketState:
     assignee: Person | None
     contact: Contact | None
     tags: tuple[str, ...]
+    fields: tuple[TicketField, ...] = ()
     conversations: tuple[ConversationRef, ...] = ()
     created_at: dt.datetime
     updated_at: dt.datetime
@@ -103,6 +107,7 @@ def born(fact: TicketCreated) -> TicketState:
         assignee=fact.assignee,
         contact=_contact(fact.contact),
         tags=fact.tags,
+        fields=fact.fields,
         created_at=fact.at,
         updated_at=fact.at,
         follow_up_of=fact.follow_up_of,
@@ -136,6 +141,7 @@ def _difference(state: TicketState, fact: TicketEvent) -> dict[str, Any]:
             | SubjectChanged(new=value)
             | DescriptionChanged(new=value)
             | TagsChanged(new=value)
+            | FieldsChanged(new=value)
         ):
             return {_FIELDS[type(fact)]: value}
     msg = f"{type(fact).__name__} says nothing about a ticket that is known here"

@@ -1,7 +1,7 @@
 """A ticket: it decides what a command changes, and says so in facts; each fact is one version."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 from uuid import UUID
@@ -19,6 +19,7 @@ from contracts.tickets import (
     ConversationRef,
     ConversationUnlinked,
     DescriptionChanged,
+    FieldsChanged,
     NoteAdded,
     NoteKind,
     NotePinned,
@@ -39,6 +40,7 @@ from contracts.tickets import (
 )
 from services.tickets.domain import policy
 from services.tickets.domain.facts import By, of_ticket
+from services.tickets.domain.fields import changed, fields_of
 from services.tickets.domain.state import Contact, TicketState, after, born
 from services.tickets.domain.status import moves, right_for
 
@@ -48,6 +50,7 @@ _RIGHTS = {
     "priority": Action.EDIT,
     "contact_id": Action.EDIT,
     "tags": Action.EDIT,
+    "fields": Action.EDIT,
 }
 _MAY_BE_TAKEN_AWAY = {"assignee", "contact_id"}
 _NOTHING_SETTLED = TicketSettings()
@@ -122,6 +125,7 @@ class Ticket:
         assignee: Person | None = None,
         contact: Contact | None = None,
         tags: Iterable[str] = (),
+        fields: Mapping[str, str] | None = None,
         conversation: ConversationRef | None = None,
         external_id: str | None = None,
     ) -> tuple[Self, list[TicketEvent]]:
@@ -142,6 +146,7 @@ class Ticket:
             assignee=assignee,
             contact=contact,
             tags=tags,
+            fields=fields,
             conversation=conversation,
             external_id=external_id,
             rules=rules,
@@ -162,6 +167,7 @@ class Ticket:
         assignee: Person | None = None,
         contact: Contact | None = None,
         tags: Iterable[str] = (),
+        fields: Mapping[str, str] | None = None,
         conversation: ConversationRef | None = None,
         external_id: str | None = None,
         follow_up_of: TicketRef | None = None,
@@ -177,6 +183,7 @@ class Ticket:
             assignee=assignee,
             contact=contact.ref if contact else None,
             tags=_distinct(tags),
+            fields=fields_of(fields or {}),
             external_id=external_id,
             follow_up_of=follow_up_of,
         )
@@ -205,7 +212,8 @@ class Ticket:
         """Change the fields that are set, all or none; `contact` is who `change.contact_id` names.
 
         A named field takes its right even where its value stays, which is no fact. Raises NotAllowed,
-        TransitionNotAllowed, or Invalid for a null in a field that always has a value and for somebody who isn't there.
+        TransitionNotAllowed, or Invalid for a null where there is always a value, too many custom fields, and somebody
+        who isn't there.
         """
         named = change.model_fields_set
         self.require_rights(change, caller)
@@ -329,6 +337,8 @@ class Ticket:
             yield PriorityChanged, {"old": state.priority, "new": change.priority}
         if change.tags is not None and _distinct(change.tags) != state.tags:
             yield TagsChanged, {"old": state.tags, "new": _distinct(change.tags)}
+        if change.fields is not None and (fields := changed(state.fields, change.fields)) != state.fields:
+            yield FieldsChanged, {"old": state.fields, "new": fields}
         if "contact_id" in named:
             yield from _contact_differs(state.contact, contact if change.contact_id else None)
         if "assignee" in named:

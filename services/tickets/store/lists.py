@@ -13,14 +13,14 @@ from chassis import cursors
 from chassis.database import Transaction
 from contracts.refusals import Malformed
 from contracts.tickets import CountTickets, ListTickets, Status
-from services.tickets.domain import Ticket, TicketState
+from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, ticket_of
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
-"""Bytes of a ticket in a list beside its subject, tags and conversations, at most."""
+"""Bytes of a ticket in a list beside its subject, tags, fields and conversations, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ async def count(tx: Transaction, wanted: CountTickets) -> dict[Status, int]:
 
 def _size(state: TicketState) -> int:
     links = [link.model_dump(mode="json") for link in state.conversations]
-    return _ROW + len(json.dumps([state.subject, state.tags, links], ensure_ascii=False).encode())
+    fields = field_values(state.fields)
+    return _ROW + len(json.dumps([state.subject, state.tags, fields, links], ensure_ascii=False).encode())
 
 
 def _place(sort: _Sort, values: Sequence[Any]) -> Mapping[str, Any]:

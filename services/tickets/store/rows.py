@@ -1,5 +1,6 @@
 """Rows to tickets and back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,11 +8,11 @@ from sqlalchemy import RowMapping
 
 from contracts.base import Person, Role
 from contracts.tickets import ConversationRef, Priority, Status, TicketRef, TicketSettings
-from services.tickets.domain import Contact, Ticket, TicketState
+from services.tickets.domain import Contact, Ticket, TicketState, field_values, fields_of
 
 TICKET = """
     t.id, t.workspace_id, t.number, t.version, t.subject, t.status, t.status_before_spam, t.priority,
-    t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags,
+    t.assignee_id, t.assignee_name, t.assignee_role, t.contact_id, t.tags, t.fields,
     t.created_at, t.updated_at, t.first_response_at, t.resolved_at, t.closed_at, t.deleted_at, t.follow_up_of
 """
 """The columns of a ticket `t`, but for its description."""
@@ -56,6 +57,7 @@ def state_of(row: RowMapping) -> TicketState:
         assignee=_assignee(row),
         contact=Contact(row["contact_id"], row["contact_name"], row["contact_email"]) if row["contact_id"] else None,
         tags=tuple(row["tags"]),
+        fields=fields_of(row["fields"]),
         conversations=tuple(ConversationRef.model_validate(each) for each in row["conversations"] or ()),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -84,6 +86,7 @@ def values_of(state: TicketState) -> dict[str, Any]:
         "assignee_role": assignee.role.value if assignee else None,
         "contact_id": contact.id if contact else None,
         "tags": list(state.tags),
+        "fields": json.dumps(field_values(state.fields)),
         "created_at": state.created_at,
         "updated_at": state.updated_at,
         "first_response_at": state.first_response_at,

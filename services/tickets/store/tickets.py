@@ -61,11 +61,11 @@ _INSERT = text("""
     with added as (
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
-            assignee_id, assignee_name, assignee_role, contact_id, tags,
+            assignee_id, assignee_name, assignee_role, contact_id, tags, fields,
             created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
         ) values (
             :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
-            :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags,
+            :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags, cast(:fields as jsonb),
             :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at,
             :follow_up_of
         ) on conflict (workspace_id, id) do nothing returning workspace_id, id
@@ -80,7 +80,7 @@ _UPDATE = text("""
         version = :version, subject = :subject, description = coalesce(cast(:description as text), description),
         status = :status, status_before_spam = :status_before_spam, priority = :priority,
         assignee_id = :assignee_id, assignee_name = :assignee_name, assignee_role = :assignee_role,
-        contact_id = :contact_id, tags = :tags, updated_at = :updated_at,
+        contact_id = :contact_id, tags = :tags, fields = cast(:fields as jsonb), updated_at = :updated_at,
         first_response_at = :first_response_at, resolved_at = :resolved_at, closed_at = :closed_at,
         deleted_at = :deleted_at
     where workspace_id = :ws and id = :id and version = :before

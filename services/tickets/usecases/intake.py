@@ -45,6 +45,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
             priority=message.priority,
             contact=contact,
             tags=message.tags,
+            fields=message.fields,
             external_id=message.external_id,
             caller=domain.integration(tx.workspace_id, origin.integration),
             rules=rules,
@@ -63,6 +64,7 @@ async def request_ticket(message: TicketRequested, origin: Origin, tx: Transacti
             priority=message.priority,
             contact=contact,
             tags=message.tags,
+            fields=message.fields,
             external_id=message.external_id,
             by=by,
         )

@@ -45,6 +45,7 @@ def shown(ticket: Ticket, caller: Caller) -> dict[str, Any]:
             id=contact.id, name=contact.name, email=contact.email if domain.sees_addresses(caller) else None
         ),
         "tags": state.tags,
+        "fields": domain.field_values(state.fields),
         "conversations": state.conversations,
         "version": state.version,
         "created_at": state.created_at,

@@ -5,7 +5,7 @@ new one, and the contact, in this order for everybody, so that nobody waits in a
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -117,6 +117,7 @@ async def open_from_conversation(
     assignee: Person | None = None,
     contact: Contact | None = None,
     tags: Iterable[str] = (),
+    fields: Mapping[str, str] | None = None,
     external_id: str | None = None,
 ) -> Ticket:
     """Open a ticket from a conversation that is held, linked and with its contact; whoever asks has the right to.
@@ -140,6 +141,7 @@ async def open_from_conversation(
         assignee=assignee,
         contact=contact or conversation.contact,
         tags=tags,
+        fields=fields,
         conversation=conversation.ref,
         external_id=external_id,
         rules=rules,

@@ -49,6 +49,7 @@ async def create_ticket(command: CreateTicket, tx: Transaction) -> TicketSnapsho
         assignee=command.assignee,
         contact=contact,
         tags=command.tags,
+        fields=command.fields,
         conversation=conversation.ref if conversation else None,
         caller=command.caller,
         by=by(command),
