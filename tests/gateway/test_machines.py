@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import httpx
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
@@ -24,7 +24,14 @@ API = "/api/v1"
 PEOPLE = st.integers(0, 4)
 ROLES = st.sampled_from(Role)
 BODIES = st.lists(st.integers(0, 1), min_size=2, max_size=6)
-FEW = settings(max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+# What fails is told as it was found: to shorten it would take minutes of real requests.
+FEW = settings(
+    max_examples=10,
+    stateful_step_count=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
 
 
 class Machine(RuleBasedStateMachine):
