@@ -301,8 +301,7 @@ class Keys(Machine):
 
         async def cut() -> None:
             sending = asyncio.ensure_future(self.send(maker, key, body))
-            for _ in range(breath):
-                await asyncio.sleep(0)
+            await asyncio.wait({sending}, timeout=breath / 2000)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 

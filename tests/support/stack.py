@@ -165,9 +165,9 @@ class Desk:
             access = {"Authorization": f"Bearer {self.token}"} if self.token else {}
             return await http.request(method, path, json=body, headers=access | named)
 
-    async def insist(self, method: str, path: str, body: Any) -> Any:
+    async def insist(self, method: str, path: str, body: Any, *, key: str = "") -> Any:
         """Send a command until it is answered, always under the same key, as a client should."""
-        key = str(uuid.uuid4())
+        key = key or str(uuid.uuid4())
         async with asyncio.timeout(60):
             while True:
                 with suppress(httpx.HTTPError, OSError, KeyError):

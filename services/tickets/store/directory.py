@@ -49,7 +49,7 @@ def _filters(wanted: ListContacts) -> tuple[list[str], dict[str, Any]]:
     if given := {column: value for column, value in called.items() if value is not None}:
         names = " and ".join(f"n.{column} = :{column}" for column in given)
         conditions.append(
-            "c.id in (select n.contact_id from contact_sources n"  # noqa: S608 - columns are ours
+            "c.id in (select n.contact_id from contact_sources n"  # noqa: S608 - constants
             f" where n.workspace_id = :ws and {names})"
         )
         values |= given
