@@ -40,8 +40,8 @@ format: .venv/.complete ## format the code and mend what the linter can
 	.venv/bin/ruff check --fix --exit-zero
 	.venv/bin/ruff format
 
-faults: .venv/.complete ## the long form of the kill test: 3,000 commands instead of 300
-	@COUNTERFOIL_FAULTS=3000 .venv/bin/python -m pytest tests/faults --timeout=1800
+faults: .venv/.complete ## the long form: kills during 3,000 commands instead of 300, 20,000 bad messages instead of 3,000
+	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 .venv/bin/python -m pytest tests/faults tests/fuzz --timeout=1800
 
 docs: .venv/.complete ## write docs/messages.md from the contracts, and docs/access.md from the table of who may
 	@.venv/bin/python -m contracts docs

@@ -84,8 +84,13 @@ class Sent:
     """Whether nothing was changed, so that it must take effect."""
 
 
-def mutants(chance: random.Random, good: Callable[[random.Random], Sent], many: int) -> Iterator[Sent]:
-    """Yield so many messages; one in fifty is as it should be."""
+def mutants(
+    chance: random.Random,
+    good: Callable[[random.Random], Sent],
+    many: int,
+    told: Callable[[Sent], None] = lambda _: None,
+) -> Iterator[Sent]:
+    """Yield so many messages; one in fifty is as it should be. `told` hears each."""
     for n in range(many):
         message = good(chance)
         if n % 50:
@@ -96,6 +101,7 @@ def mutants(chance: random.Random, good: Callable[[random.Random], Sent], many: 
                 )
             # What the broker would not take is another test's; of a book it would leave a hole.
             message = replace(message, body=message.body[:_MOST])
+        told(message)
         yield message
 
 
