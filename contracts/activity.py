@@ -80,6 +80,7 @@ class History(Query[EntryPage], subject="activity.requests.v1.history"):
 
     Refused: not_yet (the ledger has not reached `min_version`, which must be a version that the ticket is known to
     have), not_found (nothing is recorded of such a ticket, and no `min_version` was asked for).
+    While a ticket is deleted, it is for all but admins as if nothing were recorded of it.
     """
 
     ticket_id: UUID

@@ -36,12 +36,15 @@ _ADD = text(
 )
 _ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
 _REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
+_LAST = (
+    "(select d.type from entries as d where d.workspace_id = {ws} and d.ticket_id = {ticket}"
+    " and d.type in ('ticket_deleted', 'ticket_restored') order by d.version desc limit 1) = 'ticket_deleted'"
+)
+_IS_DELETED = text(f"select coalesce({_LAST.format(ws=':ws', ticket=':ticket')}, false)")
 # While a ticket is deleted its history is for those who may see it then; that it is gone, the others are told too.
 _AUDIENCE = (
-    "case when e.type <> 'ticket_deleted' and 'ticket_deleted' = ("
-    "   select d.type from entries as d where d.workspace_id = e.workspace_id and d.ticket_id = e.ticket_id"
-    "   and d.type in ('ticket_deleted', 'ticket_restored') order by d.version desc limit 1"
-    " ) then 'admins' else e.audience end as audience"
+    f"case when e.type <> 'ticket_deleted' and {_LAST.format(ws='e.workspace_id', ticket='e.ticket_id')}"
+    " then 'admins' else e.audience end as audience"
 )
 _KEPT = (
     f"select seq, version, {_AUDIENCE}, entry, prev_hash, hash, octet_length(entry) + coalesce("  # noqa: S608 - constants
@@ -141,6 +144,11 @@ async def reach(tx: Transaction, ticket_id: UUID) -> int | None:
     """Return the last version of a ticket that is recorded; None for a ticket that nothing is known of."""
     version: int | None = await tx.scalar(_REACH, {"ws": tx.workspace_id, "ticket": ticket_id})
     return version
+
+
+async def is_deleted(tx: Transaction, ticket_id: UUID) -> bool:
+    """Tell whether a ticket was deleted and not restored since, as far as is recorded."""
+    return bool(await tx.scalar(_IS_DELETED, {"ws": tx.workspace_id, "ticket": ticket_id}))
 
 
 async def of_ticket(

@@ -171,29 +171,6 @@ async def test_guests_see_no_notes_but_how_far_the_book_was_read(ledger: Ledger)
     assert (one.items, one.last, one.more) == ((), 1, True)
 
 
-@pytest.mark.parametrize("role", [Role.MEMBER, Role.GUEST])
-async def test_what_happened_to_a_deleted_ticket_is_for_admins_until_it_is_restored(ledger: Ledger, role: Role) -> None:
-    owner, other = Owner(), uuid4()
-    await ledger.record(owner.moved(), owner.moved(ticket=other), owner.deleted(), owner.moved(ticket=other))
-
-    feed = await ledger.feed(owner, role)
-    assert [entry.seq for entry in feed.items] == [2, 3, 4]
-    assert (feed.items[1].type, feed.last) == ("ticket_deleted", 4)
-    assert [entry.seq for entry in (await ledger.history(owner, role)).items] == [3]
-    everything = (await ledger.feed(owner)).items
-    assert [(entry.seq, entry.audience.includes(role)) for entry in everything] == [
-        (1, False),
-        (2, True),
-        (3, True),
-        (4, True),
-    ]
-    assert (await ledger.verify(owner)).ok
-
-    await ledger.record(owner.restored())
-    assert [entry.seq for entry in (await ledger.feed(owner, role)).items] == [1, 2, 3, 4, 5]
-    assert len((await ledger.history(owner, role)).items) == 3
-
-
 async def test_the_people_book_heads_and_proof_are_for_admins(ledger: Ledger) -> None:
     owner = Owner()
     await ledger.record(owner.promoted())

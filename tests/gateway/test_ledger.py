@@ -131,6 +131,36 @@ async def test_the_feed_is_dense_for_admins_and_goes_on_where_it_ended(ledger: D
     assert ([entry["seq"] for entry in for_guest["items"]], for_guest["next_cursor"]) == ([1], 3)
 
 
+async def test_feed_and_history_of_a_deleted_ticket_are_for_admins_until_it_is_restored(ledger: Desk) -> None:
+    admin, member, guest = [await ledger.member(role) for role in (Role.ADMIN, Role.MEMBER, Role.GUEST)]
+    secret = await ledger.ticket(subject="Nobody's business")
+    await ledger.note(secret)
+    assert (await ledger.send("DELETE", f"tickets/{secret['id']}")).status_code == 204
+    await ledger.recorded(await ledger.ticket())
+
+    for who in (ledger.owner, admin):
+        assert [entry["seq"] for entry in (await ledger.get("feed", who=who))["items"]] == [1, 2, 3, 4]
+        history = await ledger.get(f"tickets/{secret['id']}/activity", who=who)
+        assert [entry["version"] for entry in history["items"]] == [1, 2, 3]
+    for who in (member, guest):
+        page = await ledger.get("feed", who=who)
+        assert [entry["type"] for entry in page["items"]] == ["ticket_deleted", "ticket_created"]
+        assert "Nobody's business" not in str(page)
+        assert await ledger.get("feed?limit=2", who=who) == {"items": [], "next_cursor": 2, "more": True}
+        gone = await ledger.send("GET", f"tickets/{secret['id']}/activity", who=who)
+        is_problem(gone, 404, "not_found")
+        never = await ledger.send("GET", f"tickets/{uuid4()}/activity", who=who)
+        assert without_trace(gone) == without_trace(never)
+
+    restored = await ledger.send("POST", f"tickets/{secret['id']}/restore")
+    assert restored.status_code == 200, restored.text
+    await ledger.recorded(restored.json())
+    for who, seqs in ((member, [1, 2, 3, 4, 5]), (guest, [1, 3, 4, 5])):
+        assert [entry["seq"] for entry in (await ledger.get("feed", who=who))["items"]] == seqs
+        history = await ledger.get(f"tickets/{secret['id']}/activity", who=who)
+        assert len(history["items"]) == len(seqs) - 1
+
+
 async def test_the_people_book_is_for_admins(ledger: Desk) -> None:
     admin, member, guest = [await ledger.member(role) for role in (Role.ADMIN, Role.MEMBER, Role.GUEST)]
 

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.service import Service
+from contracts.activity import EntryPage
 from contracts.base import Role, Via
 from contracts.refusals import Unavailable
 from services.gateway import app as gateway
@@ -176,6 +177,50 @@ async def test_what_happened_to_a_deleted_ticket_is_not_told_again_but_to_admins
     assert caught_up.types == ["ticket_created", "ticket_deleted"]
     assert str(plain["id"]) in str(caught_up.events[0])
     assert admin.types == ["ticket_created", "ticket_created", "ticket_deleted"]
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.GUEST])
+async def test_what_is_deleted_before_the_edge_has_read_it_is_told_to_admins_alone(
+    ledger: Desk, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, admin = await ledger.member(role), await ledger.member(Role.ADMIN)
+    page, opened = live._Edge.page, asyncio.Event()
+
+    async def held(edge: live._Edge, after: int) -> EntryPage:
+        await opened.wait()
+        return await page(edge, after)
+
+    async with ledger.follow(other) as follower, ledger.follow(admin) as follower_of_all:
+        monkeypatch.setattr(live._Edge, "page", held)
+        secret = await ledger.ticket(subject="Nobody's business")
+        assert (await ledger.send("DELETE", f"tickets/{secret['id']}")).status_code == 204
+        last = await ledger.ticket()
+        await ledger.recorded(last)
+        opened.set()
+        await follower_of_all.sees(3)
+        await follower.sees(2)
+
+    assert follower_of_all.types == ["ticket_created", "ticket_deleted", "ticket_created"]
+    assert (follower.types, follower.seqs) == (["ticket_deleted", "ticket_created"], [2, 3])
+    assert "Nobody's business" not in str(follower.events)
+
+
+async def test_what_was_restored_is_told_to_whoever_begins_before_it(ledger: Desk) -> None:
+    guest = await ledger.member(Role.GUEST)
+    ticket = await ledger.ticket()
+    assert (await ledger.send("DELETE", f"tickets/{ticket['id']}")).status_code == 204
+    await ledger.recorded(ticket | {"version": 2})
+    async with ledger.follow(guest, query="?after=0") as follower:
+        await follower.sees(1)
+        restored = await ledger.send("POST", f"tickets/{ticket['id']}/restore")
+        assert restored.status_code == 200, restored.text
+        await follower.sees(2)
+
+    async with ledger.follow(guest, query="?after=0") as again:
+        await again.sees(3)
+    # A reader who has passed what was hidden is not taken back to it.
+    assert follower.types == ["ticket_deleted", "ticket_restored"]
+    assert again.types == ["ticket_created", "ticket_deleted", "ticket_restored"]
 
 
 async def test_a_guest_never_sees_a_note(ledger: Desk) -> None:

@@ -485,9 +485,9 @@ async def test_w8_a_signature_counts_once(site: Site) -> None:
 
 
 async def test_w12_one_address_begins_so_many_conversations_an_hour(site: Site) -> None:
-    answers = [await site.ask("POST", "conversations", {"body": "Hi"}) for _ in range(21)]
+    answers = [await site.ask("POST", "conversations", {"body": "Hi"}) for _ in range(61)]
 
-    assert [answer.status_code for answer in answers] == [201] * 20 + [429]
+    assert [answer.status_code for answer in answers] == [201] * 60 + [429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 3600
     may_be_read(answers[-1])
     site.address = an_address()
@@ -523,11 +523,11 @@ async def test_only_tickets_that_are_made_count_as_such(site: Site) -> None:
 async def test_w12_one_network_of_ipv6_is_one_address(site: Site) -> None:
     network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
     answers = []
-    for n in range(21):
+    for n in range(61):
         site.address = f"{network}:{n + 1:x}::{n:x}"
         answers.append(await site.ask("POST", "conversations", {"body": "Hi"}))
 
-    assert [answer.status_code for answer in answers] == [201] * 20 + [429]
+    assert [answer.status_code for answer in answers] == [201] * 60 + [429]
 
 
 async def test_w12_one_assistant_makes_sixty_tickets_a_minute_wherever_they_come_from(site: Site) -> None:
