@@ -1,18 +1,20 @@
 """Order and once-only: what was fetched waits in the lane of its workspace until it can be applied."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis.applying import apply, is_first
 from chassis.database import Database, Transaction, is_unfit, is_weather
-from chassis.held import Ear, Held, NotYet, Told
+from chassis.held import Ear, Held, Kept, NotYet, Told
 from chassis.inbox import advance, applied, bury
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced
@@ -188,22 +190,11 @@ class Lanes:
 
     async def _give_up(self, lane: _Lane, held: Held, refusal: Refusal) -> bool:
         """Bury the message in its own transaction; False: not even that is possible now."""
-
-        async def inter(tx: Transaction, dead: Held) -> None:
-            await bury(
-                tx,
-                stream=self._stream,
-                sequence=dead.sequence,
-                stored=dead.stored,
-                subject=dead.msg.subject,
-                reason=refusal.code,
-                detail=_said(refusal),
-                headers=dead.msg.headers or {},
-                body=dead.msg.data,
-            )
-
         try:
-            if not await self._commit(lane.workspace, [held], inter, "buried"):
+            if await self._disowned(lane, held):
+                await self._lay_aside(lane, held, refusal)
+                return True
+            if not await self._commit(lane.workspace, [held], partial(self._inter, refusal), "buried"):
                 await self._gap(lane, held)
                 return False
         except Exception as error:
@@ -214,6 +205,23 @@ class Lanes:
             longest = _LAST_DELAY_OF_WEATHER if weather else _LAST_DELAY_OF_A_BUG
             self._wait(lane, _delay(lane.tries, longest), repr(error))
             return False
+        await self._buried(lane, held, refusal)
+        return True
+
+    async def _inter(self, refusal: Refusal, tx: Transaction, dead: Held) -> None:
+        await bury(
+            tx,
+            stream=self._stream,
+            sequence=dead.sequence,
+            stored=dead.stored,
+            subject=dead.msg.subject,
+            reason=refusal.code,
+            detail=_said(refusal),
+            headers=dead.msg.headers or {},
+            body=dead.msg.data,
+        )
+
+    async def _buried(self, lane: _Lane, held: Held, refusal: Refusal) -> None:
         log.warning(
             "message.buried",
             type=held.base,
@@ -225,7 +233,30 @@ class Lanes:
         self._settled(lane, [held])
         with suppress(NatsError):  # it comes again and is buried once
             await held.msg.term()
+
+    async def _disowned(self, lane: _Lane, held: Held) -> bool:
+        """Tell whether a record must do without this message: its owner's log has none there, or another in its place.
+
+        The other one is held instead. What the log has, and can't be recorded, is a bug: the book waits for its end.
+        """
+        if self._recorder is None or self._again is None or not held.position or isinstance(held.msg, Kept):
+            return False
+        found = await self._again(lane.workspace, held.position - 1)
+        told = next((fact for fact in found if fact.position == held.position), None)
+        if told is not None:
+            with suppress(ValueError, RecursionError):
+                if told.body == json.loads(held.msg.data):
+                    return False
+            again = Held.again(told)
+            lane.held[again.place] = again
         return True
+
+    async def _lay_aside(self, lane: _Lane, held: Held, refusal: Refusal) -> None:
+        """Bury a message that takes no place in its book."""
+        async with self._database.transaction(lane.workspace) as tx:
+            await self._inter(refusal, tx, held)
+        held.outcome = "buried"
+        await self._buried(lane, held, refusal)
 
     async def _commit(
         self,
@@ -316,6 +347,10 @@ class Lanes:
                 async with self._database.transaction(lane.workspace) as tx:
                     last = await applied(tx, self._stream)
                 found = [Held.again(fact) for fact in await self._again(lane.workspace, last)]
+                if not found and self._recorder is not None:
+                    # A position is written down before it is told: what is beyond the log was never its owner's word.
+                    for stranger in [each for each in lane.held.values() if each.position > last]:
+                        await self._lay_aside(lane, stranger, Invalid("its owner has never told it"))
                 lane.held |= {each.place: each for each in found if each.position < held.position}
                 log.info("consumer.asked_again", stream=self._stream, workspace=lane.workspace, found=len(found))
 

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -161,10 +162,8 @@ async def test_an_unknown_type_is_recorded_in_its_place(service: Service, broker
     assert (await live.verify(owner)).ok
 
 
-async def test_what_the_broker_lost_is_asked_again_of_its_owner(
-    gateway: Client, service: Service, tickets_service: Service, tickets_urls: Urls, live: Ledger
-) -> None:
-    owner = Owner()
+async def told_in_vain(tickets_urls: Urls, owner: Owner) -> None:
+    """Let tickets write three facts, as if its relay had numbered and sent them, and nobody had got them."""
     database = Database(tickets_urls.app, "tickets", pool=2)
     try:
         lost = Desk(database, owner.workspace)
@@ -187,10 +186,61 @@ async def test_what_the_broker_lost_is_asked_again_of_its_owner(
     finally:
         await database.close()
 
+
+async def test_what_the_broker_lost_is_asked_again_of_its_owner(
+    gateway: Client, service: Service, tickets_service: Service, tickets_urls: Urls, live: Ledger
+) -> None:
+    owner = Owner()
+    await told_in_vain(tickets_urls, owner)
+
     await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="After the loss"))
 
     assert await entries(live, owner, 4) == [1, 2, 3, 4]
     assert (await live.feed(owner)).items[-1].data["subject"] == "After the loss"
+    assert (await live.verify(owner)).ok
+
+
+async def letters(live: Ledger, owner: Owner) -> list[str]:
+    """Return why messages of this workspace were buried."""
+    async with live.database.transaction(owner.workspace) as tx:
+        rows = await tx.all(text("select reason from dead_letters order by sequence"))
+    return [row["reason"] for row in rows]
+
+
+def broken(fact: Fact) -> Fact:
+    """Return a fact that can't be recorded."""
+    return replace(fact, body=fact.body | {"salts": {"/nowhere": "00"}})
+
+
+async def test_what_came_broken_is_recorded_as_its_owner_has_it(
+    service: Service, broker: NatsServer, tickets_service: Service, tickets_urls: Urls, live: Ledger
+) -> None:
+    owner = Owner()
+    await told_in_vain(tickets_urls, owner)
+
+    await publish(broker.url_for("tickets"), [broken(fact) for fact in owner.story(3)])
+
+    assert await entries(live, owner, 3) == [1, 2, 3]
+    assert {entry.type for entry in (await live.feed(owner)).items} == {"ticket_created"}
+    assert (await live.verify(owner)).ok
+    assert await letters(live, owner) == ["invalid"] * 3
+
+
+async def test_what_no_owner_has_told_is_buried_and_takes_no_place_in_the_book(
+    gateway: Client, service: Service, broker: NatsServer, tickets_service: Service, live: Ledger
+) -> None:
+    owner = Owner()
+    first, *behind = owner.story(4)
+    await publish(broker.url_for("tickets"), [broken(first), *behind])
+
+    async def buried() -> bool:
+        return len(await letters(live, owner)) == 4
+
+    await eventually(buried, within=10)
+    assert await live.rows(owner.workspace) == []
+
+    await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="A true one"))
+    assert await entries(live, owner, 1) == [1]
     assert (await live.verify(owner)).ok
 
 
