@@ -1,7 +1,6 @@
 """Order and once-only: what was fetched waits in the lane of its workspace until it can be applied."""
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -244,8 +243,8 @@ class Lanes:
         found = await self._again(lane.workspace, held.position - 1)
         told = next((fact for fact in found if fact.position == held.position), None)
         if told is not None:
-            with suppress(ValueError, RecursionError):
-                if told.body == json.loads(held.msg.data):
+            with suppress(Invalid):
+                if told.body == held.told("", held.msg.data).body:
                     return False
             again = Held.again(told)
             lane.held[again.place] = again

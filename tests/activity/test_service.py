@@ -236,7 +236,7 @@ async def test_what_no_owner_has_told_is_buried_and_takes_no_place_in_the_book(
     async def buried() -> bool:
         return len(await letters(live, owner)) == 4
 
-    await eventually(buried, within=10)
+    await eventually(buried)
     assert await live.rows(owner.workspace) == []
 
     await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="A true one"))
