@@ -3,12 +3,13 @@ from collections.abc import Callable
 
 import pytest
 
+from services.gateway.web.places import PLACES
 from tests.gateway.newsroom import Desk
 from tests.web.reader import Browser, Page
 from tests.web.vectors import VECTORS
 
 type Open = Callable[[], Browser]
-PAGES = ("tickets", "tickets?q=none", "tickets/new", "tickets/1", "notifications", "members", "record", "nothing-here")
+PAGES = (*(place.path for place in PLACES), "tickets?q=none", "tickets/new", "tickets/1", "nothing-here")
 
 
 def scripts_in(page: Page) -> list[str]:

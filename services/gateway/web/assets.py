@@ -42,6 +42,7 @@ class Assets:
     def __init__(self) -> None:
         """Read them all."""
         found = {path.name: path.read_bytes() for path in sorted(_HERE.iterdir()) if path.suffix in _TYPES}
+        found["app.css"] = b"".join(path.read_bytes() for path in sorted((_HERE / "styles").iterdir(), key=_rank))
         found["htmx.js"] = _htmx()
         self.files = {
             name: Asset(_TYPES[Path(name).suffix], content, gzip.compress(content, 9, mtime=0))
@@ -57,6 +58,11 @@ class Assets:
         if name not in self.files:
             raise KeyError(name)
         return f"/assets/{self.edition}/{name}"
+
+
+def _rank(style: Path) -> tuple[bool, bool, str]:
+    """Return where a sheet stands: what all are made of first, what narrows them last."""
+    return style.stem != "base", style.stem == "narrow", style.stem
 
 
 def _htmx() -> bytes:

@@ -18,6 +18,7 @@ from contracts.base import Event, now, uuid7
 from contracts.tickets import Priority, Status
 from services.gateway.usecases.markdown import rendered
 from services.gateway.web.assets import Assets
+from services.gateway.web.places import places
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -66,6 +67,7 @@ class Site:
             Priority=Priority,
             new_key=lambda: uuid7().hex,
             themes=THEMES,
+            places=places,
             event_types=" ".join(kind.TYPE for kind in Event.of_kind("tickets")),
         )
         templates.filters.update(ago=ago, moment=moment, initials=initials, markdown=markdown)

@@ -15,9 +15,10 @@ function known() {
   for (const summary of all("#main .writer > summary")) {
     add(summary.textContent.trim(), () => { summary.parentElement.open = true; summary.parentElement.querySelector("textarea").focus(); }, "write");
   }
-  for (const link of all(".side .place")) add(link.querySelector("span").textContent, () => link.click(), "go to");
+  const places = new Map(all(".side .place, .bottom .panel > a.item").map((link) => [link.href, link]));
+  for (const link of places.values()) add(link.querySelector("span").textContent, () => link.click(), "go to");
   for (const link of all(".side > a.button")) add(link.textContent.trim(), () => link.click(), "C");
-  for (const item of all(".side .me .item, .side .switcher .item")) add(item.querySelector("span").textContent, () => item.click());
+  for (const item of all(".side .me .item")) add(item.querySelector("span").textContent, () => item.click());
   add("Keys", help, "?");
   return found;
 }

@@ -15,7 +15,7 @@ const KEYS = [
   ["u", null, "Back to the list"],
   ["g t", "g m", "Tickets, and those of mine"],
   ["g i", "g n", "Conversations, notifications"],
-  ["g p", "g r", "Members, the record"],
+  ["g s", null, "Settings"],
   ["Ctrl K", null, "Everything by name"],
   ["?", null, "These keys"],
 ];

@@ -1,0 +1,48 @@
+"""Where one can go from every page: what the frame, the settings' own list and the tests of every page are made of."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.base import Role
+
+_EVERYBODY = frozenset(Role)
+_TEAM = frozenset(Role) - {Role.GUEST}
+_DESK = frozenset(role for role in Role if role.runs_the_desk)
+
+
+class Part(StrEnum):
+    """Which list a place stands in."""
+
+    MAIN = "main"
+    YOU = "you"
+    SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page that a link leads to: its name, what it is called, and who is let in."""
+
+    part: Part
+    name: str
+    label: str
+    path: str
+    icon: str
+    roles: Collection[Role] = _EVERYBODY
+    key: str = ""
+    """What goes there after `g`."""
+
+
+PLACES = (
+    Place(Part.MAIN, "tickets", "Tickets", "tickets", "tickets", key="t"),
+    Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
+    Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
+    Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
+    Place(Part.SETTINGS, "members", "Members", "members", "people"),
+    Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
+)
+
+
+def places(part: Part, role: Role) -> tuple[Place, ...]:
+    """Return where somebody with this role may go from a list."""
+    return tuple(place for place in PLACES if place.part == part and role in place.roles)
