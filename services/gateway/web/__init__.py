@@ -12,7 +12,19 @@ from contracts.refusals import Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.web import assets, conversations, doors, forgotten, inbox, members, record, ticket, tickets
+from services.gateway.web import (
+    assets,
+    audit,
+    conversations,
+    dead_letters,
+    doors,
+    forgotten,
+    inbox,
+    members,
+    ticket,
+    ticket_settings,
+    tickets,
+)
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
 __all__ = ["pages"]
@@ -30,7 +42,9 @@ def pages() -> Pages:
             *conversations.HANDLERS,
             *inbox.HANDLERS,
             *members.HANDLERS,
-            *record.HANDLERS,
+            *ticket_settings.HANDLERS,
+            *audit.HANDLERS,
+            *dead_letters.HANDLERS,
         ),
         answer_exception=answer_exception,
         state={"site": Site.build()},

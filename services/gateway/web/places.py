@@ -39,7 +39,9 @@ PLACES = (
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "members", "Members", "members", "people"),
-    Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
+    Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
+    Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
+    Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
 )
 
 
