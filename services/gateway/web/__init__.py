@@ -17,16 +17,14 @@ from services.gateway.web import (
     audit,
     conversations,
     dead_letters,
-    conversations,
     doors,
     forgotten,
     inbox,
     members,
-    ticket,
-    ticket_settings,
     opening,
     record,
     ticket,
+    ticket_settings,
     tickets,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
