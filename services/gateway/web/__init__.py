@@ -22,7 +22,6 @@ from services.gateway.web import (
     inbox,
     members,
     opening,
-    record,
     ticket,
     ticket_settings,
     tickets,
