@@ -39,6 +39,7 @@ PLACES = (
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "members", "Members", "members", "people"),
+    Place(Part.SETTINGS, "notification-preferences", "What you hear of", "settings/notifications", "bell"),
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
     Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),

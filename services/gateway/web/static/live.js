@@ -17,7 +17,7 @@ function plain(part) {
 }
 
 function follow() {
-  const source = new EventSource(`${body.api}/events`);
+  const source = new EventSource(`${body.api}/events?inbox=true`);
   let away;
   source.onopen = () => {
     clearTimeout(away);
@@ -29,6 +29,7 @@ function follow() {
     // A browser does not try again after an answer that is no stream.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); follow(); }, 5000);
   };
+  source.addEventListener("notified", () => tell({ inbox: true }));
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
       const { ticket_id, actor } = JSON.parse(event.data);
@@ -46,6 +47,10 @@ function hear(news) {
   if ("connected" in news) {
     showConnection(news.connected);
     if (news.connected) renew(0);
+    return;
+  }
+  if (news.inbox) {
+    renew(0);
     return;
   }
   const page = document.querySelector("article[data-ticket]");
