@@ -70,9 +70,9 @@ async def tell(event: TicketEvent, tx: Transaction) -> None:
     """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
     await store.require_ticket(tx, event.ticket_id)
     news = isinstance(event, TicketCreated)
-    listeners = await store.curious(tx) if news else await store.watchers(tx, event.ticket_id)
+    listeners = await store.curious(tx, event.at) if news else await store.watchers(tx, event.ticket_id)
     reasons = domain.concerned(event, listeners)
-    concerned = domain.wanted(reasons, await store.preferences(tx, reasons))
+    concerned = domain.wanted(reasons, await store.preferences(tx, reasons, event.at))
     if not concerned:
         return
     known = await store.standing(tx, concerned)

@@ -18,12 +18,14 @@ def upgrade() -> None:
             kind text not null check (kind in (
                 'assigned', 'unassigned', 'mention', 'message', 'note', 'status', 'priority', 'created'
             )),
+            since timestamptz not null,
             inbox boolean not null,
-            primary key (workspace_id, user_id, kind)
+            primary key (workspace_id, user_id, kind, since)
         )""")
     op.execute("comment on table preferences is 'Chosen by people, told by no fact: never rebuilt'")
-    op.execute("create index preferences_curious on preferences (workspace_id) where kind = 'created' and inbox")
-    schema.tenant(op, "preferences", "select, insert, update")
+    op.execute("comment on column preferences.since is 'Facts from then on, until another choice'")
+    op.execute("create index preferences_curious on preferences (workspace_id, user_id, since) where kind = 'created'")
+    schema.tenant(op, "preferences", "select, insert, update (inbox)")
 
     op.execute("alter table items drop constraint items_kind_check")
     op.execute("""
