@@ -18,10 +18,12 @@ from services.gateway.web import (
     doors,
     forgotten,
     inbox,
+    linking,
     members,
     opening,
     record,
     ticket,
+    ticket_words,
     tickets,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -39,6 +41,8 @@ def pages() -> Pages:
             *tickets.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
+            *ticket_words.HANDLERS,
+            *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
             *members.HANDLERS,
