@@ -12,7 +12,18 @@ from contracts.refusals import Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.web import assets, conversations, doors, forgotten, inbox, members, record, ticket, tickets
+from services.gateway.web import (
+    assets,
+    conversations,
+    doors,
+    forgotten,
+    inbox,
+    members,
+    opening,
+    record,
+    ticket,
+    tickets,
+)
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
 __all__ = ["pages"]
@@ -26,6 +37,7 @@ def pages() -> Pages:
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
+            *opening.HANDLERS,
             *ticket.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
