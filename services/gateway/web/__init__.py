@@ -14,6 +14,7 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    bulk,
     conversations,
     doors,
     forgotten,
@@ -37,6 +38,7 @@ def pages() -> Pages:
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
+            *bulk.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
             *conversations.HANDLERS,
