@@ -12,7 +12,18 @@ from contracts.refusals import Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.web import assets, conversations, doors, forgotten, inbox, members, record, ticket, tickets
+from services.gateway.web import (
+    assets,
+    conversations,
+    doors,
+    forgotten,
+    inbox,
+    members,
+    record,
+    ticket,
+    tickets,
+    workspace,
+)
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
 __all__ = ["pages"]
@@ -29,6 +40,7 @@ def pages() -> Pages:
             *ticket.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),
