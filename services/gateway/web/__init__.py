@@ -23,6 +23,10 @@ from services.gateway.web import (
     ticket,
     tickets,
     workspace,
+    opening,
+    record,
+    ticket,
+    tickets,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -37,6 +41,7 @@ def pages() -> Pages:
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
+            *opening.HANDLERS,
             *ticket.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
