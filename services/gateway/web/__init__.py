@@ -19,14 +19,11 @@ from services.gateway.web import (
     forgotten,
     inbox,
     members,
-    record,
-    ticket,
-    tickets,
-    workspace,
     opening,
     record,
     ticket,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
