@@ -19,11 +19,14 @@ from services.gateway.web import (
     doors,
     forgotten,
     inbox,
+    linking,
     members,
     opening,
     record,
     ticket,
+    ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -41,8 +44,11 @@ def pages() -> Pages:
             *bulk.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
+            *ticket_words.HANDLERS,
+            *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),
