@@ -28,6 +28,7 @@ from services.gateway.web import (
     ticket_settings,
     ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -49,6 +50,7 @@ def pages() -> Pages:
             *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
