@@ -74,9 +74,7 @@ async def test_a_member_gives_a_new_ticket_to_themself_alone_and_a_guest_opens_n
     assert (await guest.send(page.form(path), press=("do", "find"), contact_q="a")).status == 403
 
 
-async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
-    chromium: Chromium, desk: Desk
-) -> None:
+async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(chromium: Chromium, desk: Desk) -> None:
     await a_contact(desk, "Ada Obi", "ada@example.com")
     adam = await a_contact(desk, "Adam Ito", "adam@example.com")
     async with a_window(chromium, desk) as window:
