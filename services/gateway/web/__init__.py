@@ -14,6 +14,7 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    contacts,
     conversations,
     doors,
     forgotten,
@@ -40,6 +41,7 @@ def pages() -> Pages:
             *opening.HANDLERS,
             *ticket.HANDLERS,
             *conversations.HANDLERS,
+            *contacts.HANDLERS,
             *inbox.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
