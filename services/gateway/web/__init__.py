@@ -14,8 +14,8 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
-    contacts,
     bulk,
+    contacts,
     conversations,
     doors,
     forgotten,
