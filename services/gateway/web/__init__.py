@@ -27,6 +27,7 @@ from services.gateway.web import (
     ticket,
     ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -49,6 +50,7 @@ def pages() -> Pages:
             *conversations.HANDLERS,
             *contacts.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),

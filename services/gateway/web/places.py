@@ -39,7 +39,8 @@ PLACES = (
     Place(Part.MAIN, "contacts", "Contacts", "contacts", "contacts", _TEAM, "c"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
-    Place(Part.SETTINGS, "members", "Members", "members", "people"),
+    Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
+    Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
 )
 

@@ -8,3 +8,4 @@ import "./choose.js"; // after the drafts: it reads what they bring back
 import "./talk.js";
 import "./keys.js";
 import "./command.js";
+import "./copy.js";
