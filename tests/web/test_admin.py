@@ -43,7 +43,7 @@ async def test_only_who_runs_the_desk_comes_here(desk: Desk, a_browser: Open, bu
         browser.be(await desk.member(role))
         for page in ("audit", "audit/seal", "dead-letters", f"dead-letters/{letter}", "tickets"):
             assert (await browser.open(at(desk, page))).status == 403, page
-        members = await browser.open(f"/w/{desk.workspace.slug}/members")
+        members = await browser.open(f"/w/{desk.workspace.slug}/settings/members")
         assert not [e for e in members.all("a") if "/settings/audit" in e.attributes["href"]]
 
 
