@@ -89,10 +89,23 @@ async def show(
         watchers=None if watching is None else [names[each] for each in watching if each in names],
         watching=watching is not None and here.visitor.user.id in watching,
         answering=asked.get("answer") if note is None else note.text("in_reply_to"),
+        present=_present(here, ticket),
         place="tickets",
         frame=frame,
         **forms,
     )
+
+
+def _present(here: Here, ticket: TicketSnapshot) -> list[tuple[str, bool]] | None:
+    """Return who else is at the ticket and whether they write; None for a guest, who is not told."""
+    if here.role is Role.GUEST:
+        return None
+    there = here.desk.presence
+    return [
+        (each.name, there.writing(each))
+        for each in there.at(here.workspace.id, ticket.id)
+        if each.id != here.visitor.user.id
+    ]
 
 
 def version(said: str | None) -> int | None:

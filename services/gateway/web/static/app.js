@@ -6,3 +6,5 @@ import "./forms.js";
 import "./drafts.js";
 import "./keys.js";
 import "./command.js";
+import "./mentions.js";
+import "./presence.js";
