@@ -14,8 +14,11 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    audit,
     bulk,
+    contacts,
     conversations,
+    dead_letters,
     doors,
     forgotten,
     inbox,
@@ -25,8 +28,10 @@ from services.gateway.web import (
     presence,
     record,
     ticket,
+    ticket_settings,
     ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -48,9 +53,13 @@ def pages() -> Pages:
             *linking.HANDLERS,
             *presence.HANDLERS,
             *conversations.HANDLERS,
+            *contacts.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
-            *record.HANDLERS,
+            *ticket_settings.HANDLERS,
+            *audit.HANDLERS,
+            *dead_letters.HANDLERS,
         ),
         answer_exception=answer_exception,
         state={"site": Site.build()},
