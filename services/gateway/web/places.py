@@ -41,7 +41,9 @@ PLACES = (
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
-    Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
+    Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
+    Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
+    Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
 )
 
 
