@@ -13,12 +13,14 @@ from contracts.refusals import Refusal
 from contracts.tickets import (
     AddNote,
     ChangeTicket,
+    CreateAssistant,
     CreateTicket,
     NewContact,
     NoteKind,
     Priority,
     Status,
     TicketChange,
+    WidgetSettings,
 )
 from services.gateway import domain, store
 from services.gateway.usecases.passwords import Passwords
@@ -107,6 +109,15 @@ class Beginnings:
         caller = Caller(
             workspace_id=workspace_id, kind=ActorKind.USER, id=str(owner.id), name=owner.name, role=Role.OWNER
         )
+        await self._bus.ask(
+            CreateAssistant(
+                caller=caller,
+                command_id=_named(workspace_id, 0, "create assistant"),
+                assistant_id=demo_assistant(workspace_id),
+                name="Fern & Kettle",
+                widget=WidgetSettings(allow_ticket_creation=True, title="Ask Fern & Kettle", greeting=_GREETING),
+            )
+        )
         for number, example in enumerate(_EXAMPLES):
             ticket_id = _named(workspace_id, number, "ticket")
             await self._bus.ask(
@@ -145,9 +156,17 @@ class Beginnings:
                 )
 
 
+def demo_assistant(workspace_id: str) -> UUID:
+    """Return the id of the assistant that the examples of a workspace begin with."""
+    return _named(workspace_id, 0, "assistant")
+
+
 def _named(workspace_id: str, number: int, what: str) -> UUID:
     """Return the same id each time: whoever tries again asks for the same thing."""
     return uuid5(UUID(workspace_id), f"example {number} {what}")
+
+
+_GREETING = "Hello! Ask us about tea, kettles, or an order that is on its way."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Every page is whole without a script; scripts make it quicker. A refusal is a pa
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Request, Response
 
@@ -12,17 +13,31 @@ from contracts.refusals import Unauthenticated
 from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.web import assets, conversations, doors, forgotten, inbox, members, record, ticket, tickets
+from services.gateway.web import (
+    assets,
+    conversations,
+    demo,
+    doors,
+    embed,
+    forgotten,
+    inbox,
+    members,
+    record,
+    ticket,
+    tickets,
+)
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
 __all__ = ["pages"]
 
 
-def pages() -> Pages:
-    """Return the dashboard, to be put beside the API."""
+def pages(demo_assistant: UUID | None = None) -> Pages:
+    """Return the dashboard, to be put beside the API; the demo's page has this assistant unless it names another."""
     return Pages(
         handlers=(
             assets.asset,
+            embed.script,
+            demo.demo,
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
@@ -33,7 +48,7 @@ def pages() -> Pages:
             *record.HANDLERS,
         ),
         answer_exception=answer_exception,
-        state={"site": Site.build()},
+        state={"site": Site.build(), "embed": embed.Embed(), "demo_assistant": demo_assistant},
         home="/w",
     )
 
