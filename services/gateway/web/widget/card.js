@@ -78,6 +78,7 @@ class Card {
 
   faults(errors, said = "") {
     const found = Object.fromEntries(errors.map((each) => [each.field, each.detail]).reverse());
+    if (found.email && this.fields.email.input.value.trim()) found.email = "Must be an e-mail address, such as name@example.com";
     for (const [name, { input, fault }] of Object.entries(this.fields)) {
       const text = found[name] ?? "";
       fault.textContent = text.charAt(0).toUpperCase() + text.slice(1);

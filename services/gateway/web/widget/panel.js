@@ -173,6 +173,7 @@ class Panel {
     this.launch.setAttribute("aria-label", this.opened ? "Close the chat" : `${title}: open the chat${many}`);
     this.told("unread", { count: unread });
 
+    const had = this.root.getRootNode().activeElement;
     const barred = talk.trouble !== null;
     const may = talk.config?.allow_ticket_creation && !barred;
     if (this.card.open && (barred || talk.ticket || (talk.config && !may))) this.card.show(false);
@@ -181,6 +182,8 @@ class Panel {
     this.wish.hidden = !may || talk.ticket !== null;
     this.say(this.state());
     this.lines();
+    // Whoever was in a part that has gone is not left nowhere.
+    if (this.opened && had && had !== this.launch && !had.offsetParent) this.title.focus();
   }
 
   state() {
