@@ -5,7 +5,8 @@ from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
-from services.gateway.usecases.beginnings import Beginnings, First, demo_assistant
+from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter

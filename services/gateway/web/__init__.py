@@ -15,18 +15,11 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    bulk,
     conversations,
     demo,
     doors,
     embed,
-    forgotten,
-    inbox,
-    members,
-    record,
-    ticket,
-    bulk,
-    conversations,
-    doors,
     forgotten,
     inbox,
     linking,
@@ -36,6 +29,7 @@ from services.gateway.web import (
     ticket,
     ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -59,6 +53,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),
