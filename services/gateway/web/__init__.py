@@ -13,6 +13,7 @@ from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
+    account,
     assets,
     bulk,
     conversations,
@@ -26,6 +27,7 @@ from services.gateway.web import (
     ticket,
     ticket_words,
     tickets,
+    tokens,
     workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -48,8 +50,10 @@ def pages() -> Pages:
             *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *account.HANDLERS,
             *workspace.HANDLERS,
             *members.HANDLERS,
+            *tokens.HANDLERS,
             *record.HANDLERS,
         ),
         answer_exception=answer_exception,

@@ -38,8 +38,10 @@ PLACES = (
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
+    Place(Part.SETTINGS, "account", "Your account", "settings/account", "person"),
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
+    Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
 )
 
