@@ -126,7 +126,7 @@ async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme:
         "settings/account",
         "settings/tokens",
         "settings/workspace",
-        "record",
+        "settings/audit",
     )
     ticket = await desk.ticket(
         description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted",

@@ -36,6 +36,7 @@ class Place:
 PLACES = (
     Place(Part.MAIN, "tickets", "Tickets", "tickets", "tickets", key="t"),
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
+    Place(Part.MAIN, "contacts", "Contacts", "contacts", "contacts", _TEAM, "c"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "account", "Your account", "settings/account", "person"),
@@ -43,6 +44,9 @@ PLACES = (
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
+    Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
+    Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
+    Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
 )
 
 
