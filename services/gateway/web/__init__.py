@@ -58,7 +58,6 @@ def pages() -> Pages:
             *workspace.HANDLERS,
             *members.HANDLERS,
             *tokens.HANDLERS,
-            *record.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,
