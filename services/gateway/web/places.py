@@ -43,7 +43,6 @@ PLACES = (
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
-    Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
     Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
