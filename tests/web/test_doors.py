@@ -99,7 +99,7 @@ async def test_an_invitation_is_accepted_by_its_link_and_a_password(
     page = await browser.open(link)
     assert f"signed in as {desk.owner.user.name}" in page.words
     assert email.partition("@")[0] in page.words
-    assert page.form("/sign-out")
+    assert page.form("/sign-out").method == "post"
     guest = a_browser()
     page = await guest.open(link)
     assert desk.workspace.name in page.words
