@@ -3,7 +3,7 @@ import { all, body, whenShown } from "./page.js";
 
 const prefix = "counterfoil.draft.";
 const nameOf = (form) => `${prefix}${body.me}.${body.base}.${form.dataset.draft}`;
-const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, input:not([type=hidden]):not([type=radio])"));
+const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, select[data-kept], input:not([type=hidden]):not([type=radio])"));
 const sent = "counterfoil.sent";
 
 function keep(form) {
