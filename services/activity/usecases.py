@@ -1,5 +1,6 @@
 """Records what the owners tell, reads it back, and proves it."""
 
+import datetime as dt
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from contracts.activity import (
     Book,
     BookHead,
     BookVerdict,
+    DayCount,
     Entry,
     EntryPage,
     EntryRecorded,
@@ -19,11 +21,13 @@ from contracts.activity import (
     Heads,
     History,
     ReadHeads,
+    Report,
+    ReportSnapshot,
     Verdict,
     Verify,
     is_in_scope,
 )
-from contracts.base import Actor, ActorKind, Caller, LoggedFact, Subject, Via
+from contracts.base import Actor, ActorKind, Caller, LoggedFact, Role, Subject, Via, now
 from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
 from services.activity import domain, store
@@ -97,7 +101,10 @@ async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str,
     entry, texts = domain.entry_of(told.id, told.type, told.position, told.body)
     if entry.get("workspace_id") != tx.workspace_id:
         raise NotAllowed("the body names another workspace than the subject")
-    return entry, await store.add(tx, head, entry, texts)
+    written = await store.add(tx, head, entry, texts)
+    if step := domain.counted(entry):
+        await store.count(tx, told.position, step)
+    return entry, written
 
 
 async def prune(database: Database) -> int:
@@ -151,6 +158,29 @@ async def feed(request: Feed, tx: Transaction) -> EntryPage:
     # Nothing is there after `after`: the book may have grown since, so its end is not where the caller is.
     last = page[-1].seq if page else min(request.after, (await store.head(tx, request.book)).seq)
     return EntryPage(items=tuple(items), last=last, more=len(rows) > len(page))
+
+
+async def report(request: Report, tx: Transaction) -> ReportSnapshot:
+    """Count what happened in some days, and what is there now."""
+    if request.caller.role is Role.GUEST:
+        raise NotAllowed
+    days = domain.days(request.since, request.until)
+    begins = domain.midnight(request.since, request.utc_offset)
+    ends = begins + dt.timedelta(days=len(days))
+    counts = await store.counts_by_day(tx, begins, ends)
+    first_response, resolution = await store.times(tx, begins, ends)
+    nothing = (0, 0)
+    return ReportSnapshot(
+        days=tuple(
+            DayCount(day=day, created=created, resolved=resolved)
+            for nth, day in enumerate(days)
+            for created, resolved in [counts.get(nth, nothing)]
+        ),
+        backlog=await store.backlog(tx, now()),
+        first_response=first_response,
+        resolution=resolution,
+        agents=await store.agents(tx, begins, ends),
+    )
 
 
 async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[Entry]:
