@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -283,10 +283,10 @@ def days(since: dt.date, until: dt.date) -> list[dt.date]:
     return [since + dt.timedelta(days=n) for n in range(many)]
 
 
-def midnight(day: dt.date, utc_offset: int) -> dt.datetime:
-    """Return when a day begins, so many minutes east of Greenwich. Raises Invalid outside the calendar."""
+def span(days: Sequence[dt.date], utc_offset: int) -> tuple[dt.datetime, dt.datetime]:
+    """Return when these days begin and end, so many minutes east of Greenwich. Raises Invalid outside the calendar."""
     try:
-        begins = dt.datetime.combine(day, dt.time(), dt.timezone(dt.timedelta(minutes=utc_offset)))
-        return begins.astimezone(dt.UTC)
+        begins = dt.datetime.combine(days[0], dt.time(), dt.timezone(dt.timedelta(minutes=utc_offset)))
+        return begins.astimezone(dt.UTC), begins.astimezone(dt.UTC) + dt.timedelta(days=len(days))
     except OverflowError:
-        raise Invalid.field("from", "range", "is a day that no calendar has") from None
+        raise Invalid.field("to", "range", "is a day that no calendar has") from None

@@ -1,6 +1,5 @@
 """Records what the owners tell, reads it back, and proves it."""
 
-import datetime as dt
 import json
 import math
 from collections.abc import Sequence
@@ -168,8 +167,7 @@ async def report(request: Report, tx: Transaction) -> ReportSnapshot:
     if request.caller.role is Role.GUEST:
         raise NotAllowed
     days = domain.days(request.since, request.until)
-    begins = domain.midnight(request.since, request.utc_offset)
-    ends = begins + dt.timedelta(days=len(days))
+    begins, ends = domain.span(days, request.utc_offset)
     counts = await store.counts_by_day(tx, begins, ends)
     first_response, resolution = await store.times(tx, begins, ends)
     nothing = (0, 0)

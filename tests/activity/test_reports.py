@@ -3,6 +3,7 @@
 import datetime as dt
 import importlib
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -62,7 +63,7 @@ STEPS = some.lists(
 )
 
 
-def told(workspace: str, steps: list[tuple[UUID, int, dict[str, str], UUID | None]]) -> list[Fact]:
+def told(workspace: str, steps: Sequence[tuple[UUID, int, dict[str, str], UUID | None]]) -> list[Fact]:
     """Facts in the order of time, of tickets that begin with their creation."""
     facts: list[Fact] = []
     opened: set[UUID] = set()

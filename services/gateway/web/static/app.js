@@ -6,3 +6,4 @@ import "./forms.js";
 import "./drafts.js";
 import "./keys.js";
 import "./command.js";
+import "./reports.js";
