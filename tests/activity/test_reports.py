@@ -226,7 +226,7 @@ async def test_a_ledger_that_is_older_than_reports_is_counted_when_it_is_migrate
         ]
 
     said: list[str] = []
-    migration = importlib.import_module("services.activity.migrations.versions.0003_reports")
+    migration = importlib.import_module("services.activity.migrations.versions.0004_reports")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(migration.op, "execute", said.append)
         migration._fill()

@@ -122,8 +122,9 @@ async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme:
         "tickets/1",
         "notifications",
         "conversations",
-        "members",
-        "record",
+        "settings/members",
+        "settings/workspace",
+        "settings/audit",
     )
     ticket = await desk.ticket(
         description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted",
@@ -136,7 +137,7 @@ async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme:
     await desk.ticket(priority="critical")
     async with a_window(chromium, desk, color_scheme=scheme) as window:
         found = {}
-        for path in paths if scheme == "light" else ("tickets", "tickets/1", "members"):
+        for path in paths if scheme == "light" else ("tickets", "tickets/1", "settings/members"):
             await window.open(path)
             found[path] = await window.flaws()
         await window.page.set_viewport_size({"width": 360, "height": 740})
