@@ -9,4 +9,6 @@ import "./talk.js";
 import "./keys.js";
 import "./command.js";
 import "./reports.js";
+import "./mentions.js";
+import "./presence.js";
 import "./copy.js";
