@@ -7,13 +7,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import UUID
 
-from pydantic import AwareDatetime, ValidationError
-
 from contracts.activity import MOST_DAYS, Book, BookHead, BookVerdict, Entry
-from contracts.base import ActorKind, Audience, Model, Role, Subject
+from contracts.base import ActorKind, Audience, Role, Subject
 from contracts.refusals import Invalid
 from contracts.texts import seal, unseal
 from contracts.tickets import AgentReplied, StatusChanged, TicketCreated, TicketDeleted, TicketRestored
@@ -234,12 +232,13 @@ def check(workspace_id: str, book: Book, lines: Iterable[Line], heads: Iterable[
 # Reports
 
 
-class Counted(Model):
+@dataclass(frozen=True, slots=True)
+class Counted:
     """What reports keep of a step in a ticket's life: no word of anybody's."""
 
     ticket_id: UUID
-    at: AwareDatetime
-    type: Literal["ticket_created", "status_changed", "agent_replied", "ticket_deleted", "ticket_restored"]
+    at: dt.datetime
+    type: str
     status: str | None = None
     """Where it stands afterwards, if this moved it."""
     agent: UUID | None = None
@@ -253,24 +252,21 @@ _COUNTED = {
 
 def counted(entry: Mapping[str, Any]) -> Counted | None:
     """Return what reports count of an entry, if they do; what can't be read counts nowhere."""
+    type = _COUNTED.get(entry["type"])
+    if type is None:
+        return None
+    status = {"ticket_created": entry.get("status"), "status_changed": entry.get("new")}.get(type)
     actor = entry.get("actor")
     agent = None
     if isinstance(actor, dict) and actor.get("kind") == ActorKind.USER:
         with suppress(ValueError):
             agent = UUID(str(actor.get("id")))
-    type = _COUNTED.get(entry["type"])
-    if type is None:
-        return None
     try:
-        return Counted(
-            ticket_id=entry.get("ticket_id"),  # type: ignore[arg-type]
-            at=entry.get("at"),  # type: ignore[arg-type]
-            type=type,  # type: ignore[arg-type]
-            status={"ticket_created": entry.get("status"), "status_changed": entry.get("new")}.get(type),
-            agent=agent,
-        )
-    except ValidationError:
+        at = dt.datetime.fromisoformat(entry["at"])
+        step = Counted(ticket_id=UUID(str(entry["ticket_id"])), at=at, type=type, status=status, agent=agent)
+    except (KeyError, TypeError, ValueError):
         return None
+    return step if at.tzinfo is not None and isinstance(status, str | None) else None
 
 
 def days(since: dt.date, until: dt.date) -> list[dt.date]:
