@@ -14,14 +14,17 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    bulk,
     conversations,
     doors,
     forgotten,
     inbox,
+    linking,
     members,
     opening,
     record,
     ticket,
+    ticket_words,
     tickets,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -37,8 +40,11 @@ def pages() -> Pages:
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
+            *bulk.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
+            *ticket_words.HANDLERS,
+            *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
             *members.HANDLERS,

@@ -103,8 +103,13 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
 
 def from_address(request: Request[Any, Any, Any]) -> Form:
     """Return what an address asks for; a browser's form says its blank fields too. Raises Malformed."""
+    return from_query(request.scope["query_string"].decode("latin-1"))
+
+
+def from_query(query: str) -> Form:
+    """Return what the query of an address asks for. Raises Malformed."""
     try:
-        query = request.scope["query_string"].decode("ascii")
+        query.encode("ascii")
         pairs = parse_qsl(query, errors="strict", max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise Malformed("The address can't be read.") from None

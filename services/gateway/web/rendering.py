@@ -72,6 +72,11 @@ class Site:
         )
         templates.filters.update(ago=ago, moment=moment, initials=initials, markdown=markdown)
         templates.filters.update(is_sealed=is_sealed, unsealed=unsealed)
+        # A list says each of these many times: they are written once.
+        parts: Any = templates.get_template("parts.html").module
+        marks: dict[Status | Priority, Markup] = {each: parts.status_mark(each, said=True) for each in Status}
+        marks.update({each: parts.priority_mark(each, said=True) for each in Priority})
+        templates.globals["marks"] = marks
         return cls(assets, templates)
 
 

@@ -1,21 +1,34 @@
 """The list of tickets. What is looked for stands in the address, and nowhere else."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from contracts.tickets import CountTickets, ListTickets, Status, TicketPage
-from services.gateway.routes.filters import TicketFilter, terms
+from contracts.base import Role
+from contracts.texts import SearchText
+from contracts.tickets import (
+    Action,
+    ContactSnapshot,
+    CountTickets,
+    GetContact,
+    ListContacts,
+    ListTickets,
+    Status,
+    TicketPage,
+    TicketRow,
+)
+from services.gateway.routes.filters import TicketFilter, query_of, terms
 from services.gateway.usecases.answers import Member
-from services.gateway.web.forms import from_address
+from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import html
-from services.gateway.web.shell import HIDDEN, Here, enter, page, shell
+from services.gateway.web.shell import HIDDEN, Here, enter, or_none, page, shell
 
 SORTS = {
     "-updated": "Last changed",
@@ -24,8 +37,22 @@ SORTS = {
     "created": "Oldest",
     "updated": "Longest untouched",
 }
+SPANS = {
+    "created_from": "Opened since",
+    "created_to": "Opened before",
+    "updated_from": "Changed since",
+    "updated_to": "Changed before",
+}
 _MOST_MEMBERS = 100
 _PAGES_OF_MEMBERS = 5
+_MOST_CONTACTS = 8
+_QUICK = (Action.EDIT, Action.ASSIGN, Action.CLAIM)
+
+
+class Wanted(TicketFilter):
+    """Which tickets, and whose name is looked for among the contacts to narrow them to."""
+
+    who: SearchText = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +60,11 @@ class Listing:
     """What a list looks for, and the addresses of other ways to look."""
 
     base: str
-    wanted: TicketFilter
+    wanted: Wanted
 
     def url(self, **changes: Any) -> str:
         """Return the address of this list with something changed: from its beginning, unless a cursor is given."""
-        said = self.wanted.model_dump(mode="json", exclude_defaults=True) | {"cursor": None} | changes
-        pairs = [(name, value) for name, value in said.items() if value not in (None, "", [], ())]
-        query = urlencode(pairs, doseq=True)
+        query = query_of(self.wanted, **changes)
         return f"{self.base}/tickets?{query}" if query else f"{self.base}/tickets"
 
     def toggled(self, status: str) -> str:
@@ -53,7 +78,18 @@ class Listing:
     def filtered(self) -> bool:
         """Whether anything but the status narrows it."""
         wanted = self.wanted
-        return bool(wanted.priority or wanted.assignee or wanted.tag or wanted.q or wanted.contact)
+        return bool(wanted.priority or wanted.assignee or wanted.tag or wanted.q or wanted.contact or self.spans)
+
+    @property
+    def spans(self) -> dict[str, str]:
+        """The times that it keeps to, as the address says them."""
+        return {name: at.isoformat() for name in SPANS if (at := getattr(self.wanted, name))}
+
+    @property
+    def cleared(self) -> str:
+        """The address without any filter, in the same order."""
+        query = query_of(Wanted(sort=self.wanted.sort))
+        return f"{self.base}/tickets?{query}" if query else f"{self.base}/tickets"
 
     @property
     def place(self) -> str:
@@ -68,10 +104,16 @@ class Listing:
 async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show tickets; to htmx, the part that changes as one types."""
     here = await enter(request, workspace)
-    wanted = from_address(request).read(TicketFilter)
+    return await show(request, here, from_address(request).read(Wanted))
+
+
+async def show(
+    request: Request[Any, Any, Any], here: Here, wanted: Wanted, *, bulk: Form | None = None
+) -> ASGIResponse:
+    """Return the list as a page, or its part, with the form that was refused, if one was."""
     limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, frame = await asyncio.gather(
+    found, counts, people, contact, contacts, frame = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -79,9 +121,12 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
+        _contact(here, wanted.contact),
+        _contacts(here, wanted.who),
         _nothing() if part else shell(here),
     )
     listing = Listing(here.base, wanted)
+    bulk = bulk or Form()
     shown: dict[str, Any] = {
         "listing": listing,
         "wanted": wanted,
@@ -89,12 +134,19 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         "counts": counts.counts,
         "hidden": _hidden(wanted, found, counts.counts),
         "members": people,
+        "contact": contact,
+        "contacts": contacts,
         "sorts": SORTS,
+        "spans": SPANS,
         "place": listing.place,
+        "moves": moves(here.role),
+        "rights": rights,
+        "bulk": bulk,
+        "picked": frozenset(bulk.all("ids")),
     }
     if part:
         return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown})
-    return await page(request, here, "tickets.html", frame=frame, **shown)
+    return await page(request, here, "tickets.html", frame=frame, status=bulk.status, **shown)
 
 
 async def members(here: Here) -> Sequence[Member]:
@@ -110,11 +162,45 @@ async def members(here: Here) -> Sequence[Member]:
     return found
 
 
+def moves(role: Role) -> tuple[Status, ...]:
+    """Return where somebody with this role may move tickets at all."""
+    if role is Role.GUEST:
+        return ()
+    kept = () if role.runs_the_desk else (Status.CLOSED,)
+    return tuple(status for status in Status if status is not Status.NEW and status not in kept)
+
+
+def rights(ticket: TicketRow) -> str:
+    """Return what a list lets its reader do with a ticket, as words between spaces."""
+    return _rights(ticket.allowed.actions, ticket.allowed.statuses)
+
+
+@lru_cache(maxsize=256)
+def _rights(actions: tuple[Action, ...], statuses: tuple[Status, ...]) -> str:
+    return " ".join([*(each.value for each in actions if each in _QUICK), *(each.value for each in statuses)])
+
+
+async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
+    """Return whom the list is narrowed to."""
+    if contact is None:
+        return None
+    return await or_none(here.desk.bus.ask(GetContact(caller=here.visitor.caller, contact_id=contact)))
+
+
+async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:
+    """Return the contacts that are called so; None where nobody is looked for, or by guests, who have no such list."""
+    if not who.strip() or here.role is Role.GUEST:
+        return None
+    asked = ListContacts(caller=here.visitor.caller, q=who, limit=_MOST_CONTACTS)
+    found = await or_none(here.desk.bus.ask(asked))
+    return found.items if found else ()
+
+
 async def _nothing() -> None:
     """Stand where a part of a page needs no frame."""
 
 
-def _hidden(wanted: TicketFilter, found: TicketPage, counts: dict[Status, int]) -> dict[Status, int]:
+def _hidden(wanted: TicketFilter, found: TicketPage, counts: Mapping[Status, int]) -> dict[Status, int]:
     """Return what the list leaves out though nobody asked it to."""
     if wanted.status or wanted.deleted or found.next_cursor:
         return {}

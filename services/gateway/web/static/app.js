@@ -4,5 +4,6 @@ import "./times.js";
 import "./menus.js";
 import "./forms.js";
 import "./drafts.js";
+import "./choose.js"; // after the drafts: it reads what they bring back
 import "./keys.js";
 import "./command.js";

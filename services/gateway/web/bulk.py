@@ -1,0 +1,108 @@
+"""One change for the tickets that were ticked in a list, and how far it is."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from litestar import Request, get, post
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import StringConstraints
+
+from contracts.base import uuid7
+from contracts.refusals import Invalid, NotFound, Refusal
+from contracts.tickets import BulkOutcome, BulkState, ChangeTickets, GetBulk, Priority, Status, TicketChange
+from services.gateway.routes.bodies import Given, path_id
+from services.gateway.routes.filters import UUID_FORM
+from services.gateway.routes.tickets import assigned
+from services.gateway.web.forms import from_address, from_query
+from services.gateway.web.rendering import own_path, see
+from services.gateway.web.shell import Here, enter, enter_by_form, page
+from services.gateway.web.tickets import Wanted, show
+
+_BULK = "/w/{workspace:str}/bulk/{bulk:str}"
+
+
+class Ticked(Given):
+    """Which tickets, and what each of them is to be."""
+
+    ids: tuple[UUID, ...] = ()
+    do: Literal["change", "close", "delete"] = "change"
+    status: Status | None = None
+    priority: Priority | None = None
+    assignee: Annotated[str, StringConstraints(pattern=rf"^(none|{UUID_FORM})$")] | None = None
+
+
+@post("/w/{workspace:str}/tickets/bulk")
+async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Begin to change the tickets that were ticked."""
+    here, form = await enter_by_form(request, workspace)
+    back = _back(here, form.text("back"))
+    try:
+        given = form.read(Ticked)
+        if not given.ids:
+            raise Invalid("Tick the tickets that are meant first.", errors=[])
+        fields = {} if given.do == "delete" else await _fields(here, given)
+        if not fields and given.do != "delete":
+            raise Invalid("Choose what the tickets are to be: a status, a priority or an assignee.", errors=[])
+        begun = await here.desk.bus.ask(
+            ChangeTickets(
+                caller=here.visitor.caller,
+                via=here.visitor.via,
+                idempotency=form.promise(request),
+                bulk_id=uuid7(),
+                ids=given.ids,
+                change=TicketChange(**fields),
+                delete=given.do == "delete",
+            )
+        )
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        form.refusal = refusal
+        return await show(request, here, from_query(urlsplit(back).query).read(Wanted), bulk=form)
+    return see(f"{here.base}/bulk/{begun.id}?back={quote(back, safe='')}")
+
+
+@get(_BULK)
+async def progress(request: Request[Any, Any, Any], workspace: FromPath[str], bulk: FromPath[str]) -> ASGIResponse:
+    """Show how far a change is, and what became of each ticket."""
+    here = await enter(request, workspace)
+    asked = from_address(request)
+    found = await here.desk.bus.ask(
+        GetBulk(caller=here.visitor.caller, bulk_id=path_id(bulk), cursor=asked.text("cursor") or None)
+    )
+    return await page(
+        request,
+        here,
+        "bulk.html",
+        found=found,
+        running=found.state is BulkState.RUNNING,
+        refused=[each for each in found.items if each.outcome is BulkOutcome.REFUSED],
+        back=_back(here, asked.text("back")),
+        place="tickets",
+    )
+
+
+async def _fields(here: Here, given: Ticked) -> dict[str, Any]:
+    """Return what each ticket is to be, as the tickets service is told of it."""
+    fields: dict[str, Any] = {}
+    status = Status.CLOSED if given.do == "close" else given.status
+    if status:
+        fields["status"] = status
+    if given.priority:
+        fields["priority"] = given.priority
+    if given.assignee:
+        chosen = None if given.assignee == "none" else UUID(given.assignee)
+        fields["assignee"] = await assigned(here.desk, here.visitor, chosen)
+    return fields
+
+
+def _back(here: Here, path: str) -> str:
+    """Return the list that one came from."""
+    tickets = f"{here.base}/tickets"
+    wanted = own_path(path, tickets)
+    return wanted if wanted.partition("?")[0] == tickets else tickets
+
+
+HANDLERS = (change, progress)

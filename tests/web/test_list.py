@@ -1,0 +1,139 @@
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from contracts.base import Role
+from tests.gateway.newsroom import Desk
+from tests.support.eventually import eventually
+from tests.web.reader import Browser, Page
+
+type Open = Callable[[], Browser]
+
+
+def base(desk: Desk) -> str:
+    return f"/w/{desk.workspace.slug}"
+
+
+def rows(page: Page) -> list[str]:
+    return [each.attributes["title"] for each in page.all("a", class_="subject")]
+
+
+def href(page: Page, words: str) -> str:
+    """Return where the first link with these words leads."""
+    return next(e.attributes["href"] for e in page.all("a") if words in " ".join(e.words.split()))
+
+
+async def test_a_list_is_narrowed_to_a_contact_found_by_name(desk: Desk, browser: Browser, a_browser: Open) -> None:
+    mira = {"name": "Mira Anand", "email": "mira@example.com"}
+    await desk.ticket(subject="Hers", contact=mira)
+    await desk.ticket(subject="Another of hers", contact=mira)
+    await desk.ticket(subject="His", contact={"name": "Mirko", "email": "mirko@example.com"})
+    path = f"{base(desk)}/tickets"
+
+    page = await browser.open(f"{path}?who=mir&sort=created")
+    assert len(rows(page)) == 3
+    assert "Mirko" in {e.words for e in page.all("span")}
+    page = await browser.open(href(page, "Mira Anand"))
+
+    assert rows(page) == ["Hers", "Another of hers"]
+    assert "From Mira Anand" in page.words
+    hidden = [e.attributes["value"] for e in page.all("input", name="contact", form="filters")]
+    assert hidden == [(await desk.get("tickets/1"))["contact"]["id"]]
+    narrowed = page.answer.url
+    assert len(rows(await browser.open(page.one("a", id="chip-contact").attributes["href"]))) == 3
+    assert len(rows(await browser.open(page.one("a", id="chip-clear").attributes["href"]))) == 3
+    assert "No contact is called “nobody”" in (await browser.open(f"{path}?who=nobody")).words
+    guest = a_browser()
+    guest.be(await desk.member(Role.GUEST))
+    page = await guest.open(f"{path}?who=mir")
+    assert "mira@example.com" not in page.answer.text
+    assert not page.all("input", name="who")
+    assert "From Mira Anand" in (await guest.open(str(narrowed))).words
+
+
+async def test_what_fits_but_is_hidden_is_told_and_one_click_away(desk: Desk, browser: Browser) -> None:
+    path = f"{base(desk)}/tickets"
+    for subject in ("Old printer", "Old scanner"):
+        await desk.change(await desk.ticket(subject=subject), status="closed")
+
+    page = await browser.open(path)
+    assert "All is done: 2 closed are hidden" in page.words
+    assert len(rows(await browser.open(href(page, "Show them")))) == 2
+    page = await browser.open(f"{path}?{urlencode({'q': '#2'})}")
+    assert "No active ticket fits “#2”. 1 closed is hidden. Show it" in page.words
+    assert rows(await browser.open(href(page, "Show it"))) == ["Old scanner"]
+    spanned = await browser.open(f"{path}?status=all&created_from=2020-01-01T00:00:00Z&created_to=2020-02-01T00:00:00Z")
+    assert "Opened since 1 January 2020" in spanned.words
+    assert spanned.all("input", name="created_to", form="filters")
+    assert rows(spanned) == []
+
+
+async def settled(browser: Browser, page: Page) -> Page:
+    """Return the page of a bulk change once it is over."""
+
+    async def over() -> Page | None:
+        again = await browser.open(str(page.answer.url))
+        return again if again.one("section", id="outcome").attributes["data-state"] == "done" else None
+
+    return await eventually(over)
+
+
+async def test_many_tickets_are_changed_without_a_script(desk: Desk, browser: Browser) -> None:
+    made = [await desk.ticket(subject=f"Ticket {number}") for number in range(1, 4)]
+    await desk.change(made[2], status="closed")
+    here = f"{base(desk)}/tickets?status=all&sort=created"
+    page = await browser.open(here)
+    boxes = page.all("input", name="ids", form="bulk")
+    assert [e.attributes["value"] for e in boxes] == [each["id"] for each in made]
+    form = page.form(f"{base(desk)}/tickets/bulk")
+    beside: Any = {e.attributes["name"]: e.attributes["value"] for e in page.all("input", form="bulk", type="hidden")}
+    ids = [each["id"] for each in made]
+
+    page = await settled(
+        browser, await browser.send(form, ids=ids, **beside, status="in_progress", assignee=str(desk.owner.user.id))
+    )
+
+    assert "2 of 3 changed; #3 can't:" in page.words
+    assert href(page, "Back to the list") == here
+    assert [(await desk.get(f"tickets/{n}"))["status"] for n in (1, 2, 3)] == ["in_progress", "in_progress", "closed"]
+    assert (await desk.get("tickets/1"))["assignee"]["id"] == str(desk.owner.user.id)
+
+    again: Any = beside | {"key": ""}
+    page = await browser.send(form, ids=ids[:1], **again)
+    assert page.status == 422
+    assert page.all("div", role="alert")
+    assert "Choose what the tickets are to be" in page.words
+    assert [("checked" in e.attributes) for e in page.all("input", name="ids")] == [True, False, False]
+    assert "Tick the tickets" in (await browser.send(form, **again)).words
+    await settled(browser, await browser.send(form, ids=ids[:1], **again, press=("do", "close")))
+    await settled(browser, await browser.send(form, ids=ids[1:2], **again, press=("do", "delete")))
+    assert rows(await browser.open(here)) == ["Ticket 1", "Ticket 3"]
+    assert (await desk.get("tickets/1"))["status"] == "closed"
+
+
+async def test_who_may_not_change_a_ticket_can_not_tick_it(desk: Desk, a_browser: Open) -> None:
+    member = await desk.member(Role.MEMBER)
+    own = await desk.ticket(assignee_id=str(member.user.id))
+    other = await desk.ticket()
+    theirs = a_browser()
+    theirs.be(member)
+
+    page = await theirs.open(f"{base(desk)}/tickets")
+    assert [e.attributes["value"] for e in page.all("input", name="ids")] == [own["id"]]
+    form = page.form(f"{base(desk)}/tickets/bulk")
+    assert "assignee" not in form.fields
+    assert form.buttons == [("do", "change")]
+    assert "closed" not in [e.attributes.get("value") for e in page.all("option")]
+    refused = await theirs.send(form, ids=[own["id"], other["id"]], priority="high")
+    assert refused.status == 403
+    await settled(theirs, await theirs.send(form, ids=[own["id"]], priority="high"))
+    assert [(await desk.get(f"tickets/{n}"))["priority"] for n in (1, 2)] == ["high", "normal"]
+
+    guest = a_browser()
+    guest.be(await desk.member(Role.GUEST, "Guy"))
+    page = await guest.open(f"{base(desk)}/tickets")
+    assert len(rows(page)) == 2
+    assert page.writing == []
+    assert not [
+        e for e in page.all("input") if e.attributes.get("form") == "bulk" or e.attributes.get("type") == "checkbox"
+    ]
