@@ -39,7 +39,7 @@ class Tour:
             answer = await browser.client.get(address, headers={"accept": "text/html"}, follow_redirects=True)
             if answer.headers.get("content-type", "").startswith("text/html"):
                 self.pages[address] = page = Page(answer)
-                ahead += [link for link in page.links if not link.startswith(("/api/", "/assets/"))]
+                ahead += [link for link in page.links if not re.match("/api/|/assets/|/w/[^/]+/contacts/", link)]
                 fetched += [e.attributes["hx-get"] for e in page.elements if "hx-get" in e.attributes]
             else:
                 self.others[address] = answer
@@ -61,9 +61,11 @@ def _kind(address: str) -> str:
     return f"{_NAMES.sub('*', parts.path)}?{asked if '&' not in asked else 'more'}"
 
 
-async def furnish(desk: Desk) -> dict[Role, Somebody]:
-    """Give a desk one of everything, and return one person of each role."""
-    people = {role: await desk.member(role, f"Grace the {role.value}") for role in Role if role is not Role.OWNER}
+async def furnish(desk: Desk) -> tuple[dict[Role, Somebody], str]:
+    """Give a desk one of everything; return one person of each role, and the page of a long work."""
+    people: dict[Role, Somebody] = {
+        role: await desk.member(role, f"Grace the {role.value}") for role in Role if role is not Role.OWNER
+    }
     people[Role.OWNER] = desk.owner
     ticket = await desk.ticket(
         description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted\n\n1. one\n2. two\n\n```\n"
@@ -90,4 +92,6 @@ async def furnish(desk: Desk) -> dict[Role, Somebody]:
         "POST", "invitations", {"email": f"new.{desk.workspace.slug}@example.com", "name": "New", "role": "member"}
     )
     assert invited.status_code == 201, invited.text
-    return people
+    bulk = await desk.send("POST", "tickets/bulk", {"ids": [ticket["id"]], "change": {"priority": "high"}})
+    assert bulk.is_success, bulk.text
+    return people, f"/w/{desk.workspace.slug}/bulk/{bulk.json()['id']}"
