@@ -26,6 +26,7 @@ from services.gateway.web import (
     ticket,
     ticket_words,
     tickets,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -47,6 +48,7 @@ def pages() -> Pages:
             *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),

@@ -7,3 +7,4 @@ import "./drafts.js";
 import "./choose.js"; // after the drafts: it reads what they bring back
 import "./keys.js";
 import "./command.js";
+import "./copy.js";
