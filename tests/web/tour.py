@@ -68,7 +68,7 @@ async def furnish(desk: Desk) -> tuple[dict[Role, Somebody], str]:
     }
     people[Role.OWNER] = desk.owner
     ticket = await desk.ticket(
-        description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted\n\n1. one\n2. two\n\n```\n"
+        description="## A\n\n`code` and [a link](https://example.com)\n\n> quoted\n\n1. one\n2. two\n\n```\n"
         + 40 * "a long line "
         + "\n```",
         tags=["one", "two"],
