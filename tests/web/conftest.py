@@ -1,6 +1,5 @@
 """The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +12,6 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import async_playwright
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from services.activity import app as activity
 from services.activity.settings import Settings as ActivitySettings
@@ -46,9 +44,7 @@ async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
     """The services behind the pages, on a broker of their own."""
     async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
-        urls = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
-        for name, each in urls.items():
-            await asyncio.to_thread(migrate, name, each.owner)
+        urls = {name: await postgres_server.migrated_database(name) for name in _SERVICES}
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
