@@ -1,8 +1,9 @@
 """The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
 
 import os
+import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,8 +11,10 @@ import httpx
 import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import async_playwright
+from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.inbox import bury
 from chassis.provision import PROVISIONER, provision
 from services.activity import app as activity
 from services.activity.settings import Settings as ActivitySettings
@@ -23,7 +26,7 @@ from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
 from tests.gateway.newsroom import Desk, Newsroom
-from tests.support.infra import PostgresServer, embedded_nats
+from tests.support.infra import PostgresServer, Urls, embedded_nats
 from tests.web.reader import Browser
 
 _SERVICES = ("tickets", "activity", "notifications", "gateway")
@@ -40,11 +43,16 @@ _ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
+async def urls(postgres_server: PostgresServer) -> dict[str, Urls]:
+    """A database for each service."""
+    return {name: await postgres_server.migrated_database(name) for name in _SERVICES}
+
+
+@pytest.fixture(scope="session")
+async def premises(urls: dict[str, Urls]) -> AsyncIterator[Newsroom]:
     """The services behind the pages, on a broker of their own."""
     async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
-        urls = {name: await postgres_server.migrated_database(name) for name in _SERVICES}
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
@@ -106,3 +114,30 @@ async def chromium() -> AsyncIterator[Chromium]:
         started = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield started
         await started.close()
+
+
+type Bury = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def bury_one(desk: Desk, urls: dict[str, Urls]) -> AsyncIterator[Bury]:
+    """Call it to bury a message of another system, and be told the letter's id."""
+    database = Database(urls["tickets"].app, "tickets", pool=1)
+
+    async def bury_it(body: bytes, *, detail: str = "subject: can't be blank", **headers: str) -> str:
+        sequence = secrets.randbelow(1 << 60)
+        async with database.transaction(desk.workspace.id) as tx:
+            await bury(
+                tx,
+                stream="INTAKE",
+                sequence=sequence,
+                subject=f"tickets.intake.v1.ticket_requested.{desk.workspace.id}.monitor",
+                reason="invalid",
+                detail=detail,
+                headers=headers,
+                body=body,
+            )
+            return str(await tx.scalar(text("select id from dead_letters where sequence = :at"), {"at": sequence}))
+
+    yield bury_it
+    await database.close()

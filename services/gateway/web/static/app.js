@@ -5,6 +5,7 @@ import "./menus.js";
 import "./forms.js";
 import "./drafts.js";
 import "./choose.js"; // after the drafts: it reads what they bring back
+import "./talk.js";
 import "./keys.js";
 import "./command.js";
 import "./copy.js";
