@@ -23,8 +23,17 @@ type Open = Callable[[], Browser]
 
 NOWHERE = "/nothing/here"
 DOORS = ("/sign-in", "/forgotten", "/invitations/none", "/password-resets/none", NOWHERE)
-UNLINKED = {"/", "/w/{workspace}", "/assets/{edition}/{name}", "/invitations/{token}", "/password-resets/{token}"}
-"""Pages that no link of ours leads to: what leads on at once, files, and what a mail's link opens."""
+UNLINKED = {
+    "/",
+    "/w/{workspace}",
+    "/assets/{edition}/{name}",
+    "/invitations/{token}",
+    "/password-resets/{token}",
+    "/w/{workspace}/settings/dead-letters/{letter}",
+    "/w/{workspace}/contacts/new",
+    "/w/{workspace}/contacts/{contact}",
+}
+"""What leads on at once, files, what a mail's link opens, and what has tours of its own."""
 OUTSIDE = ("/looks", "/sign-in", "/forgotten", "/invitations/", "/password-resets/")
 """Forms of people who may have no session; where they come from is all that they prove."""
 MOST = 100_000
