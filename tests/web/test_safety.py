@@ -5,6 +5,8 @@ from tests.gateway.newsroom import Desk
 from tests.web.reader import Browser
 from tests.web.vectors import VECTORS, scripts_in
 
+__all__ = ["scripts_in"]
+
 type Open = Callable[[], Browser]
 
 
