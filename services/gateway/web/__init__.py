@@ -21,9 +21,11 @@ from services.gateway.web import (
     inbox,
     members,
     opening,
+    quick,
     record,
     ticket,
     tickets,
+    views,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -39,6 +41,8 @@ def pages() -> Pages:
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
             *bulk.HANDLERS,
+            *quick.HANDLERS,
+            *views.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
             *conversations.HANDLERS,

@@ -4,5 +4,6 @@ import "./times.js";
 import "./menus.js";
 import "./forms.js";
 import "./drafts.js";
+import "./list.js";
 import "./keys.js";
 import "./command.js";
