@@ -81,6 +81,9 @@ class History(Query[EntryPage], subject="activity.requests.v1.history"):
     Refused: not_yet (the ledger has not reached `min_version`, which must be a version that the ticket is known to
     have), not_found (nothing is recorded of such a ticket, and no `min_version` was asked for).
     While a ticket is deleted, it is for all but admins as if nothing were recorded of it.
+
+    With `until` it is the last page up to that version instead of the first after `after`, and `more` tells whether
+    there is something before it.
     """
 
     ticket_id: UUID
@@ -88,6 +91,7 @@ class History(Query[EntryPage], subject="activity.requests.v1.history"):
     after: Place = 0
     """A version of the ticket."""
     min_version: Place = 0
+    until: Place | None = None
     limit: Limit = 50
 
 

@@ -52,12 +52,13 @@ _KEPT = (
     "    where t.workspace_id = e.workspace_id and t.book = e.book and t.seq = e.seq), 0) as size"
     " from entries as e where workspace_id = :ws and book = :book"
 )
-_OF_TICKET = text(
+_OF_TICKET = (
     f"select * from ({_KEPT} and ticket_id = :ticket and version > cast(:after as bigint) and version <= :reach"  # noqa: S608 - constants
     " and (cast(:types as text[]) is null or type = any(:types))) as kept"
     " where cast(:audiences as text[]) is null or audience = any(:audiences)"
-    " order by version limit :many"
+    " order by version {} limit :many"
 )
+_FORTH, _BACK = (text(_OF_TICKET.format(way)) for way in ("asc", "desc"))
 _AFTER = text(_KEPT + " and seq > :after order by seq limit :many")
 _WORDS = text(
     "select seq, pointer, salt, text from entry_texts"
@@ -160,10 +161,11 @@ async def of_ticket(
     after: int,
     reach: int,
     limit: int,
+    backwards: bool = False,
 ) -> list[Kept]:
-    """Return a ticket's entries of these types and audiences, from version `after` + 1 to `reach`."""
+    """Return a ticket's entries of these types and audiences, from version `after` + 1 to `reach`, or the other way."""
     rows = await tx.all(
-        _OF_TICKET,
+        _BACK if backwards else _FORTH,
         {
             "ws": tx.workspace_id,
             "book": Book.TICKETS.value,

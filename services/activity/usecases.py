@@ -125,11 +125,14 @@ async def history(request: History, tx: Transaction) -> EntryPage:
         types=request.types,
         audiences=domain.audiences(request.caller.role),
         after=request.after,
-        reach=reach,
+        reach=reach if request.until is None else min(reach, request.until),
         limit=request.limit + 1,
+        backwards=request.until is not None,
     )
     items = await _put_back(tx, Book.TICKETS, rows[: request.limit])
     more = len(items) < len(rows)
+    if request.until is not None:
+        return EntryPage(items=tuple(reversed(items)), last=min(reach, request.until), more=more)
     last = items[-1].version if more else reach
     return EntryPage(items=tuple(items), last=last or 0, more=more)
 

@@ -39,7 +39,7 @@ def answers(said: str) -> Iterator[str]:
 
 async def test_every_command_runs_as_it_is_written_and_is_answered_as_the_page_says() -> None:
     written = blocks(PAGE, "sh")
-    async with fresh_stack(COUNTERFOIL_OWNER_EMAIL="owner@example.com", COUNTERFOIL_DEMO="1") as stack:
+    async with fresh_stack(COUNTERFOIL_OWNER_EMAIL="owner@example.com") as stack:
         assert stack.secret("owner-password") == PASSWORD
         text = script(written, {"http://127.0.0.1:8080": stack.url}, mark=_MARK)
         said = list(answers(await bash(stack.data.parent, text, within=300)))

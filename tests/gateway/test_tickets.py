@@ -10,12 +10,19 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from chassis.service import Service
 from contracts.base import Role
+from contracts.tickets import Priority, Status
 from services.gateway import app as gateway
+from services.gateway import store
 from services.gateway.domain import Workspace
 from services.gateway.settings import Settings
+from services.gateway.usecases.beginnings import Beginnings
+from services.gateway.usecases.examples import COLLEAGUES, OWNER, TICKETS
+from services.gateway.usecases.examples.people import CUSTOMERS
+from services.gateway.usecases.examples.shapes import Answer, Assign, Comment, Example, Move, Note, Reply
 from tests.gateway.house import House, Somebody, is_problem, without_trace
 from tests.support.eventually import eventually
 from tests.support.infra import NatsServer
@@ -368,6 +375,31 @@ async def test_on_the_wire_two_lengths_of_one_body_are_refused(desk: Desk) -> No
     assert status == b"400"
 
 
+def as_told(example: Example) -> tuple[str, str, str | None, Status, str]:
+    """Return what a ticket must be once all of its story was told."""
+    status, assignee = Status.NEW, example.assignee
+    for step in example.story:
+        match step:
+            case Move(to=to) | Reply(then=Status() as to):
+                status = to
+            case Assign():
+                assignee = step.to
+            case Answer() if status in (Status.WAITING_ON_CUSTOMER, Status.RESOLVED):
+                status = Status.OPEN
+    name = {None: None, OWNER: "Owner"} | {who: colleague.name for who, colleague in COLLEAGUES.items()}
+    return example.subject, example.priority, name[assignee], status, CUSTOMERS[example.customer].name
+
+
+def story_of(ticket: dict[str, Any]) -> tuple[str, str, str | None, Status, str]:
+    return (
+        ticket["subject"],
+        ticket["priority"],
+        ticket["assignee"] and ticket["assignee"]["name"],
+        Status(ticket["status"]),
+        ticket["contact"]["name"],
+    )
+
+
 async def test_the_first_start_makes_a_workspace_with_tickets_to_look_at(
     nats_server: NatsServer, empty_house: House, tickets_service: None
 ) -> None:
@@ -388,15 +420,32 @@ async def test_the_first_start_makes_a_workspace_with_tickets_to_look_at(
             begun = (await client.post("/api/v1/sessions", json=body)).json()
             bearer = {"authorization": f"Bearer {begun['token']}"}
 
-            async def written() -> list[dict[str, Any]]:
-                answer = await client.get(
-                    "/api/v1/workspaces/first-look/tickets?status=all&sort=number", headers=bearer
-                )
-                items: list[dict[str, Any]] = answer.json()["items"]
-                return items if len(items) == 6 and items[-1]["status"] == "closed" else []
+            async def written() -> bool:
+                async with empty_house.database.every_workspace("example tickets") as tx:
+                    return await store.examples_due(tx) is None
 
-            tickets = await eventually(written, within=20)
-            assert len({ticket["status"] for ticket in tickets}) >= 5
-            assert len({ticket["priority"] for ticket in tickets}) == 4
+            async def read(path: str) -> list[dict[str, Any]]:
+                answer = await client.get(f"/api/v1/workspaces/first-look/{path}", headers=bearer)
+                items: list[dict[str, Any]] = answer.json()["items"]
+                return items
+
+            await eventually(written, within=40)
+            tickets = await read("tickets?status=all&sort=number&limit=100")
+            assert [story_of(ticket) for ticket in tickets] == [as_told(example) for example in TICKETS]
+            assert {ticket["status"] for ticket in tickets} == {*Status}
+            assert {ticket["priority"] for ticket in tickets} == {*Priority}
+            noted = sum(isinstance(step, Note | Comment) for example in TICKETS for step in example.story)
+            notes = [await read(f"tickets/{ticket['number']}/notes") for ticket in tickets]
+            assert sum(map(len, notes)) == noted
+            assert {member["role"] for member in await read("members")} == {*Role}
+            chats = await read("conversations?limit=100")
+
+            # Killed before it was written down that all is there, it begins anew.
+            async with empty_house.database.transaction(begun["workspaces"][0]["id"]) as tx:
+                await tx.execute(text("update workspaces set examples_due = true"))
+            await Beginnings(empty_house.database, service.bus, empty_house.passwords).write_examples()
+            assert await written()
+            assert await read("tickets?status=all&sort=number&limit=100") == tickets
+            assert await read("conversations?limit=100") == chats
     finally:
         await service.stop()

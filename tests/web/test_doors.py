@@ -88,9 +88,9 @@ async def test_signing_out_ends_the_session(desk: Desk, browser: Browser) -> Non
 async def test_an_invitation_is_accepted_by_its_link_and_a_password(
     desk: Desk, browser: Browser, a_browser: Open
 ) -> None:
-    page = await browser.open(f"/w/{desk.workspace.slug}/members")
+    page = await browser.open(f"/w/{desk.workspace.slug}/settings/members")
     email = f"grace.{secrets.token_hex(4)}@example.com"
-    made = await browser.send(page.form(f"/w/{desk.workspace.slug}/members"), name="Grace Hopper", email=email)
+    made = await browser.send(page.form(f"/w/{desk.workspace.slug}/settings/members"), name="Grace Hopper", email=email)
     link = made.one("input", aria_label="Link").attributes["value"]
 
     guest = a_browser()
@@ -149,6 +149,6 @@ async def test_only_who_runs_the_desk_manages_members(desk: Desk, a_browser: Ope
     for role in (Role.MEMBER, Role.GUEST):
         browser = a_browser()
         browser.be(await desk.room.house.member(desk.workspace, role))
-        page = await browser.open(f"/w/{desk.workspace.slug}/members")
+        page = await browser.open(f"/w/{desk.workspace.slug}/settings/members")
         assert page.status == 200
         assert page.writing == []

@@ -73,6 +73,7 @@ from services.gateway.domain.workspaces import (
     check_slug,
     delete_workspace,
     found,
+    slug_of,
     workspace_reference,
 )
 
@@ -139,6 +140,7 @@ __all__ = [
     "revoke_token",
     "sees_addresses",
     "signed_in",
+    "slug_of",
     "token_hash",
     "visitor",
     "workspace_reference",

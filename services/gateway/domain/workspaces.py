@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 
 from contracts.base import Role, Subject
@@ -12,6 +13,7 @@ from services.gateway.domain.people import Acting, Cause, User, told
 
 _SLUG = re.compile(r"[a-z0-9-]{2,40}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LONGEST_SLUG = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ def workspace_reference(text: str) -> str | None:
     if _UUID.fullmatch(text):
         return text.lower()
     return text if _SLUG.fullmatch(text) else None
+
+
+def slug_of(name: str) -> str:
+    """Return what a workspace of this name may be called in addresses; too short where it has no plain letters."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-")
 
 
 def check_slug(slug: str) -> None:

@@ -163,12 +163,13 @@ async def get_ticket(request: Request[Any, Any, Any], workspace: FromPath[str], 
     """Return a ticket, and what the visitor may do with it: nothing with what is past, which has no ETag either."""
     visitor = await inside(request, workspace)
     then = query(request, AsOf).as_of
-    asked = GetTicket(caller=visitor.caller, ticket=ticket_reference(ticket), **_as_of(then))
+    asked = GetTicket(caller=visitor.caller, ticket=ticket_reference(ticket), **then_of(then))
     found = await desk_of(request).bus.ask(asked)
     return fresh_or(request, found, found.version) if then is None else reply(found)
 
 
-def _as_of(then: str | None) -> dict[str, Any]:
+def then_of(then: str | None) -> dict[str, Any]:
+    """Return a time or version as the tickets service is asked for it; raises Invalid for a time that is none."""
     if then is None:
         return {}
     if _VERSION.fullmatch(then):

@@ -1,32 +1,23 @@
 """The first start: the workspace and owner that the environment names and, where wanted, tickets to look at."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from uuid import UUID, uuid5
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from chassis.bus import Bus
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.logs import get_logger
-from contracts.base import ActorKind, Caller, Person, Role, Via, now, uuid7
+from contracts.base import Person, Role, Via, now, uuid7
 from contracts.refusals import Refusal
-from contracts.tickets import (
-    AddNote,
-    ChangeTicket,
-    CreateTicket,
-    NewContact,
-    NoteKind,
-    Priority,
-    Status,
-    TicketChange,
-)
 from services.gateway import domain, store
+from services.gateway.usecases.examples import COLLEAGUES, OWNER, TICKETS, Telling
 from services.gateway.usecases.passwords import Passwords
 
 log = get_logger()
 
 FIRST_WORKSPACE = "first workspace"
 EXAMPLES = "example tickets"
+_MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +72,8 @@ class Beginnings:
             await store.add_workspace(tx, workspace, examples_due=first.examples)
             await store.add_member(tx, workspace.id, owner)
             tx.announce(created, joined)
+            if first.examples:
+                await _add_colleagues(tx, workspace.id, self._passwords.of_nobody, cause)
         log.info("gateway.first_workspace", workspace_id=workspace.id, slug=workspace.slug)
         return True
 
@@ -93,7 +86,7 @@ class Beginnings:
         if due is not None:
             workspace_id, owner = due
             try:
-                await self._ask_for(workspace_id, owner)
+                await Telling(self._bus, workspace_id, await self._people(workspace_id, owner)).tell(TICKETS)
             except Refusal as refusal:
                 log.warning("gateway.examples_delayed", code=refusal.code)
                 return
@@ -102,125 +95,18 @@ class Beginnings:
             log.info("gateway.examples_written", workspace_id=workspace_id)
         self._written = True
 
-    async def _ask_for(self, workspace_id: str, owner: domain.User) -> None:
-        person = Person(id=owner.id, name=owner.name, role=Role.OWNER)
-        caller = Caller(
-            workspace_id=workspace_id, kind=ActorKind.USER, id=str(owner.id), name=owner.name, role=Role.OWNER
-        )
-        for number, example in enumerate(_EXAMPLES):
-            ticket_id = _named(workspace_id, number, "ticket")
-            await self._bus.ask(
-                CreateTicket(
-                    caller=caller,
-                    command_id=_named(workspace_id, number, "create"),
-                    ticket_id=ticket_id,
-                    subject=example.subject,
-                    description=example.description,
-                    priority=example.priority,
-                    contact=NewContact(name=example.contact, email=example.email),
-                    tags=tuple(example.tags),
-                )
-            )
-            changes = [TicketChange(assignee=person)] if example.assigned else []
-            changes += [TicketChange(status=status) for status in example.moves]
-            for step, change in enumerate(changes):
-                await self._bus.ask(
-                    ChangeTicket(
-                        caller=caller,
-                        command_id=_named(workspace_id, number, f"change {step}"),
-                        ticket=str(ticket_id),
-                        change=change,
-                    )
-                )
-            if example.note:
-                await self._bus.ask(
-                    AddNote(
-                        caller=caller,
-                        command_id=_named(workspace_id, number, "note"),
-                        ticket=str(ticket_id),
-                        note_id=_named(workspace_id, number, "note id"),
-                        body=example.note,
-                        kind=NoteKind.NOTE,
-                    )
-                )
+    async def _people(self, workspace_id: str, owner: domain.User) -> dict[str, Person]:
+        """Return who speaks in the examples; the owner, and those of the colleagues who are still there."""
+        async with self._database.transaction(workspace_id) as tx:
+            here = {each.user.email: each.person for each in await store.members(tx, workspace_id, None, _MANY)}
+        known = {who: here[colleague.email] for who, colleague in COLLEAGUES.items() if colleague.email in here}
+        return known | {OWNER: Person(id=owner.id, name=owner.name, role=Role.OWNER)}
 
 
-def _named(workspace_id: str, number: int, what: str) -> UUID:
-    """Return the same id each time: whoever tries again asks for the same thing."""
-    return uuid5(UUID(workspace_id), f"example {number} {what}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    subject: str
-    description: str
-    contact: str
-    email: str
-    priority: Priority = Priority.NORMAL
-    tags: Sequence[str] = ()
-    assigned: bool = False
-    moves: Sequence[Status] = field(default=())
-    note: str = ""
-
-
-_EXAMPLES = (
-    _Example(
-        "Can't sign in after the password change",
-        "I changed my password this morning and since then every sign-in ends with *session expired*.\n\n"
-        "I tried Firefox and Chrome, both fresh windows.",
-        "Mira Anand",
-        "mira.anand@example.com",
-        Priority.HIGH,
-        ("login",),
-        assigned=True,
-        moves=(Status.IN_PROGRESS,),
-        note="Happens only to accounts with a recovery address on the old domain. Looking at the redirect.",
-    ),
-    _Example(
-        "Invoice 2041 shows the wrong address",
-        "Our office moved in March. The invoice still has the old street, and accounting sends it back.",
-        "Jonas Weber",
-        "jonas.weber@example.org",
-        tags=("billing",),
-        assigned=True,
-        moves=(Status.WAITING_ON_CUSTOMER,),
-        note="Asked for the VAT number that goes with the new address.",
-    ),
-    _Example(
-        "Checkout returns an error for orders above 10,000",
-        "Three customers called within the hour. Smaller orders go through.\n\n```\nHTTP 502 at POST /checkout\n```",
-        "Priya Nair",
-        "priya.nair@example.net",
-        Priority.CRITICAL,
-        ("checkout", "outage"),
-        moves=(Status.OPEN,),
-    ),
-    _Example(
-        "Export contacts as CSV",
-        "Is there a way to get all contacts out as one file? We want to compare them with our newsletter list.",
-        "Lea Fontaine",
-        "lea.fontaine@example.com",
-        Priority.LOW,
-        ("question",),
-    ),
-    _Example(
-        "E-mail notifications arrive twice",
-        "Since Monday each of us gets every notification two times, a minute apart.",
-        "Tomás Oliveira",
-        "tomas.oliveira@example.org",
-        tags=("notifications",),
-        assigned=True,
-        moves=(Status.IN_PROGRESS, Status.RESOLVED),
-        note="Two rules matched the same change. Removed the older one.",
-    ),
-    _Example(
-        "Please remove my old account",
-        "I have two accounts by accident. Please remove the one with the old address.",
-        "Hanna Lindqvist",
-        "hanna.lindqvist@example.net",
-        Priority.LOW,
-        ("privacy",),
-        assigned=True,
-        moves=(Status.RESOLVED, Status.CLOSED),
-    ),
-)
+async def _add_colleagues(tx: Transaction, workspace_id: str, password_hash: str, cause: domain.Cause) -> None:
+    for colleague in COLLEAGUES.values():
+        user = domain.User(id=uuid7(), email=colleague.email, name=colleague.name)
+        if await store.add_user(tx, user, password_hash, cause.at):
+            member, joined = domain.join(workspace_id, user, colleague.role, cause)
+            await store.add_member(tx, workspace_id, member)
+            tx.announce(joined)

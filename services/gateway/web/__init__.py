@@ -19,13 +19,16 @@ from services.gateway.web import (
     doors,
     forgotten,
     inbox,
+    linking,
     members,
     opening,
     quick,
     record,
     ticket,
+    ticket_words,
     tickets,
     views,
+    workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 
@@ -45,8 +48,11 @@ def pages() -> Pages:
             *views.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
+            *ticket_words.HANDLERS,
+            *linking.HANDLERS,
             *conversations.HANDLERS,
             *inbox.HANDLERS,
+            *workspace.HANDLERS,
             *members.HANDLERS,
             *record.HANDLERS,
         ),

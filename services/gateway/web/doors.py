@@ -12,10 +12,10 @@ from contracts.refusals import NotFound, Refusal, Unauthenticated
 from services.gateway.domain import PASSWORD_LEAST
 from services.gateway.routes.bodies import Given
 from services.gateway.routes.sessions import Credentials
-from services.gateway.routes.visitors import came, check_origin, desk_of, signed_in
+from services.gateway.routes.visitors import came, check_origin, desk_of
 from services.gateway.web.forms import Form, read_form
 from services.gateway.web.rendering import DENSITIES, THEMES, html, own_path, see
-from services.gateway.web.shell import enter
+from services.gateway.web.shell import enter, recognise
 
 _YEAR = 365 * 24 * 3600
 
@@ -29,10 +29,10 @@ class Password(Given):
 @get("/w")
 async def home(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Go on to the workspace that was looked at last, else to the first."""
-    here = await signed_in(request)
-    workspaces = (await desk_of(request).accounts.me(here.visitor, here.token)).workspaces
+    who = await recognise(request)
+    workspaces = (await who.desk.accounts.me(who.visitor, who.token)).workspaces
     if not workspaces:
-        return html(request, "nowhere.html", {"user": here.visitor.user})
+        return html(request, "nowhere.html", {"here": who})
     last = request.cookies.get("counterfoil_workspace", "")
     slugs = [each.slug for each in workspaces]
     return see(f"/w/{last if last in slugs else slugs[0]}/tickets")
@@ -72,7 +72,7 @@ async def sign_out(request: Request[Any, Any, Any]) -> ASGIResponse:
     form = await read_form(request)
     desk = desk_of(request)
     with suppress(Unauthenticated):
-        await desk.accounts.sign_out((await signed_in(request, proof=form.csrf)).visitor)
+        await desk.accounts.sign_out((await recognise(request, form.csrf)).visitor)
     return see("/sign-in", {"set-cookie": desk.cookie_header("")})
 
 

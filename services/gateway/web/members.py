@@ -19,8 +19,21 @@ from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 from services.gateway.web.tickets import members
 
-_PAGE = "/w/{workspace:str}/members"
+_PAGE = "/w/{workspace:str}/settings/members"
 _MOST_INVITATIONS = 100
+_RIGHTS = (
+    ("See tickets and their history", (True, True, True, "Without internal notes")),
+    ("See conversations and contacts", (True, True, True, "Those of a ticket")),
+    ("Watch a ticket, be notified", (True, True, True, True)),
+    ("Open a ticket", (True, True, True, False)),
+    ("Edit, answer and move a ticket, write notes", (True, True, "On their own tickets", False)),
+    ("Assign, close, reopen and delete tickets, change many at once", (True, True, False, False)),
+    ("Keep contacts", (True, True, True, False)),
+    ("Set up the desk: widgets, webhooks, API tokens, the record", (True, True, False, False)),
+    ("Invite people, change roles, remove people", (True, "But no owner", False, False)),
+    ("Hand over or delete the workspace", (True, False, False, False)),
+)
+"""What may be done, and by which of owner, admin, member and guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,8 @@ class Outcome:
     invite: Form
     manage: Form
     made: InvitationMade | None = None
+    who: str = ""
+    """Whom the link is for."""
 
 
 @get(_PAGE)
@@ -56,7 +71,7 @@ async def invite(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
     except Refusal as refusal:
         form.refusal = refusal
         return await _show(request, here, Outcome(form, Form()))
-    return await _show(request, here, Outcome(Form(), Form(), made))
+    return await _show(request, here, Outcome(Form(), Form(), made, given.name))
 
 
 @post(f"{_PAGE}/{{user:str}}")
@@ -74,7 +89,7 @@ async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str],
     except Refusal as refusal:
         form.refusal = refusal
         return await _show(request, here, Outcome(Form(), form))
-    return see("/w" if id == here.visitor.user.id and form.text("do") == "remove" else f"{here.base}/members")
+    return see(f"{here.base}/settings/members")
 
 
 @post(f"{_PAGE}/invitations/{{invitation:str}}")
@@ -82,7 +97,7 @@ async def revoke(request: Request[Any, Any, Any], workspace: FromPath[str], invi
     """Take an invitation back."""
     here, form = await enter_by_form(request, workspace)
     await here.desk.invitations.revoke(here.visitor, path_id(invitation), form.promise(request))
-    return see(f"{here.base}/members")
+    return see(f"{here.base}/settings/members")
 
 
 async def _show(request: Request[Any, Any, Any], here: Here, outcome: Outcome) -> ASGIResponse:
@@ -97,6 +112,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, outcome: Outcome) -
         invitations=open_ones.items if open_ones else (),
         roles=[role for role in Role if role is not Role.OWNER or here.role is Role.OWNER],
         manages=manages,
+        rights=_RIGHTS,
         outcome=outcome,
         place="members",
     )

@@ -1,5 +1,6 @@
 """A new ticket: its form, what is wrong with it, and how its words will look."""
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,14 +11,27 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import Role, uuid7
 from contracts.refusals import NotAllowed, Refusal
-from contracts.texts import Body, Email, Line, Name
-from contracts.tickets import CreateTicket, NewContact, Priority
+from contracts.texts import Body, Email, Line, Name, SearchText
+from contracts.tickets import (
+    ConversationRow,
+    ConversationSnapshot,
+    CreateTicket,
+    GetConversation,
+    ListConversations,
+    NewContact,
+    Priority,
+)
 from services.gateway.routes.bodies import Given
 from services.gateway.routes.tickets import assigned
-from services.gateway.web.forms import Form, read_form, words, wrong
+from services.gateway.web.choices import contacts_for, id_in
+from services.gateway.web.forms import Form, from_address, read_form, words, wrong
 from services.gateway.web.rendering import html, see
-from services.gateway.web.shell import Here, enter, enter_by_form, page
+from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page, shell
 from services.gateway.web.tickets import members
+
+_PAGE = "/w/{workspace:str}/tickets/new"
+_RECENT = 20
+_LONGEST_SUBJECT = 100
 
 
 class NewTicket(Given):
@@ -25,30 +39,38 @@ class NewTicket(Given):
 
     subject: Line
     description: Body = ""
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
     assignee_id: UUID | None = None
+    contact_id: UUID | None = None
+    contact_q: SearchText = ""
     contact_name: Name | None = None
     contact_email: Email | None = None
+    conversation_id: UUID | None = None
     tags: Annotated[str, StringConstraints(max_length=1200)] = Field(default="")
 
 
-@get("/w/{workspace:str}/tickets/new")
+@get(_PAGE)
 async def new_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Show the form of a new ticket."""
-    here = await enter(request, workspace)
-    if here.role is Role.GUEST:
-        raise NotAllowed("Guests read tickets; ask an admin for another role to open one.")
-    return await _new(request, here, Form())
+    """Show the form of a new ticket, begun from a conversation or for a contact where the address names one."""
+    here = await _enter(await enter(request, workspace))
+    asked = from_address(request)
+    form = Form({f"{name}_id": [asked.text(name)] for name in ("contact", "conversation") if asked.text(name)})
+    talk = await _talk(here, form)
+    if talk is not None and (said := next((m.body for m in talk.messages if m.author.kind.value == "visitor"), "")):
+        form.fields |= {"subject": [_subject(said)], "description": [said]}
+    return await _show(request, here, form)
 
 
-@post("/w/{workspace:str}/tickets/new")
+@post(_PAGE)
 async def create(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Open a ticket."""
-    here, form = await enter_by_form(request, workspace)
+    """Open a ticket; one button shows how it will look instead, another looks for a contact."""
+    came, form = await enter_by_form(request, workspace)
+    here = await _enter(came)
+    if form.text("do"):
+        return await _show(request, here, form)
     try:
         new = form.read(NewTicket)
-        if new.contact_email and not new.contact_name:
-            raise wrong("contact_name", "missing", "say whose address this is")
+        _require_one_contact(form, new)
         ticket = await here.desk.bus.ask(
             CreateTicket(
                 caller=here.visitor.caller,
@@ -59,13 +81,15 @@ async def create(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
                 description=new.description,
                 priority=new.priority,
                 assignee=await assigned(here.desk, here.visitor, new.assignee_id),
+                contact_id=new.contact_id,
                 contact=NewContact(name=new.contact_name, email=new.contact_email) if new.contact_name else None,
+                conversation_id=new.conversation_id,
                 tags=tuple(words(new.tags)),
             )
         )
     except Refusal as refusal:
         form.refusal = refusal
-        return await _new(request, here, form)
+        return await _show(request, here, form)
     return see(f"{here.base}/tickets/{ticket.number}")
 
 
@@ -78,15 +102,67 @@ async def preview(request: Request[Any, Any, Any], workspace: FromPath[str]) -> 
     return html(request, "preview.html", {"text": text})
 
 
-async def _new(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
+async def _enter(here: Here) -> Here:
+    if here.role is Role.GUEST:
+        raise NotAllowed("Guests read tickets; ask an admin for another role to open one.")
+    return here
+
+
+def _require_one_contact(form: Form, new: NewTicket) -> None:
+    """Raise Invalid where it is not plain who asks."""
+    if new.contact_email and not new.contact_name:
+        raise wrong("contact_name", "missing", "say whose address this is")
+    if new.contact_id and new.contact_name:
+        raise wrong("contact_name", "ambiguous", "a contact is chosen already: choose nobody, or leave this empty")
+    # A search that nothing was chosen from: whoever typed it meant somebody.
+    if new.contact_q.strip() and "contact_id" not in form.fields and not new.contact_name:
+        raise wrong("contact_id", "missing", "choose who is meant, or empty the search")
+
+
+async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
+    people, contacts, talk, recent, frame = await asyncio.gather(
+        members(here),
+        contacts_for(here, form),
+        _talk(here, form),
+        or_none(here.desk.bus.ask(ListConversations(caller=here.visitor.caller, limit=_RECENT))),
+        shell(here),
+    )
+    talks: list[ConversationRow] = [each for each in (recent.items if recent else ()) if not talk or each.id != talk.id]
     # A member gives a new ticket to themself or to nobody; who runs the desk, to anybody who works on tickets.
-    people = await members(here)
     able = [
         each
         for each in people
         if each.role is not Role.GUEST and (here.role.runs_the_desk or each.id == here.visitor.user.id)
     ]
-    return await page(request, here, "ticket_new.html", status=form.status, form=form, assignable=able, place="new")
+    return await page(
+        request,
+        here,
+        "ticket_new.html",
+        status=form.status,
+        form=form,
+        assignable=able,
+        contacts=contacts,
+        talk=talk,
+        talks=[talk, *talks] if talk else talks,
+        place="new",
+        frame=frame,
+    )
+
+
+async def _talk(here: Here, form: Form) -> ConversationSnapshot | None:
+    """Return the conversation that is chosen, if it is there."""
+    chosen = id_in(form, "conversation_id")
+    if chosen is None:
+        return None
+    return await or_none(
+        here.desk.bus.ask(GetConversation(caller=here.visitor.caller, conversation_id=chosen, limit=_RECENT))
+    )
+
+
+def _subject(said: str) -> str:
+    """Return the beginning of what a customer wrote, as one line."""
+    line = " ".join(said.split())
+    return line if len(line) <= _LONGEST_SUBJECT else line[:_LONGEST_SUBJECT].rsplit(" ", 1)[0] + "…"
 
 
 HANDLERS = (new_page, create, preview)

@@ -38,7 +38,8 @@ PLACES = (
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
-    Place(Part.SETTINGS, "members", "Members", "members", "people"),
+    Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
+    Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
 )
 

@@ -13,19 +13,30 @@ from contracts.notifications import CountUnread
 from contracts.refusals import Refusal, Unauthenticated
 from contracts.tickets import CountTickets, Status
 from services.gateway.domain import Visitor, Workspace, csrf_token
-from services.gateway.routes.visitors import Desk, desk_of, signed_in
+from services.gateway.routes.visitors import Desk, SignedIn, desk_of, signed_in
 from services.gateway.usecases.answers import View, WorkspaceRef
 from services.gateway.web.forms import Form, masked, read_form
 from services.gateway.web.rendering import html
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """Somebody at a desk of theirs."""
+class Someone:
+    """Somebody who is signed in, wherever they are."""
 
     visitor: Visitor
     token: str
     desk: Desk
+
+    @property
+    def csrf(self) -> str:
+        """What a form must say."""
+        return masked(csrf_token(self.token))
+
+
+@dataclass(frozen=True, slots=True)
+class Here(Someone):
+    """Somebody at a desk of theirs."""
+
     workspace: Workspace
     role: Role
 
@@ -33,11 +44,6 @@ class Here:
     def base(self) -> str:
         """Where this workspace's pages begin."""
         return f"/w/{self.workspace.slug}"
-
-    @property
-    def csrf(self) -> str:
-        """What a form must say."""
-        return masked(csrf_token(self.token))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,15 @@ HIDDEN = (Status.CLOSED, Status.SPAM)
 """What a list shows only where it is asked for."""
 
 
+async def recognise(request: Request[Any, Any, Any], proof: str | None = None) -> Someone:
+    """Return who asks for a page outside of workspaces. Pages are for browsers: only the cookie counts."""
+    came = await _signed_in(request, None, proof)
+    return Someone(came.visitor, came.token, desk_of(request))
+
+
 async def enter(request: Request[Any, Any, Any], workspace: str, proof: str | None = None) -> Here:
-    """Return who asks for a page of a workspace. Pages are for browsers: only the cookie counts."""
-    if "authorization" in request.headers:
-        raise Unauthenticated
-    came = await signed_in(request, workspace, proof)
+    """Return who asks for a page of a workspace."""
+    came = await _signed_in(request, workspace, proof)
     at, role = came.visitor.here
     return Here(came.visitor, came.token, desk_of(request), at, role)
 
@@ -78,6 +88,12 @@ async def enter_by_form(request: Request[Any, Any, Any], workspace: str) -> tupl
     """Return who posted a form, and the form."""
     form = await read_form(request)
     return await enter(request, workspace, form.csrf), form
+
+
+async def _signed_in(request: Request[Any, Any, Any], workspace: str | None, proof: str | None) -> SignedIn:
+    if "authorization" in request.headers:
+        raise Unauthenticated
+    return await signed_in(request, workspace, proof)
 
 
 async def shell(here: Here, *, count: bool = True) -> Shell:

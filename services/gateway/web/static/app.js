@@ -5,5 +5,7 @@ import "./menus.js";
 import "./forms.js";
 import "./drafts.js";
 import "./list.js";
+import "./choose.js"; // after the drafts: it reads what they bring back
 import "./keys.js";
 import "./command.js";
+import "./copy.js";

@@ -1,0 +1,275 @@
+"""The tickets that somebody works on, or should, in the order of their numbers."""
+
+from typing import Final
+
+from contracts.tickets import Priority, Status
+from services.gateway.usecases.examples.shapes import OWNER, Answer, Assign, Comment, Example, Move, Note, Reply
+
+CURRENT: Final = (
+    Example(
+        "Card declined though the bank says it is fine",
+        "My card is declined for the third time. The bank sees no attempt at all.",
+        "ines",
+        Priority.HIGH,
+        ("billing", "checkout"),
+        "ada",
+        (
+            Reply(
+                "ada",
+                "It fails before it reaches the bank. Could you try once more in a private window?",
+                Status.WAITING_ON_CUSTOMER,
+            ),
+            Answer("Same thing in a private window, at 14:05."),
+            Comment("ada", "Bo, can you find the attempt of 14:05 in the payment log?", ("bo",)),
+        ),
+        chat=True,
+    ),
+    Example(
+        "Bulk import stops at row 500",
+        "The import of our products stops at row 500 of 2,300, without a message.",
+        "kenji",
+        tags=("import",),
+        assignee="chen",
+        story=(
+            Move("chen", Status.IN_PROGRESS),
+            Note(
+                "chen", "Row 501 has a line break in the name. The parser gives up instead of telling so.", pinned=True
+            ),
+            Comment("chen", "Is a fixed parser part of Thursday's release?", (OWNER,)),
+        ),
+    ),
+    Example(
+        "Can't sign in after the password change",
+        "I changed my password this morning and since then every sign-in ends with *session expired*.\n\n"
+        "I tried Firefox and Chrome, both fresh windows.",
+        "mira",
+        Priority.HIGH,
+        ("login",),
+        "ada",
+        (
+            Move("ada", Status.IN_PROGRESS),
+            Reply(
+                "ada",
+                "Sorry for the trouble, Mira. Which address do you sign in with, the old or the new one?",
+                Status.WAITING_ON_CUSTOMER,
+            ),
+            Answer("The new one. The old one says that there is no such account."),
+            Note(
+                "ada",
+                "Happens only to accounts with a recovery address on the old domain. Looking at the redirect.",
+                pinned=True,
+            ),
+            Comment("ada", "Chen, was the sign-in redirect touched by last night's release?", ("chen",)),
+            Comment(OWNER, "It was: the old domain went from the list of trusted ones. Chen puts it back.", ("ada",)),
+            Reply("ada", "Found it: a setting of ours from last night. It should work within the hour."),
+            Answer("Still the same at half past ten, I'm afraid."),
+            Move("ada", Status.IN_PROGRESS),
+        ),
+        chat=True,
+    ),
+    Example(
+        "Webhook deliveries arrive out of order",
+        "We get `order.paid` before `order.created` about once a day. Is that expected?",
+        "pavel",
+        tags=("api",),
+        assignee="bo",
+        story=(
+            Move("bo", Status.IN_PROGRESS),
+            Note("bo", "Order is kept per order, not between retries. Drafting an answer with the docs team."),
+        ),
+    ),
+    Example(
+        "Mobile app closes when a photo is attached",
+        "Android 15, newest version of the app. It closes at once, each time.",
+        "grace",
+        Priority.HIGH,
+        ("mobile",),
+        "chen",
+        (
+            Reply(
+                "chen", "Thank you, I can see it on my own phone too. I'll be back with news today.", Status.IN_PROGRESS
+            ),
+            Comment("chen", "Photos over 12 MB. The new picker hands us the original.", ("ada",)),
+        ),
+        chat=True,
+    ),
+    Example(
+        "Discount code SPRING is applied twice",
+        "A customer got 40 % instead of 20 %. We honoured it, but it must not go on.",
+        "lea",
+        Priority.HIGH,
+        ("checkout",),
+        "bo",
+        (Move("bo", Status.IN_PROGRESS), Note("bo", "Only when the cart is opened in two tabs.")),
+    ),
+    Example(
+        "Prices without tax for business customers",
+        "Business customers see prices with tax. In the trial they saw them without.",
+        "jonas",
+        tags=("checkout", "billing"),
+        assignee="ada",
+        story=(
+            Move("ada", Status.IN_PROGRESS),
+            Assign("ada", OWNER),
+            Comment("ada", "Needs your word on the rule.", (OWNER,)),
+        ),
+    ),
+    Example(
+        "Checkout returns an error for orders above 10,000",
+        "Three customers called within the hour. Smaller orders go through.\n\n```\nHTTP 502 at POST /checkout\n```",
+        "priya",
+        Priority.CRITICAL,
+        ("checkout", "outage"),
+        story=(
+            Move("ada", Status.OPEN),
+            Note("ada", "Status page updated. Next news at the full hour.", pinned=True),
+            Comment(OWNER, "The fraud check times out for large sums. Bo has the trace.", ("ada", "bo")),
+        ),
+    ),
+    Example(
+        "Export contacts as CSV",
+        "Is there a way to get all contacts out as one file? We want to compare them with our newsletter list.",
+        "lea",
+        Priority.LOW,
+        ("question",),
+        story=(Move("ada", Status.OPEN),),
+    ),
+    Example(
+        "Stock shows minus 1 after a cancelled order",
+        "Two articles show a stock of minus 1 since the cancellation of order 8120.",
+        "kenji",
+        tags=("stock",),
+        assignee="chen",
+        story=(Move("chen", Status.OPEN),),
+    ),
+    Example(
+        "Our logo is missing in the order mails",
+        "The mails that you send for us lost our logo. Here is one as an example: order 8204.",
+        "aisha",
+        tags=("notifications", "design"),
+        assignee="bo",
+        story=(Move("bo", Status.OPEN), Note("bo", "Same cause as the blurred logo, I think.")),
+    ),
+    Example(
+        "API answers 429 far below the limit",
+        "We send 80 calls a minute and get 429 after about 30. Our limit should be 600.",
+        "pavel",
+        Priority.HIGH,
+        ("api",),
+        "chen",
+        (
+            Reply(
+                "chen", "Do these calls share one token? The limit counts for each of them.", Status.WAITING_ON_CUSTOMER
+            ),
+            Answer("Yes, one token, from two servers."),
+        ),
+        chat=True,
+    ),
+    Example(
+        "Delivery address can't be changed after paying",
+        "The customer wants it sent to a neighbour. The field is grey.",
+        "tomas",
+        tags=("shipping",),
+        story=(Move("ada", Status.OPEN), Assign("ada", "bo")),
+    ),
+    Example(
+        "Please add Danish to the storefront",
+        "A quarter of our visitors comes from Denmark by now.",
+        "hanna",
+        Priority.LOW,
+        ("feature",),
+        story=(Move("ada", Status.OPEN), Note("ada", "Fourth request this month. Chen keeps the list.")),
+    ),
+    Example(
+        "Where can I see who changed a price?",
+        "The price of article 4410 changed on Friday, and nobody here did it.",
+        "ines",
+        tags=("question", "security"),
+        assignee="ada",
+        story=(
+            Reply("ada", "Open the article and choose *History*: each change has a name and a time."),
+            Answer("It says *API token: warehouse*. That one should not touch prices!"),
+        ),
+        chat=True,
+    ),
+    Example(
+        "Payment page is blank in Safari 17",
+        "The page of the payment stays white in Safari 17. Chrome works.",
+        "mira",
+        Priority.CRITICAL,
+        ("checkout", "outage"),
+        "ada",
+        (
+            Move("ada", Status.OPEN),
+            Comment("ada", "Ours or the provider's? Their status page is green.", (OWNER, "chen")),
+        ),
+    ),
+    Example(
+        "Invoices of last year are gone",
+        "Under Billing there is nothing before January. I need October for the auditor.",
+        "sean",
+        Priority.HIGH,
+        ("billing",),
+        chat=True,
+    ),
+    Example(
+        "Can two people answer from one address?",
+        "We have one address for sales. Can both of us answer from it?",
+        "aisha",
+        Priority.LOW,
+        ("question",),
+    ),
+    Example(
+        "Label printer prints half of the label",
+        "Since the update the shipping label is cut in the middle. A6, Zebra ZD421.",
+        "kenji",
+        tags=("shipping", "printing"),
+    ),
+    Example(
+        "Newsletter sign-up says *invalid address* for .museum",
+        "Our own address ends in .museum, and your form does not want it.",
+        "hanna",
+        Priority.LOW,
+        ("forms",),
+        chat=True,
+    ),
+    Example(
+        "Sales tax of Colorado is wrong since the first",
+        "You take 4.2 %, and it should be 2.9 % plus the county.",
+        "grace",
+        Priority.HIGH,
+        ("billing", "tax"),
+    ),
+    Example(
+        "Data processing agreement for our lawyers",
+        "Please send the signed agreement and the list of those who process data for you.",
+        "jonas",
+        tags=("privacy", "legal"),
+        story=(Assign(OWNER, "ada"),),
+    ),
+    Example(
+        "Password reset mail doesn't arrive",
+        "Waited for an hour, looked in spam, tried twice. Nothing.",
+        "pavel",
+        Priority.HIGH,
+        ("login",),
+        story=(Assign("ada", OWNER),),
+        chat=True,
+    ),
+    Example(
+        "Size chart is missing for kids' shoes",
+        "The link *size chart* leads to a page that is not there.",
+        "lea",
+        Priority.LOW,
+        ("content",),
+        chat=True,
+    ),
+    Example(
+        "All orders since 11:40 are without a confirmation",
+        "No customer got a confirmation since 11:40. The phone does not stop.",
+        "priya",
+        Priority.CRITICAL,
+        ("notifications", "outage"),
+        chat=True,
+    ),
+)

@@ -1,0 +1,152 @@
+"""One ticket's page, gathered: what it is, what happened to it, and what its reader may do with it."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.response.base import ASGIResponse
+
+from contracts.base import Role
+from contracts.notifications import GetWatchers
+from contracts.refusals import StaleVersion
+from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
+from services.gateway.routes.tickets import ticket_reference
+from services.gateway.web.forms import Form
+from services.gateway.web.merging import Merged, merge
+from services.gateway.web.shell import PATIENCE, Here, or_none, page, shell
+from services.gateway.web.story import SHOWN, story, touched
+from services.gateway.web.tickets import members
+
+PAGE = "/w/{workspace:str}/tickets/{ticket:str}"
+VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_MOST_PINNED = 20
+_LONG = ("description",)
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A field that somebody else changed meanwhile."""
+
+    name: str
+    base: str
+    theirs: str
+    mine: str
+    merged: Merged | None = None
+    """Both in one, for a text of lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A change that was not made, for others were quicker."""
+
+    missed: list[dict[str, Any]]
+    clashes: list[Clash]
+    mine: dict[str, str]
+    """Everything that the form said."""
+
+
+async def find(here: Here, ticket: str, **then: Any) -> TicketSnapshot:
+    """Return the ticket that an address names, as it is or as it was; raises NotFound."""
+    return await here.desk.bus.ask(GetTicket(caller=here.visitor.caller, ticket=ticket_reference(ticket), **then))
+
+
+async def show(
+    request: Request[Any, Any, Any],
+    here: Here,
+    ticket: TicketSnapshot,
+    *,
+    edit: Form | None = None,
+    note: Form | None = None,
+    answer: Form | None = None,
+) -> ASGIResponse:
+    """Return the page of a ticket, with what was typed and what is wrong with it."""
+    may = set(ticket.allowed.actions)
+    asked = request.query_params
+    told, pinned, watching, people, frame, stale = await asyncio.gather(
+        story(here, ticket, _one_of(asked.get("show")), version(asked.get("before"))),
+        _pinned(here, ticket, may),
+        _watchers(here, ticket),
+        members(here),
+        shell(here),
+        _stale(here, ticket, edit),
+    )
+    names = {each.id: each.name for each in people}
+    forms = {"edit": edit or Form(), "note": note or Form(), "answer": answer or Form()}
+    return await page(
+        request,
+        here,
+        "ticket.html",
+        status=next((form.status for form in forms.values() if form.refusal), 200),
+        ticket=ticket,
+        may={action.value for action in may},
+        told=told,
+        assignable=[each for each in people if each.role is not Role.GUEST],
+        stale=stale,
+        pinned=pinned,
+        watchers=None if watching is None else [names[each] for each in watching if each in names],
+        watching=watching is not None and here.visitor.user.id in watching,
+        answering=asked.get("answer") if note is None else note.text("in_reply_to"),
+        place="tickets",
+        frame=frame,
+        **forms,
+    )
+
+
+def version(said: str | None) -> int | None:
+    """Return the version that an address names, if it names one."""
+    return int(said) if said and VERSION.fullmatch(said) else None
+
+
+def _one_of(said: str | None) -> str:
+    return said if said and said in SHOWN else "all"
+
+
+async def _pinned(here: Here, ticket: TicketSnapshot, may: set[Action]) -> Sequence[NoteSnapshot]:
+    """Return the notes that stand above everything."""
+    if Action.READ_NOTES not in may:
+        return ()
+    asked = ListNotes(caller=here.visitor.caller, ticket=str(ticket.id), pinned=True, limit=_MOST_PINNED)
+    return (await here.desk.bus.ask(asked)).items
+
+
+async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
+    """Return who watches the ticket; None where that can't be told now."""
+    asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
+    found = await or_none(here.desk.bus.ask(asked, within=PATIENCE))
+    return None if found is None else [each.id for each in found.items]
+
+
+async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale | None:
+    """Put side by side what a form was made of, what others made of it, and what it says."""
+    if edit is None or not isinstance(edit.refusal, StaleVersion):
+        return None
+    missed = edit.refusal.facts["missed"]
+    began = version(edit.text("version"))
+    base = await or_none(find(here, str(ticket.id), as_of_version=began)) if began else None
+    mine = {name: edit.text(name) for name in edit.fields if name not in ("csrf", "key", "version")}
+    people = await members(here) if "assignee" in mine else ()
+    clashes = []
+    changed = touched(missed)
+    for name, typed in mine.items():
+        if name not in changed:
+            continue
+        was, now = ("" if each is None else said(each, name) for each in (base, ticket))
+        shown = next((each.name for each in people if str(each.id) == typed), typed)
+        both = merge(was, typed, now) if name in _LONG else None
+        clashes.append(Clash(name, was, now, shown, both))
+    return Stale(missed, clashes, mine)
+
+
+def said(ticket: TicketSnapshot, name: str) -> str:
+    """Return a field of a ticket as a form says it, people by their names."""
+    if name.startswith("fields."):
+        return ticket.fields.get(name.removeprefix("fields."), "")
+    value: Any = getattr(ticket, "contact" if name == "contact_id" else name)
+    if name == "tags":
+        return ", ".join(value)
+    if name in ("assignee", "contact_id"):
+        return value.name if value else ""
+    return str(value)
