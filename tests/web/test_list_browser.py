@@ -120,6 +120,7 @@ async def test_whoever_comes_back_is_where_they_were(chromium: Chromium, desk: D
         top = await page.evaluate("scrollY")
         await keys.press("Enter")
         await expect(page.locator("#subject")).to_have_value("Question 25")
+        await page.wait_for_load_state("load")
         await keys.press("u")
         await expect(page.locator(".row:focus-within .subject")).to_have_text("Question 25")
         assert await page.evaluate("scrollY") == top
