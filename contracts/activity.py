@@ -17,6 +17,10 @@ Place = Annotated[int, Field(ge=0, le=2**53 - 1)]
 TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
+FORMAT = "counterfoil ledger 1"
+"""What the first line of an export says it is."""
+
+
 class Book(StrEnum):
     """Each book is dense (1, 2, 3 …) and chained by itself."""
 
@@ -103,6 +107,28 @@ class Feed(Query[EntryPage], subject="activity.requests.v1.feed"):
     limit: Limit = 100
 
 
+class AuditPage(Model):
+    """One page of what was done to the workspace itself, newest first."""
+
+    items: tuple[Entry, ...]
+    older: int | None
+    """What `before` says for the page behind this one; null at the beginning of the book."""
+
+
+class ReadAudit(Query[AuditPage], subject="activity.requests.v1.audit"):
+    """Read who did what to people, rights and settings, newest first. Refused: not_allowed (admins only).
+
+    Of the people book every entry; of the tickets book those that are about no ticket and for admins alone.
+    """
+
+    book: Book = Book.PEOPLE
+    types: Annotated[tuple[TypeName, ...], Field(max_length=100)] = ()
+    person: UUID | None = None
+    """Who did it, or to whom it was done."""
+    before: Place | None = None
+    limit: Limit = 50
+
+
 class BookHead(Model):
     """The end of a book: keep it elsewhere, and a cut tail or a rewritten book shows."""
 
@@ -146,6 +172,42 @@ class Verify(Query[Verdict], subject="activity.requests.v1.verify"):
     """Check every hash and every text of both books, and that saved heads are still in them. Refused: not_allowed."""
 
     heads: tuple[BookHead, ...] = ()
+
+
+class SealedText(Model):
+    """Words that stand in an entry as their digest: SHA-256(bytes of the salt ‖ the text in UTF-8)."""
+
+    pointer: str
+    """Where in the entry (RFC 6901)."""
+    salt: str
+    text: str
+
+
+class BookLine(Model):
+    """An entry as it is hashed: hash = SHA-256(bytes of `prev_hash` ‖ `entry` in UTF-8)."""
+
+    seq: int
+    entry: str
+    """Canonical JSON (RFC 8785)."""
+    texts: tuple[SealedText, ...]
+    """The words that were not erased."""
+    prev_hash: str
+    hash: str
+
+
+class ExportPage(Model):
+    """The next lines of a book, as many as fit into one message; none: that was the end."""
+
+    lines: tuple[BookLine, ...]
+
+
+class ExportBook(Query[ExportPage], subject="activity.requests.v1.export"):
+    """Read a book as it is hashed, to be checked elsewhere. Refused: not_allowed (admins only)."""
+
+    book: Book
+    after: Place = 0
+    to: Place
+    """The last seq to read, so that a book that grows ends where its reader began."""
 
 
 class EntryRecorded(RecordEvent, subject="activity.events.v1.entry_recorded"):

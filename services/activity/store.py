@@ -60,6 +60,14 @@ _OF_TICKET = (
 )
 _FORTH, _BACK = (text(_OF_TICKET.format(way)) for way in ("asc", "desc"))
 _AFTER = text(_KEPT + " and seq > :after order by seq limit :many")
+_ITSELF = (
+    f"{_KEPT} %s and (cast(:types as text[]) is null or type = any(:types))"
+    " and (cast(:person as text) is null or :person in"
+    "   (cast(entry as jsonb) #>> '{actor,id}', cast(entry as jsonb) ->> 'user_id'))"
+    " and seq < :before order by seq desc limit :many"
+)
+_OF_PEOPLE = text(_ITSELF % "")
+_OF_SETTINGS = text(_ITSELF % "and ticket_id is null and e.audience = 'admins'")
 _WORDS = text(
     "select seq, pointer, salt, text from entry_texts"
     " where workspace_id = :ws and book = :book and seq = any(cast(:seqs as bigint[]))"
@@ -183,6 +191,24 @@ async def of_ticket(
 async def after(tx: Transaction, book: Book, seq: int, limit: int) -> list[Kept]:
     """Return the entries of a book after `seq`, whoever may see them."""
     rows = await tx.all(_AFTER, {"ws": tx.workspace_id, "book": book.value, "after": seq, "many": limit})
+    return [Kept(**row) for row in rows]
+
+
+async def of_workspace_itself(
+    tx: Transaction, book: Book, *, types: Sequence[str], person: UUID | None, before: int, limit: int
+) -> list[Kept]:
+    """Return the newest entries of a book before `before` that are about people and settings."""
+    rows = await tx.all(
+        _OF_PEOPLE if book is Book.PEOPLE else _OF_SETTINGS,
+        {
+            "ws": tx.workspace_id,
+            "book": book.value,
+            "types": list(types) or None,
+            "person": person and str(person),
+            "before": before,
+            "many": limit,
+        },
+    )
     return [Kept(**row) for row in rows]
 
 

@@ -16,14 +16,13 @@ from chassis.database import Database
 from chassis.logs import configure
 from chassis.requests import ask
 from chassis.settings import ServiceSettings
-from contracts.activity import Book, BookHead, BookVerdict
+from contracts.activity import FORMAT, Book, BookHead, BookVerdict
 from contracts.base import LoggedFact, LogPage, ReadLog
 from contracts.refusals import Refusal
 from contracts.texts import digest
 from services.activity import store, usecases
 from services.activity.domain import GENESIS, OWNERS, Audit, Line
 
-_FORMAT = "counterfoil ledger 1"
 _PAGE = 500
 
 type Say = Callable[[str], None]
@@ -122,24 +121,18 @@ async def export(database: Database, *, workspace_id: str, out: TextIO) -> int:
     """
     async with database.transaction(workspace_id) as tx:
         heads = [await store.head(tx, book) for book in Book]
-    about = {"format": _FORMAT, "workspace_id": workspace_id, "heads": [head.model_dump(mode="json") for head in heads]}
+    about = {"format": FORMAT, "workspace_id": workspace_id, "heads": [head.model_dump(mode="json") for head in heads]}
     print(json.dumps(about), file=out)
     for head in heads:
         after = store.BEGINNING
         while after < head.seq:
             # A transaction for each page: whoever reads the output may take their time.
             async with database.transaction(workspace_id) as tx:
-                page = [line for line in await store.lines(tx, head.book, after) if line.seq <= head.seq]
-                words = await store.words(tx, head.book, [line.seq for line in page])
+                page = await usecases.lines(tx, head.book, after, head.seq)
             if not page:
                 break
             for line in page:
-                texts = [
-                    {"pointer": pointer, "salt": salt, "text": text}
-                    for pointer, (salt, text) in sorted(words[line.seq].items())
-                ]
-                kept = {"entry": line.entry, "texts": texts, "prev_hash": line.prev_hash, "hash": line.hash}
-                print(json.dumps({"book": head.book, "seq": line.seq} | kept), file=out)
+                print(json.dumps({"book": head.book} | line.model_dump()), file=out)
             after = page[-1].seq
     return 0
 
@@ -151,7 +144,7 @@ def check_export(file: Iterable[str], heads: Sequence[BookHead] = ()) -> list[Bo
     ends: list[BookHead] = []
     try:
         about = json.loads(next(lines, ""))
-        if about["format"] != _FORMAT:
+        if about["format"] != FORMAT:
             return [_unreadable("this is not an export")]
         ends = [BookHead.model_validate(head) for head in about["heads"]]
         audits = {book: Audit(about["workspace_id"], book, [*heads, *ends]) for book in Book}

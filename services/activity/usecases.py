@@ -9,16 +9,22 @@ from chassis.bus import NotYet, Told, Transaction
 from chassis.database import Database
 from chassis.inbox import advance, applied
 from contracts.activity import (
+    AuditPage,
     Book,
     BookHead,
+    BookLine,
     BookVerdict,
     Entry,
     EntryPage,
     EntryRecorded,
+    ExportBook,
+    ExportPage,
     Feed,
     Heads,
     History,
+    ReadAudit,
     ReadHeads,
+    SealedText,
     Verdict,
     Verify,
     is_in_scope,
@@ -30,6 +36,8 @@ from services.activity import domain, store
 from services.activity.store import Kept
 
 _ROOM = 240 * 1024
+_LINES_AT_ONCE = 500
+_END = 2**53
 _ITSELF = Actor(kind=ActorKind.SYSTEM, id="activity", name="Activity")
 
 
@@ -156,6 +164,21 @@ async def feed(request: Feed, tx: Transaction) -> EntryPage:
     return EntryPage(items=tuple(items), last=last, more=len(rows) > len(page))
 
 
+async def audit(request: ReadAudit, tx: Transaction) -> AuditPage:
+    """Return what was done to people and settings, newest first."""
+    _for_admins(request.caller)
+    rows = await store.of_workspace_itself(
+        tx,
+        request.book,
+        types=request.types,
+        person=request.person,
+        before=_END if request.before is None else request.before,
+        limit=request.limit + 1,
+    )
+    items = await _put_back(tx, request.book, rows[: request.limit])
+    return AuditPage(items=tuple(items), older=items[-1].seq if len(items) < len(rows) else None)
+
+
 async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[Entry]:
     """Return the first of these entries with their words, as many as fit into one message, and one at least."""
     chosen: list[Kept] = []
@@ -181,6 +204,35 @@ async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[E
 
 
 # Proof
+
+
+async def export(request: ExportBook, tx: Transaction) -> ExportPage:
+    """Return the next lines of a book as they are hashed."""
+    _for_admins(request.caller)
+    return ExportPage(lines=tuple(await lines(tx, request.book, request.after, request.to)))
+
+
+async def lines(tx: Transaction, book: Book, after: int, to: int) -> list[BookLine]:
+    """Return the lines after a seq and up to another, as many as fit into one message, and one at least."""
+    chosen: list[Kept] = []
+    for row in await store.after(tx, book, after, _LINES_AT_ONCE):
+        if row.seq > to or (chosen and sum(each.size for each in chosen) + row.size > _ROOM):
+            break
+        chosen.append(row)
+    words = await store.words(tx, book, [row.seq for row in chosen]) if chosen else {}
+    return [
+        BookLine(
+            seq=row.seq,
+            entry=row.entry,
+            texts=tuple(
+                SealedText(pointer=pointer, salt=salt, text=text)
+                for pointer, (salt, text) in sorted(words[row.seq].items())
+            ),
+            prev_hash=row.prev_hash,
+            hash=row.hash,
+        )
+        for row in chosen
+    ]
 
 
 async def read_heads(request: ReadHeads, tx: Transaction) -> Heads:

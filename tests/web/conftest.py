@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,8 +12,10 @@ import httpx
 import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import async_playwright
+from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.inbox import bury
 from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from services.activity import app as activity
@@ -25,7 +28,7 @@ from services.tickets import app as tickets
 from services.tickets.settings import Settings as TicketsSettings
 from tests.gateway.house import House
 from tests.gateway.newsroom import Desk, Newsroom
-from tests.support.infra import PostgresServer, embedded_nats
+from tests.support.infra import PostgresServer, Urls, embedded_nats
 from tests.web.reader import Browser
 
 _SERVICES = ("tickets", "activity", "notifications", "gateway")
@@ -42,13 +45,19 @@ _ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-async def premises(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
+async def urls(postgres_server: PostgresServer) -> dict[str, Urls]:
+    """A database for each service."""
+    made = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
+    for name, each in made.items():
+        await asyncio.to_thread(migrate, name, each.owner)
+    return made
+
+
+@pytest.fixture(scope="session")
+async def premises(urls: dict[str, Urls]) -> AsyncIterator[Newsroom]:
     """The services behind the pages, on a broker of their own."""
     async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
-        urls = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
-        for name, each in urls.items():
-            await asyncio.to_thread(migrate, name, each.owner)
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
@@ -110,3 +119,30 @@ async def chromium() -> AsyncIterator[Chromium]:
         started = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield started
         await started.close()
+
+
+type Bury = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def bury_one(desk: Desk, urls: dict[str, Urls]) -> AsyncIterator[Bury]:
+    """Call it to bury a message of another system, and be told the letter's id."""
+    database = Database(urls["tickets"].app, "tickets", pool=1)
+
+    async def bury_it(body: bytes, *, detail: str = "subject: can't be blank", **headers: str) -> str:
+        sequence = secrets.randbelow(1 << 60)
+        async with database.transaction(desk.workspace.id) as tx:
+            await bury(
+                tx,
+                stream="INTAKE",
+                sequence=sequence,
+                subject=f"tickets.intake.v1.ticket_requested.{desk.workspace.id}.monitor",
+                reason="invalid",
+                detail=detail,
+                headers=headers,
+                body=body,
+            )
+            return str(await tx.scalar(text("select id from dead_letters where sequence = :at"), {"at": sequence}))
+
+    yield bury_it
+    await database.close()

@@ -127,7 +127,7 @@ async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme:
         "conversations",
         "settings/members",
         "settings/workspace",
-        "record",
+        "settings/audit",
     )
     ticket = await desk.ticket(
         description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted",

@@ -2,10 +2,13 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import expect
 
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.web.reader import Browser
+from tests.web.window import a_window
 
 type Open = Callable[[], Browser]
 
@@ -83,3 +86,95 @@ async def test_a_guest_reads_what_a_ticket_links_and_writes_nothing(desk: Desk, 
     assert "grace@example.org" not in page.answer.text
     assert (await guest.open(f"{base}/{other['conversation_id']}")).status == 404
     assert (await guest.open(base)).status == 403
+
+
+async def test_a_conversation_is_linked_to_a_ticket_by_number_or_subject_and_moves_it_with_an_answer(
+    desk: Desk, browser: Browser
+) -> None:
+    talk = await a_conversation(desk)
+    for subject in ("Printer on fire", "Printer out of ink"):
+        await desk.ticket(subject=subject)
+    path = f"/w/{desk.workspace.slug}/conversations/{talk['conversation_id']}"
+    links = f"{path}/links"
+    page = await browser.send((await browser.open(path)).form(links), ticket_q="printer")
+    assert page.status == 422
+    assert page.form(links).fields["ticket_q"] == ["printer"]
+    assert [each.words.strip() for each in page.all("label", class_="choice") if "#" in each.words] == [
+        "#2 Printer out of ink New",
+        "#1 Printer on fire New",
+    ]
+    page = await browser.send(page.form(links), ticket_q="#7")
+    assert (page.status, "There is no such ticket" in page.words) == (422, True)
+    page = await browser.send(page.form(links), ticket_q="#2")
+    assert page.all("a", href=f"/w/{desk.workspace.slug}/tickets/2")
+
+    page = await browser.send(page.form(f"{path}/messages"), body="Done.", set_status="waiting_on_customer")
+    assert (await desk.get("tickets/2"))["status"] == "waiting_on_customer"
+    page = await browser.send(page.form(f"{path}/messages"), body="And again.", set_status="new")
+    assert page.status == 409
+    assert page.form(f"{path}/messages").fields["body"] == ["And again."]
+    untying = next(each for each in page.forms if ("do", "untie") in each.buttons)
+    page = await browser.send(untying, press=("do", "untie"))
+    assert (await desk.get("tickets/2"))["conversations"] == []
+    assert not page.all("a", href=f"/w/{desk.workspace.slug}/tickets/2")
+
+
+async def test_whoever_does_not_work_on_a_ticket_sees_no_way_to_answer_its_customer(
+    desk: Desk, a_browser: Open
+) -> None:
+    talk = await a_conversation(desk)
+    mary = await desk.member(Role.MEMBER, "Mary Jackson")
+    member = a_browser()
+    member.be(mary)
+    path = f"/w/{desk.workspace.slug}/conversations/{talk['conversation_id']}"
+    assert f"{path}/messages" in (await member.open(path)).writing
+    await desk.send("POST", f"conversations/{talk['conversation_id']}/ticket", {})
+    mine = await desk.ticket(assignee_id=str(mary.user.id), subject="Printer")
+    await desk.ticket(subject="Printer, not mine")
+
+    page = await member.open(path)
+    assert page.writing == [f"{path}/links"]
+    page = await member.send(page.form(f"{path}/links"), press=("do", "find"), ticket_q="printer")
+    assert [each.attributes["value"] for each in page.all("input", name="ticket_id")] == [mine["id"], ""]
+    page = await member.send(page.form(f"{path}/links"), ticket_id=mine["id"])
+    assert f"{path}/messages" in page.writing
+
+
+async def test_customer_and_agent_write_to_each_other_without_a_reload(chromium: Chromium, desk: Desk) -> None:
+    talk = await a_conversation(desk)
+    await desk.ticket(subject="The printer is on fire")
+    assistant = (await desk.get(f"conversations/{talk['conversation_id']}"))["assistant"]["id"]
+    widget = f"/widget/v1/{assistant}/conversations/{talk['conversation_id']}"
+    async with (
+        a_window(chromium, desk) as window,
+        a_window(chromium, desk) as other,
+        httpx.AsyncClient(
+            base_url=desk.room.url, headers={"authorization": f"Bearer {talk['visitor_token']}"}
+        ) as visitor,
+    ):
+        page = window.page
+        await other.open("conversations?awaits_reply=true")
+        await expect(other.page.locator(".letter.unread")).to_have_count(1)
+        await window.open(f"conversations/{talk['conversation_id']}")
+        await page.keyboard.press("r")
+        await page.keyboard.type("Which num")
+        assert (await visitor.post(f"{widget}/messages", json={"body": "It is *late*."})).status_code == 201
+
+        await expect(page.locator("#transcript .said-visitor em")).to_have_text("late")
+        await expect(page.locator("#reply")).to_be_focused()
+        await page.keyboard.type("ber is it?")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("#transcript .said-agent")).to_contain_text("Which number is it?")
+        await expect(page.locator("#reply")).to_have_value("")
+        await expect(other.page.get_by_text("Nobody waits for an answer.")).to_be_visible()
+        said = (await visitor.get(widget)).json()["messages"]
+        assert [each["body"] for each in said][1:] == ["It is *late*.", "Which number is it?"]
+
+        await page.get_by_text("Link a ticket that is there").click()
+        await page.locator("#ticket_q").fill("printer")
+        await expect(page.locator(".found .item")).to_have_count(1)
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Link ticket").click()
+        await expect(page.locator("#facts .linked a")).to_contain_text("The printer is on fire")
+        await page.locator("#facts .linked a").click()
+        await expect(page.locator("textarea#subject")).to_have_value("The printer is on fire")

@@ -91,7 +91,7 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
         await expect(page.locator(".found [role=option]")).to_have_count(2)
         assert await window.flaws() == []
         await page.keyboard.press("ArrowDown")
-        await expect(page.get_by_role("combobox", name="Find a contact")).to_have_attribute(
+        await expect(page.get_by_role("combobox", name="Contact")).to_have_attribute(
             "aria-activedescendant", "contact_q-found-1"
         )
         await page.keyboard.press("Enter")

@@ -196,7 +196,7 @@ async def test_a_guest_sees_no_way_to_write(desk: Desk, a_browser: Open) -> None
         assert [each for each in page.writing if not each.endswith("/watch")] == [], path
         assert not page.all("a", href=f"{base(desk)}/tickets/new")
     assert (await guest.open(f"{base(desk)}/tickets/new")).status == 403
-    assert (await guest.open(f"{base(desk)}/record")).status == 403
+    assert (await guest.open(f"{base(desk)}/settings/audit")).status == 403
 
 
 async def test_a_member_writes_on_their_own_tickets_only(desk: Desk, a_browser: Open) -> None:
@@ -317,7 +317,7 @@ async def test_the_record_is_verified_for_those_who_run_the_desk(desk: Desk, bro
     await desk.ticket()
 
     async def sealed() -> Page | None:
-        page = await browser.open(f"{base(desk)}/record/seal")
+        page = await browser.open(f"{base(desk)}/settings/audit/seal")
         return page if "Record verified" in page.words else None
 
     page: Any = await eventually(sealed)

@@ -34,6 +34,7 @@ API = "/api/v1"
 W = API + "/workspaces/{workspace:str}"
 
 EVENTS = "text/event-stream"
+LINES = "application/jsonl"
 _REF = "#/components/schemas/{model}"
 _TAG = r'(W/)?"[1-9][0-9]{0,8}"'
 _HEADERS: dict[str, dict[str, Any]] = {
@@ -340,7 +341,9 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
 
 
 def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a body; of a stream, that of each event in it."""
+    """Return the schema of a body; of a stream, that of each event in it, and of lines, that of each but the first."""
+    if media == LINES:
+        return {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
     if media != EVENTS:
         return schema
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}

@@ -36,11 +36,14 @@ class Place:
 PLACES = (
     Place(Part.MAIN, "tickets", "Tickets", "tickets", "tickets", key="t"),
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
+    Place(Part.MAIN, "contacts", "Contacts", "contacts", "contacts", _TEAM, "c"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
-    Place(Part.SETTINGS, "record", "Record", "record", "seal", _DESK),
+    Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
+    Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
+    Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
 )
 
 

@@ -207,6 +207,11 @@ async def verify_books(scene: Scene) -> Call:
 
 
 @recipe
+async def export_books(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
 async def read_heads(scene: Scene) -> Call:
     return Call()
 

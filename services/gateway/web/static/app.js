@@ -6,6 +6,7 @@ import "./forms.js";
 import "./drafts.js";
 import "./list.js";
 import "./choose.js"; // after the drafts: it reads what they bring back
+import "./talk.js";
 import "./keys.js";
 import "./command.js";
 import "./copy.js";

@@ -17,6 +17,7 @@ const KEYS = [
   ["u", null, "Back to the list"],
   ["g t", "g m", "Tickets, and those of mine"],
   ["g i", "g n", "Conversations, notifications"],
+  ["g c", null, "Contacts"],
   ["g s", null, "Settings"],
   ["Ctrl K", null, "Everything by name"],
   ["?", null, "These keys"],
@@ -97,7 +98,7 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "g") went = Date.now();
   else if (event.key === "j" || event.key === "k") done = move(event.key === "j" ? 1 : -1);
   else if (event.key === "n") done = write("writer-note");
-  else if (event.key === "r") done = write("writer-reply");
+  else if (event.key === "r") done = write("writer-reply") || use("r");
   else if (event.key === "u") document.querySelector("[data-back]")?.click();
   else if (event.key === "x") done = tick();
   else if (event.key === "?") help();

@@ -1,0 +1,136 @@
+"""How tickets are handled here, for those who run the desk."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import Field
+
+from contracts.refusals import NotAllowed, Refusal, StaleVersion
+from contracts.tickets import ChangeSettings, Days, GetSettings, Priority, SettingsChange, SettingsSnapshot
+from services.gateway.routes.bodies import Given
+from services.gateway.web.forms import Form
+from services.gateway.web.rendering import see
+from services.gateway.web.shell import Here, enter, enter_by_form, page
+
+_PAGE = "/w/{workspace:str}/settings/tickets"
+LABELS = {
+    "members_may_claim": "Members may take a ticket that nobody has",
+    "members_may_note_any": "Members may write to the team on every ticket",
+    "default_priority": "Priority of a new ticket",
+    "auto_close_days": "Close what is resolved",
+    "follow_up_days": "Follow up what is closed",
+}
+
+
+class Settled(Given):
+    """The whole form: a box that is not ticked is not sent, a number left blank means for ever."""
+
+    members_may_claim: bool = False
+    members_may_note_any: bool = False
+    default_priority: Priority = Priority.NORMAL
+    auto_close_days: Days | None = None
+    follow_up_days: Days | None = None
+
+
+class Seen(Given):
+    """What the page was made of."""
+
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What somebody else settled meanwhile."""
+
+    who: str
+    what: str
+    old: str
+    new: str
+
+
+@get(_PAGE)
+async def settings_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Show what is settled."""
+    return await _show(request, _manager(await enter(request, workspace)), Form())
+
+
+@post(_PAGE)
+async def settle(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Settle all of it, unless somebody else did meanwhile."""
+    here, form = await enter_by_form(request, workspace)
+    _manager(here)
+    try:
+        version, settled = form.read(Seen).version, form.read(Settled)
+        await here.desk.bus.ask(
+            ChangeSettings(
+                caller=here.visitor.caller,
+                via=here.visitor.via,
+                expected_version=version,
+                change=SettingsChange.model_validate(settled.model_dump()),
+            )
+        )
+    except Refusal as refusal:
+        form.refusal = refusal
+        return await _show(request, here, form)
+    return see(f"{here.base}/settings/tickets?saved=true")
+
+
+def missed(facts: Sequence[Mapping[str, Any]]) -> Iterator[Missed]:
+    """Say what each of these changes gave another value."""
+    for fact in facts:
+        for name, label in LABELS.items():
+            old, new = fact["old"].get(name), fact["new"].get(name)
+            if old != new:
+                yield Missed(fact["actor"]["name"], label, said(old), said(new))
+
+
+def said(value: Any) -> str:  # noqa: ANN401 - a setting's value, of whichever type it is
+    """Say a setting's value."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "no limit"
+        case int():
+            return f"{value} day{'s' if value != 1 else ''}"
+    return str(value)
+
+
+def _manager(here: Here) -> Here:
+    if not here.role.runs_the_desk:
+        raise NotAllowed
+    return here
+
+
+async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
+    now: SettingsSnapshot = await here.desk.bus.ask(GetSettings(caller=here.visitor.caller))
+    stale = form.refusal.facts["missed"] if isinstance(form.refusal, StaleVersion) else ()
+    typed = {
+        "members_may_claim": now.members_may_claim,
+        "members_may_note_any": now.members_may_note_any,
+        "default_priority": now.default_priority.value,
+        "auto_close_days": "" if now.auto_close_days is None else str(now.auto_close_days),
+        "follow_up_days": "" if now.follow_up_days is None else str(now.follow_up_days),
+    }
+    if form.refusal:
+        typed |= {name: form.text(name) for name in typed}
+    return await page(
+        request,
+        here,
+        "ticket_settings.html",
+        status=form.status,
+        settled=now,
+        typed=typed,
+        labels=LABELS,
+        stale=list(missed(stale)),
+        form=form,
+        saved=not form.refusal and request.query_params.get("saved") == "true",
+        place="ticket-settings",
+    )
+
+
+HANDLERS = (settings_page, settle)

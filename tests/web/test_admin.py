@@ -1,0 +1,157 @@
+"""The pages of those who run the desk: the audit, dead letters, ticket settings."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from contracts.base import Role
+from services.activity.tools import check_export
+from tests.gateway.newsroom import Desk
+from tests.support.eventually import eventually
+from tests.web.reader import Browser, Page
+from tests.web.test_safety import scripts_in
+from tests.web.vectors import VECTORS
+
+type Open = Callable[[], Browser]
+type Bury = Callable[..., Awaitable[str]]
+
+
+def at(desk: Desk, page: str) -> str:
+    return f"/w/{desk.workspace.slug}/settings/{page}"
+
+
+def lines(page: Page) -> list[str]:
+    """Return what stands in the page's lists, line by line."""
+    return [" ".join(each.words.split()) for each in page.all("li")]
+
+
+async def told(browser: Browser, path: str, words: str) -> Page:
+    """Read a page until it says something: the record follows what is done."""
+
+    async def says() -> Page | None:
+        page = await browser.open(path)
+        return page if words in page.words or any(words in line for line in lines(page)) else None
+
+    return await eventually(says)
+
+
+async def test_only_who_runs_the_desk_comes_here(desk: Desk, a_browser: Open, bury_one: Bury) -> None:
+    letter = await bury_one(b"{}")
+    for role in (Role.MEMBER, Role.GUEST):
+        browser = a_browser()
+        browser.be(await desk.member(role))
+        for page in ("audit", "audit/seal", "dead-letters", f"dead-letters/{letter}", "tickets"):
+            assert (await browser.open(at(desk, page))).status == 403, page
+        members = await browser.open(f"/w/{desk.workspace.slug}/settings/members")
+        assert not [e for e in members.all("a") if "/settings/audit" in e.attributes["href"]]
+
+
+async def test_ticket_settings_are_saved_once_and_nobody_is_overruled_unseen(desk: Desk, browser: Browser) -> None:
+    path = at(desk, "tickets")
+    page = await browser.open(path)
+    form = page.form(path)
+    saved = await browser.send(form, members_may_claim="true", default_priority="high", auto_close_days="14")
+    assert "Saved." in saved.words
+    settled = await desk.get("settings")
+    assert (settled["members_may_claim"], settled["members_may_note_any"]) == (True, False)
+    assert (settled["default_priority"], settled["auto_close_days"], settled["follow_up_days"]) == ("high", 14, None)
+
+    wrong = await browser.send(saved.form(path), auto_close_days="0")
+    assert wrong.status == 422
+    assert wrong.one("input", name="auto_close_days").attributes["aria-describedby"].startswith("fault-")
+    assert wrong.form(path).fields["auto_close_days"] == ["0"]
+
+    stale = await browser.send(form, members_may_note_any="true", auto_close_days="30")
+    assert stale.status == 412
+    assert "Ada Lovelace: close what is resolved, no limit → 14 days" in lines(stale)
+    assert stale.form(path).fields["auto_close_days"] == ["30"]
+    assert (await desk.get("settings"))["auto_close_days"] == 14
+    await browser.send(stale.form(path))
+    assert (await desk.get("settings"))["auto_close_days"] == 30
+
+
+async def test_the_audit_says_who_did_what_to_whom(desk: Desk, browser: Browser) -> None:
+    grace = await desk.member(Role.MEMBER, "<b>Grace</b>")
+    path = at(desk, "audit")
+    for role in ("admin", "guest"):
+        answer = await desk.send("PATCH", f"members/{grace.user.id}", {"role": role})
+        assert answer.status_code == 200, answer.text
+    await desk.send("PATCH", "settings", {"members_may_claim": True})
+
+    page = await told(browser, path, "Ada Lovelace made <b>Grace</b> guest, before admin through the API")
+    assert scripts_in(page) == []
+    said = "".join(lines(page))
+    assert said.index("before admin") < said.index("before member")  # the newest stands first
+
+    some = await browser.open(f"{path}?type=role_changed&person={grace.user.id}")
+    assert len([line for line in lines(some) if "before" in line]) == len(some.all("ol")) * 2 == 2
+    assert "made this workspace" not in "".join(lines(some))
+    none = await browser.open(f"{path}?type=role_changed&person={uuid4()}")
+    assert "Nothing was done that fits." in none.words
+    page = await told(browser, f"{path}?book=tickets", "changed the ticket settings")
+    assert "Members may take a ticket that nobody has: no → yes" in lines(page)
+    assert (await browser.open(f"{path}?before=nonsense")).status == 422
+
+    assert lines(await browser.open(f"{path}?before=3"))[-2:] == lines(await browser.open(path))[-2:]
+
+
+async def test_both_books_are_verified_and_taken_away_and_checked_elsewhere(desk: Desk, browser: Browser) -> None:
+    for number in range(3):
+        await desk.recorded(await desk.ticket(subject=f"Ticket {number} “ä”"))
+    path = at(desk, "audit")
+    page = await browser.open(f"{path}?verify=true")
+    assert page.words.count("Whole") == 2
+    assert "data-still" in page.answer.text
+    assert "data-still" not in (await browser.open(path)).answer.text
+
+    heads = (await desk.get("audit/head"))["items"]
+    for head in heads:
+        assert f"{head['book']}:{head['seq']}:{head['hash']}" in page.words
+    link = page.one("a", download="").attributes["href"]
+    answer = await browser.client.get(link)
+    assert answer.headers["content-type"] == "application/jsonl"
+    assert f'filename="counterfoil-{desk.workspace.slug}.jsonl"' in answer.headers["content-disposition"]
+    lines = answer.text.splitlines(keepends=True)
+    assert len(lines) == 1 + sum(head["seq"] for head in heads)
+    assert all(verdict.ok for verdict in check_export(lines))
+    assert not all(verdict.ok for verdict in check_export(lines[:-1]))
+    assert json.loads(lines[1])["entry"].count("sha256:") >= 1
+
+
+async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:
+    path = at(desk, "dead-letters")
+    empty = await browser.open(path)
+    assert "Nothing lies here." in empty.words
+
+    good = await bury_one(json.dumps({"external_id": "alarm-1", "subject": "Disk full"}).encode())
+    bad = await bury_one(json.dumps({"external_id": "alarm-2"}).encode(), **{"ce-id": "77"})
+    page = await browser.open(path)
+    assert [line.startswith("monitor wanted to open a ticket") for line in lines(page) if "monitor" in line] == [
+        True
+    ] * 2
+
+    page = await browser.open(f"{path}/{bad}")
+    assert '"external_id": "alarm-2"' in page.words
+    assert {"ce-id", "77"} <= {each.words for each in (*page.all("dt"), *page.all("dd"))}
+    refused = await browser.send(page.form(f"{path}/{bad}"), press=("do", "retry"))
+    assert refused.status == 422
+    assert "Refused again; it stays here." in refused.words
+    dropped = await browser.send(refused.form(f"{path}/{bad}"), press=("do", "drop"))
+    assert "Dropped." in dropped.words
+    assert (await browser.open(f"{path}/{bad}")).status == 404
+
+    applied = await browser.send((await browser.open(f"{path}/{good}")).form(f"{path}/{good}"), press=("do", "retry"))
+    assert "Applied." in applied.words
+    assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
+    assert "Nothing lies here." in applied.words
+
+
+async def test_whatever_another_system_sent_stays_words(desk: Desk, browser: Browser, bury_one: Bury) -> None:
+    said: Any = {"subject": list(VECTORS)}
+    for body in (json.dumps(said).encode(), "\n".join(VECTORS).encode(), b"\xff\xfe" * 9, b""):
+        letter = await bury_one(body, detail=" ".join(VECTORS)[:900], **{"ce-x": VECTORS[3], VECTORS[4][:40]: "x"})
+        page = await browser.open(f"{at(desk, 'dead-letters')}/{letter}")
+        assert page.status == 200
+        assert scripts_in(page) == []
+    assert scripts_in(await browser.open(at(desk, "dead-letters"))) == []
