@@ -5,7 +5,7 @@ import { all, element, isTyping } from "./page.js";
 const KEYS = [
   ["j", "k", "Next and previous ticket"],
   ["Enter", null, "Open it"],
-  ["x", null, "Select it for a change of many"],
+  ["x", "Esc", "Select it for a change of many, or none"],
   ["c", null, "New ticket"],
   ["/", null, "Search"],
   ["s", null, "Status of the ticket, or of those selected"],

@@ -1,7 +1,7 @@
 // The list of tickets at hand: what is ticked, what a row lets one do, and the place one comes back to.
 import { say } from "./forms.js";
 import { renew, renewRow } from "./live.js";
-import { all, element } from "./page.js";
+import { all, element, isTyping } from "./page.js";
 
 const results = () => document.querySelector("#results[data-list]");
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
@@ -42,6 +42,10 @@ document.addEventListener("click", (event) => {
   count();
 });
 document.addEventListener("change", (event) => event.target.id === "pick-all" && tickAll(event.target.checked));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !isTyping(event.target) && !document.querySelector("dialog[open]")) tickAll(false);
+});
 
 async function together(form, button) {
   const answer = await posted(form, button);
