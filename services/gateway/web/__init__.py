@@ -26,7 +26,6 @@ from services.gateway.web import (
     members,
     opening,
     quick,
-    record,
     ticket,
     ticket_settings,
     ticket_words,
