@@ -6,12 +6,14 @@ from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
+from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.views import Views
@@ -24,10 +26,11 @@ from services.gateway.web import pages
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     passwords = Passwords()
+    shown = demo_assistant(str(settings.workspace_id)) if settings.demo and settings.workspace_id else None
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(desk, service.metrics, pages()),
+        web=lambda service: web(desk, service.metrics, pages(shown)),
     )
     limiter = Limiter(service.database)
     guard = Guard(passwords, limiter)
@@ -35,6 +38,7 @@ def build(settings: Settings) -> Service:
     resets = Resets(service.database, passwords, limiter, service.bus.ask)
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
+    presence = Presence(service.bus, live)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     desk = Desk(
@@ -49,6 +53,7 @@ def build(settings: Settings) -> Service:
         bus=service.bus,
         public_url=settings.public_url,
         live=live,
+        presence=presence,
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,
@@ -64,6 +69,7 @@ def build(settings: Settings) -> Service:
     @service.at_start
     async def watch() -> None:
         service.background(live.watch(), "live")
+        service.background(presence.watch(), "presence")
         service.background(widget_live.watch(), "widget")
 
     service.at_stop(live.close)
