@@ -14,6 +14,7 @@ from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
+    account,
     assets,
     audit,
     bulk,
@@ -28,12 +29,13 @@ from services.gateway.web import (
     linking,
     members,
     opening,
-    quick,
     presence,
+    quick,
     ticket,
     ticket_settings,
     ticket_words,
     tickets,
+    tokens,
     views,
     workspace,
 )
@@ -63,8 +65,10 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *conversations.HANDLERS,
             *contacts.HANDLERS,
             *inbox.HANDLERS,
+            *account.HANDLERS,
             *workspace.HANDLERS,
             *members.HANDLERS,
+            *tokens.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,
