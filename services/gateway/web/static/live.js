@@ -20,7 +20,7 @@ function plain(part) {
 }
 
 function follow() {
-  const source = new EventSource(`${body.api}/events?presence=true`);
+  const source = new EventSource(`${body.api}/events?presence=true&inbox=true`);
   let away;
   source.onopen = () => {
     clearTimeout(away);
@@ -35,6 +35,7 @@ function follow() {
       fetchPage();
     }
   };
+  source.addEventListener("notified", () => tell({ inbox: true }));
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
       const { ticket_id, version } = JSON.parse(event.data);
@@ -60,6 +61,10 @@ function hear(news) {
     if (news.connected) renew(0);
     else asking = setInterval(askVersion, 5000);
     document.dispatchEvent(new CustomEvent("counterfoil:connected", { detail: news.connected }));
+    return;
+  }
+  if (news.inbox) {
+    renew(0);
     return;
   }
   if (news.actor !== body.me) foreign.add(news.ticket);
