@@ -15,12 +15,13 @@ from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     assets,
+    assistants,
     audit,
     bulk,
     contacts,
     conversations,
-    demo,
     dead_letters,
+    demo,
     doors,
     embed,
     forgotten,
@@ -59,6 +60,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *inbox.HANDLERS,
             *workspace.HANDLERS,
             *members.HANDLERS,
+            *assistants.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,

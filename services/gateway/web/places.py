@@ -37,6 +37,7 @@ PLACES = (
     Place(Part.MAIN, "tickets", "Tickets", "tickets", "tickets", key="t"),
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
     Place(Part.MAIN, "contacts", "Contacts", "contacts", "contacts", _TEAM, "c"),
+    Place(Part.MAIN, "assistants", "Assistants", "settings/widget", "widget", _DESK),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),

@@ -9,3 +9,4 @@ import "./talk.js";
 import "./keys.js";
 import "./command.js";
 import "./copy.js";
+import "./assistants.js";
