@@ -29,7 +29,10 @@ function follow() {
     clearTimeout(away);
     away = setTimeout(() => tell({ connected: false }), 3000);
     // A browser does not try again after an answer that is no stream.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); follow(); }, 5000);
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(() => { source.close(); follow(); }, 5000);
+      fetchPage();
+    }
   };
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
@@ -119,6 +122,8 @@ async function fetchPage() {
   } catch {
     return;
   }
+  // Whoever is signed out meanwhile goes to the door, and comes back here.
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.assign(answer.url);
   if (!answer.ok || answer.redirected || address !== location.href) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);
