@@ -16,6 +16,7 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     page = await browser.open(f"/w/{desk.workspace.slug}/tickets")
     assert [each.words.strip() for each in page.all("a", class_="place", href=path)] == ["Assistants"]
     page = await browser.open(path)
+    assert [each.words.strip() for each in page.all("a", class_="place", href=path)] == ["Assistants", "Widget"]
     new = page.form(path, having="name")
     assert (await browser.send(new, name="")).status == 422
     page = await browser.send(new, name="Web shop")

@@ -239,7 +239,13 @@ class Talk {
     if (document.hidden) return this.stream?.abort();
     this.wake();
     this.follow();
-    if (this.config && !this.trouble) this.read().catch(() => {});
+    if (!this.config || this.trouble) return;
+    this.read().catch(() => {});
+    const renewed = (config) => {
+      this.config = config;
+      this.changed();
+    };
+    this.line.ask("GET", "/config").then(renewed, () => {});
   }
 
   /** Another tab wrote in the memory. */
