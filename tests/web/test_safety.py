@@ -9,7 +9,7 @@ from tests.web.reader import Browser, Page
 from tests.web.vectors import VECTORS
 
 type Open = Callable[[], Browser]
-PAGES = (*(place.path for place in PLACES), "tickets?q=none", "tickets/new", "tickets/1", "nothing-here")
+PAGES = (*dict.fromkeys(place.path for place in PLACES), "tickets?q=none", "tickets/new", "tickets/1", "nothing-here")
 
 
 def scripts_in(page: Page) -> list[str]:
