@@ -12,6 +12,8 @@ from tests.web.shop import Shop, a_shop, an_assistant
 from tests.web.vectors import VECTORS
 from tests.web.window import a_window
 
+expect.set_options(timeout=20_000)  # the desk answers over several services, and a busy machine takes its time
+
 CSS = """<style>
 * { color: red !important; font-size: 40px !important }
 body *, counterfoil-widget { display: none !important; opacity: 0 !important; transform: scale(0) !important }
