@@ -45,6 +45,7 @@ PLACES = (
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "widget", "Widget", "settings/widget", "widget", _DESK),
+    Place(Part.SETTINGS, "notification-preferences", "What you hear of", "settings/notifications", "bell"),
     Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),

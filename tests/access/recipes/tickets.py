@@ -245,6 +245,16 @@ async def count_unread_notifications(scene: Scene) -> Call:
 
 
 @recipe
+async def get_notification_preferences(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
+async def change_notification_preferences(scene: Scene) -> Call:
+    return Call(body={"status": {"inbox": False}})
+
+
+@recipe
 async def read_notifications(scene: Scene) -> Call:
     return Call(body={})
 
