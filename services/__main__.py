@@ -52,6 +52,7 @@ _WELCOME: Final = """
     Sign in as          {email}
     Password            {password}
     Workspace           {workspace}
+    The widget          {address}/demo
 
     Other systems       {integration}
     Logs                {logs}

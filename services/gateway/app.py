@@ -6,6 +6,7 @@ from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
@@ -24,10 +25,11 @@ from services.gateway.web import pages
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     passwords = Passwords()
+    shown = demo_assistant(str(settings.workspace_id)) if settings.demo and settings.workspace_id else None
     service = Service(
         "gateway",
         settings,
-        web=lambda service: web(desk, service.metrics, pages()),
+        web=lambda service: web(desk, service.metrics, pages(shown)),
     )
     limiter = Limiter(service.database)
     guard = Guard(passwords, limiter)

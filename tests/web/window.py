@@ -46,19 +46,22 @@ class Window:
 
 @asynccontextmanager
 async def a_window(
-    chromium: Chromium, desk: Desk, who: Somebody | None = None, **options: Any
+    chromium: Chromium, desk: Desk, who: Somebody | None = None, *, beside: str = "", **options: Any
 ) -> AsyncIterator[Window]:
-    """Open a window in which somebody is signed in, else the owner; nothing untoward may have happened at the end."""
+    """Open a window in which somebody is signed in, else the owner; nothing untoward may have happened at the end.
+
+    `beside` is a second host that pages may ask, as a site asks where its widget comes from.
+    """
     context = await chromium.new_context(base_url=desk.room.url, reduced_motion="reduce", **options)
     await context.add_cookies(
         [{"name": "counterfoil_session", "value": (who or desk.owner).token, "url": desk.room.url}]
     )
     window = Window(await context.new_page(), desk)
-    own = urlsplit(desk.room.url).netloc
+    own = {urlsplit(desk.room.url).netloc, beside}
 
     def asked(request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme != "data" and parts.netloc != own:
+        if parts.scheme != "data" and parts.netloc not in own:
             window.mishaps.append(f"asked {parts.netloc}")
 
     async def talked(dialog: Any) -> None:

@@ -5,6 +5,7 @@ Every page is whole without a script; scripts make it quicker. A refusal is a pa
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Request, Response
 
@@ -19,7 +20,9 @@ from services.gateway.web import (
     contacts,
     conversations,
     dead_letters,
+    demo,
     doors,
+    embed,
     forgotten,
     inbox,
     linking,
@@ -37,11 +40,13 @@ from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
 __all__ = ["pages"]
 
 
-def pages() -> Pages:
-    """Return the dashboard, to be put beside the API."""
+def pages(demo_assistant: UUID | None = None) -> Pages:
+    """Return the dashboard, to be put beside the API; the demo's page has this assistant unless it names another."""
     return Pages(
         handlers=(
             assets.asset,
+            embed.script,
+            demo.demo,
             *doors.HANDLERS,
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
@@ -61,7 +66,7 @@ def pages() -> Pages:
             *dead_letters.HANDLERS,
         ),
         answer_exception=answer_exception,
-        state={"site": Site.build()},
+        state={"site": Site.build(), "embed": embed.Embed(), "demo_assistant": demo_assistant},
         home="/w",
     )
 

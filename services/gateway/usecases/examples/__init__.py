@@ -4,9 +4,9 @@ from services.gateway.usecases.examples.current import CURRENT
 from services.gateway.usecases.examples.people import COLLEAGUES
 from services.gateway.usecases.examples.settled import SETTLED
 from services.gateway.usecases.examples.shapes import OWNER
-from services.gateway.usecases.examples.telling import Telling
+from services.gateway.usecases.examples.telling import Telling, demo_assistant
 
 TICKETS = SETTLED + CURRENT
 """In the order of their numbers."""
 
-__all__ = ["COLLEAGUES", "OWNER", "TICKETS", "Telling"]
+__all__ = ["COLLEAGUES", "OWNER", "TICKETS", "Telling", "demo_assistant"]

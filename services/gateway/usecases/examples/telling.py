@@ -42,6 +42,15 @@ _FIRST_TO_SEE = "ada"
 log = get_logger()
 
 
+def demo_assistant(workspace_id: str) -> UUID:
+    """Return the id of the assistant that the examples of a workspace begin with."""
+    return _named(workspace_id, "assistant")
+
+
+def _named(workspace_id: str, what: str) -> UUID:
+    return uuid5(UUID(workspace_id), f"example {what}")
+
+
 class Telling:
     """The examples of one workspace. Every id is the same each time, so whoever tells again tells nothing twice."""
 
@@ -57,7 +66,7 @@ class Telling:
             CreateAssistant(
                 caller=self._caller(OWNER),
                 command_id=self._named("assistant made"),
-                assistant_id=self._named("assistant"),
+                assistant_id=demo_assistant(self._workspace_id),
                 name="Web site",
                 widget=WidgetSettings(
                     allow_ticket_creation=True, greeting="Hello! Ask us anything, we answer within the hour."
@@ -114,7 +123,7 @@ class Telling:
         await self._change(self._ticket(number), _FIRST_TO_SEE, seen, f"{number} seen")
 
     async def _begin(self, conversation: UUID, who: str, words: str) -> None:
-        assistant, customer = self._named("assistant"), CUSTOMERS[who]
+        assistant, customer = demo_assistant(self._workspace_id), CUSTOMERS[who]
         await self._bus.ask(
             StartConversation(
                 caller=domain.visitor(self._workspace_id, assistant),
@@ -224,4 +233,4 @@ class Telling:
         return self._named(f"{number} ticket")
 
     def _named(self, what: str) -> UUID:
-        return uuid5(UUID(self._workspace_id), f"example {what}")
+        return _named(self._workspace_id, what)
