@@ -123,6 +123,8 @@ async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme:
         "notifications",
         "conversations",
         "settings/members",
+        "settings/account",
+        "settings/tokens",
         "settings/workspace",
         "settings/audit",
     )

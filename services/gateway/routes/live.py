@@ -27,6 +27,10 @@ class Since(Given):
     after: int | None = Field(
         default=None, ge=0, le=2**53 - 1, description="The last seq you have; `Last-Event-ID` says the same and wins."
     )
+    inbox: Flag = Field(
+        default=False,
+        description="Say when something came into your inbox too: events `notified` without an id.",
+    )
     presence: Flag = Field(
         default=False,
         description="Say who of the team looks at a ticket or writes there too: events `presence` without an id.",
@@ -43,12 +47,13 @@ def event_of(frame: Frame | Whisper) -> bytes:
 class _Stream(Stream[Reader]):
     """The book of a workspace, as its reader may see it."""
 
-    def __init__(self, live: Live, visitor: Visitor, after: int | None, *, whispers: bool) -> None:
+    def __init__(self, live: Live, visitor: Visitor, after: int | None, *, whispers: bool, inbox: bool) -> None:
         super().__init__()
-        self._live, self._visitor, self._after, self._whispers = live, visitor, after, whispers
+        self._live, self._visitor, self._after = live, visitor, after
+        self._whispers, self._inbox = whispers, inbox
 
     def opening(self) -> AbstractAsyncContextManager[Reader]:
-        return self._live.following(self._visitor, self._after, whispers=self._whispers)
+        return self._live.following(self._visitor, self._after, whispers=self._whispers, inbox=self._inbox)
 
     def place(self, reader: Reader) -> str:
         return "" if self._after is not None else str(reader.after)
@@ -79,7 +84,7 @@ async def follow_events(request: Request[Any, Any, Any], workspace: FromPath[str
         if not _SEQ.fullmatch(resumed):
             raise Malformed("Last-Event-ID must be the id of an event of this stream.")
         after = int(resumed)
-    return _Stream(desk_of(request).live, visitor, after, whispers=asked.presence)
+    return _Stream(desk_of(request).live, visitor, after, whispers=asked.presence, inbox=asked.inbox)
 
 
 HANDLERS = (follow_events,)

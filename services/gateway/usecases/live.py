@@ -18,6 +18,7 @@ from chassis.logs import get_logger
 from contracts.activity import Book, Entry, EntryPage, EntryRecorded, Feed, ReadHeads, is_in_scope
 from contracts.base import ActorKind, Audience, Caller, Role, Subject
 from contracts.gateway import MemberRemoved, RoleChanged, TokenRevoked, WorkspaceDeleted
+from contracts.notifications import Notified
 from contracts.refusals import RateLimited, Refusal, TooLarge, Unavailable
 from services.gateway.domain import Visitor
 from services.gateway.usecases.people import People
@@ -63,11 +64,18 @@ class Whisper:
     json: bytes
 
 
+NOTIFIED = Whisper("notified", b"{}")
+"""What says to a reader that something came into their inbox."""
+
+
 class Reader:
     """Somebody who follows a book: a session or token in a workspace, with a role that decides what they may see."""
 
-    def __init__(self, visitor: Visitor, edge: "_Edge", after: int, *, whispers: bool = False) -> None:
-        """Begin after this seq."""
+    def __init__(
+        self, visitor: Visitor, edge: "_Edge", after: int, *, whispers: bool = False, inbox: bool = False
+    ) -> None:
+        """Begin after this seq; `inbox`: be told too when something comes into the reader's own."""
+        self.hears_of_inbox = inbox
         workspace, self.role = visitor.here
         self._scopes = visitor.token.scopes if visitor.token else ()
         self.after = after
@@ -113,6 +121,13 @@ class Reader:
         if self._whispers and self._joined and len(self._waiting) < WAITING // 2:
             self._waiting.append(whisper)
             self._size += len(whisper.json)
+            self._something.set()
+
+    def hint(self) -> None:
+        """Say that something came into the reader's inbox; once is enough until it is read."""
+        if not self.over.is_set() and NOTIFIED not in self._waiting:
+            self._waiting.append(NOTIFIED)
+            self._size += len(NOTIFIED.json)
             self._something.set()
 
     def end(self, why: str) -> None:
@@ -236,13 +251,16 @@ class Live:
         self._edges: dict[str, _Edge] = {}
         self._closed = False
         bus.follows(EntryRecorded)(self._recorded)
+        bus.follows(Notified)(self._notified)
         bus.follows(RoleChanged)(self._role_changed)
         bus.follows(MemberRemoved)(self._removed)
         bus.follows(TokenRevoked)(self._token_revoked)
         bus.follows(WorkspaceDeleted)(self._deleted)
 
     @asynccontextmanager
-    async def following(self, visitor: Visitor, after: int | None, *, whispers: bool = False) -> AsyncGenerator[Reader]:
+    async def following(
+        self, visitor: Visitor, after: int | None, *, whispers: bool = False, inbox: bool = False
+    ) -> AsyncGenerator[Reader]:
         """Let the visitor follow the book after this seq, or from its present end, for as long as the block lasts.
 
         Raises RateLimited for a session that reads too often at once, and Unavailable while the end is not known.
@@ -255,7 +273,7 @@ class Live:
         edge = self._edges.get(workspace.id)
         if edge is None:
             edge = self._edges[workspace.id] = _Edge(self._bus, workspace.id)
-        reader = Reader(visitor, edge, after or 0, whispers=whispers)
+        reader = Reader(visitor, edge, after or 0, whispers=whispers, inbox=inbox)
         edge.readers.add(reader)
         try:
             if after is None:
@@ -319,6 +337,12 @@ class Live:
         edge = self._edges.get(event.workspace_id)
         if edge is not None and event.book is Book.TICKETS:
             edge.hint(event.seq)
+
+    async def _notified(self, event: Notified) -> None:
+        edge = self._edges.get(event.workspace_id)
+        for reader in tuple(edge.readers) if edge else ():
+            if reader.hears_of_inbox and reader.user_id == event.recipient_id:
+                reader.hint()
 
     async def _role_changed(self, event: RoleChanged) -> None:
         self._end(event.workspace_id, lambda reader: reader.user_id == event.user_id and reader.role is not event.new)

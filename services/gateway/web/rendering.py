@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -89,10 +90,11 @@ def html(
     context: Mapping[str, Any],
     *,
     status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIResponse:
     """Return a template as a page."""
-    body, headers = written(request, template, context)
-    return ASGIResponse(status_code=status, body=body, media_type=HTML, headers=headers)
+    body, own = written(request, template, context)
+    return ASGIResponse(status_code=status, body=body, media_type=HTML, headers={**own, **headers})
 
 
 def written(request: Request[Any, Any, Any], template: str, context: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:

@@ -4,13 +4,14 @@ import { all, body, whenShown } from "./page.js";
 
 const prefix = "counterfoil.draft.";
 const named = (draft) => `${prefix}${body.me}.${body.base}.${draft}`;
-const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, input:not([type=hidden], [type=radio], [type=checkbox])"));
+const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, select[data-kept], input:not([type=hidden], [type=radio], [type=checkbox])"));
+const begun = (field) => field.defaultValue ?? [...field.options].find((each) => each.defaultSelected)?.value ?? "";
 const sent = "counterfoil.sent";
 const versionOf = (form) => form.elements.version;
 const failed = () => document.querySelector("#stale, [aria-invalid=true], .notice-bad") !== null;
 
 function keep(form) {
-  const typed = Object.fromEntries(fieldsOf(form).filter((field) => field.value !== field.defaultValue).map((field) => [field.name, field.value]));
+  const typed = Object.fromEntries(fieldsOf(form).filter((field) => field.value !== begun(field)).map((field) => [field.name, field.value]));
   if (!Object.keys(typed).length) return localStorage.removeItem(named(form.dataset.draft));
   // The version that it was begun on: a change by somebody else since must not be written over unseen.
   if (versionOf(form)) typed.version = versionOf(form).value;
@@ -21,7 +22,7 @@ function bringBack(form) {
   const kept = localStorage.getItem(named(form.dataset.draft));
   if (!kept || document.getElementById("stale")) return;
   const typed = JSON.parse(kept);
-  const fields = fieldsOf(form).filter((field) => field.value === field.defaultValue && ![undefined, "", field.value].includes(typed[field.name]));
+  const fields = fieldsOf(form).filter((field) => field.value === begun(field) && ![undefined, "", field.value].includes(typed[field.name]));
   // What a mistake has brought back is what was typed.
   if (failed() && fieldsOf(form).some((field) => field.value)) return;
   for (const field of fields) field.value = typed[field.name];

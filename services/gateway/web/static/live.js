@@ -19,7 +19,7 @@ function plain(part) {
 }
 
 function follow() {
-  const source = new EventSource(`${body.api}/events?presence=true`);
+  const source = new EventSource(`${body.api}/events?presence=true&inbox=true`);
   let away;
   source.onopen = () => {
     clearTimeout(away);
@@ -29,8 +29,12 @@ function follow() {
     clearTimeout(away);
     away = setTimeout(() => tell({ connected: false }), 3000);
     // A browser does not try again after an answer that is no stream.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); follow(); }, 5000);
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(() => { source.close(); follow(); }, 5000);
+      fetchPage();
+    }
   };
+  source.addEventListener("notified", () => tell({ inbox: true }));
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
       const { ticket_id, version } = JSON.parse(event.data);
@@ -56,6 +60,10 @@ function hear(news) {
     if (news.connected) renew(0);
     else asking = setInterval(askVersion, 5000);
     document.dispatchEvent(new CustomEvent("counterfoil:connected", { detail: news.connected }));
+    return;
+  }
+  if (news.inbox) {
+    renew(0);
     return;
   }
   const page = document.querySelector("article[data-ticket]");
@@ -119,6 +127,8 @@ async function fetchPage() {
   } catch {
     return;
   }
+  // Whoever is signed out meanwhile goes to the door, and comes back here.
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.assign(answer.url);
   if (!answer.ok || answer.redirected || address !== location.href) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);
