@@ -78,7 +78,7 @@ async def test_a_draft_survives_everything_and_a_stale_one_is_merged(chromium: C
         await window.open(path)
         await expect(page.locator("#note")).to_have_value("Half a thou")
 
-    now = await desk.get(f"tickets/{ticket['id']}")
+    now = await desk.get(f"tickets/{ticket['id']}", who=again)
     assert now["description"] == "ONE\ntwo\nthree\nFOUR"
 
 
