@@ -9,6 +9,8 @@ manifests := uv.lock .python-version $(wildcard pyproject.toml */pyproject.toml 
 
 export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
+# A suite starts some hundred processes; each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check compose-secrets compose-test faults bench screenshots format docs clean
@@ -61,7 +63,7 @@ clean: ## remove what make brought and the tools left; the desk's own data in va
 # .python-version; and a uv that looks for itself complains at length of every pyenv shim that leads nowhere.
 define sync
 @python=$$($(uv) python find --system 2>/dev/null || $(uv) python find --system '>=3.12' 2>/dev/null); \
-	echo 'Bringing what is missing into .venv/ …'; $(uv) sync --quiet --frozen $${python:+--python "$$python"} $(1) || \
+	echo 'Bringing what is missing into .venv/ …'; $(uv) sync --quiet --frozen --compile-bytecode $${python:+--python "$$python"} $(1) || \
 	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
 endef
 

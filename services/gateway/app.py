@@ -16,6 +16,7 @@ from services.gateway.usecases.people import People
 from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.views import Views
 from services.gateway.usecases.widget import Widget
 from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
@@ -47,6 +48,7 @@ def build(settings: Settings) -> Service:
         invitations=Invitations(service.database, passwords, guard),
         workspaces=Workspaces(service.database),
         tokens=Tokens(service.database),
+        views=Views(service.database),
         limiter=limiter,
         bus=service.bus,
         public_url=settings.public_url,

@@ -1,12 +1,10 @@
 """Activity without a bus, and with one: the real services of both owners' kind on a NATS server of their own."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from chassis.service import Service
 from services.activity import app as activity
@@ -57,9 +55,7 @@ async def live_urls(postgres_server: PostgresServer) -> Urls:
 @pytest.fixture(scope="module")
 async def tickets_urls(postgres_server: PostgresServer) -> Urls:
     """The tickets' database, in which they keep their log."""
-    urls = await postgres_server.fresh_database("tickets")
-    await asyncio.to_thread(migrate, "tickets", urls.owner)
-    return urls
+    return await postgres_server.migrated_database("tickets")
 
 
 @pytest.fixture(scope="module")

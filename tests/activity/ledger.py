@@ -1,6 +1,5 @@
 """A ledger for stories: facts as their owners would tell them, and every way to look at what was written of them."""
 
-import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ from sqlalchemy import text
 from chassis.bus import Told
 from chassis.connection import connect
 from chassis.database import Database, Transaction
-from chassis.migrations import migrate
 from contracts.activity import Book, BookHead, EntryPage, Feed, History, ReadHeads, Report, Verdict, Verify
 from contracts.base import Actor, ActorKind, Caller, Event, Request, Role, Subject, Via, now, uuid7
 from contracts.envelope import event_headers
@@ -162,9 +160,7 @@ class Ledger:
 
 async def a_database(server: PostgresServer) -> Urls:
     """An empty ledger."""
-    urls = await server.fresh_database("activity")
-    await asyncio.to_thread(migrate, "activity", urls.owner)
-    return urls
+    return await server.migrated_database("activity")
 
 
 async def run(tx: Transaction, *statements: str) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import text
 
 from chassis.connection import connect
 from chassis.database import Database
-from chassis.migrations import migrate
 from chassis.requests import ask
 from chassis.service import Service
 from chassis.settings import ServiceSettings
@@ -184,8 +183,7 @@ async def world(
     broker: NatsServer, postgres_server: PostgresServer, tickets_service: Service, service: Service
 ) -> AsyncIterator[World]:
     """Everything that a ledger is made of."""
-    urls = await postgres_server.fresh_database("gateway")
-    await asyncio.to_thread(migrate, "gateway", urls.owner)
+    urls = await postgres_server.migrated_database("gateway")
     people = gateway_app.build(GatewaySettings(nats_url=broker.url_for("gateway"), database_url=urls.app))
     await people.start()
     database = Database(urls.app, "gateway", pool=2)

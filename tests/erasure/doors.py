@@ -249,6 +249,12 @@ async def a_program(by: Planter) -> None:
 
 
 @door
+async def a_view(by: Planter) -> None:
+    body = {"name": by.word("view's name"), "query": f"q={by.word('view that looks for it')}"}
+    await by.does("POST", "views", body)
+
+
+@door
 async def a_password(by: Planter) -> None:
     address = by.words["member's address"] + "@example.com"
     member = await by.stack.sign_in(address, by.secrets["member's password"])

@@ -42,6 +42,8 @@ ALLOWED = {
     "gateway.users.email": STATE,
     "gateway.invitations.name": STATE,
     "gateway.invitations.email": STATE,
+    "gateway.views.name": STATE,
+    "gateway.views.query": STATE,
     "notifications.tickets.subject": STATE,
     "notifications.items.actor_name": STATE,
     "tickets.assistants.name": STATE,

@@ -14,7 +14,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.migrations import migrate
 from tests.support.eventually import eventually
 from tests.support.infra import PostgresServer
 from tests.support.stack import Desk, Stack, fresh_stack, healed, publish
@@ -240,8 +239,7 @@ async def test_the_ledger_rebuilt_from_the_owners_logs_is_the_same_to_the_byte(
     survivor: tuple[Stack, History], postgres_server: PostgresServer
 ) -> None:
     stack, _ = survivor
-    empty = await postgres_server.fresh_database("activity")
-    await asyncio.to_thread(migrate, "activity", empty.owner)
+    empty = await postgres_server.migrated_database("activity")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.activity", "rebuild"),
         env=os.environ

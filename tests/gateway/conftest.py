@@ -1,6 +1,5 @@
 """The gateway's fixtures."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,7 +8,6 @@ import httpx
 import pytest
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from chassis.service import Service
 from services.activity import app as activity
@@ -27,9 +25,7 @@ from tests.support.infra import NatsServer, PostgresServer, Urls, embedded_nats
 @pytest.fixture(scope="session")
 async def gateway_urls(postgres_server: PostgresServer) -> Urls:
     """One database for all: every test makes people and workspaces that nobody else knows."""
-    urls = await postgres_server.fresh_database("gateway")
-    await asyncio.to_thread(migrate, "gateway", urls.owner)
-    return urls
+    return await postgres_server.migrated_database("gateway")
 
 
 @pytest.fixture
@@ -43,8 +39,7 @@ async def house(gateway_urls: Urls) -> AsyncIterator[House]:
 @pytest.fixture
 async def empty_house(postgres_server: PostgresServer) -> AsyncIterator[House]:
     """A house that nobody has entered yet."""
-    urls = await postgres_server.fresh_database("gateway")
-    await asyncio.to_thread(migrate, "gateway", urls.owner)
+    urls = await postgres_server.migrated_database("gateway")
     database = Database(urls.app, "gateway", pool=5)
     yield House(database)
     await database.close()
@@ -53,9 +48,7 @@ async def empty_house(postgres_server: PostgresServer) -> AsyncIterator[House]:
 @pytest.fixture(scope="session")
 async def tickets_urls(postgres_server: PostgresServer) -> Urls:
     """The store of the tickets service."""
-    urls = await postgres_server.fresh_database("tickets")
-    await asyncio.to_thread(migrate, "tickets", urls.owner)
-    return urls
+    return await postgres_server.migrated_database("tickets")
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +75,7 @@ async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
     """Gateway, tickets and activity on a broker of their own: nobody else reads the ledger's durable."""
     async with embedded_nats(()) as nats, AsyncExitStack() as running:
         await provision(nats.url_for(PROVISIONER), apply=True)
-        urls = {name: await postgres_server.fresh_database(name) for name in ("tickets", "activity", "gateway")}
-        for name, each in urls.items():
-            await asyncio.to_thread(migrate, name, each.owner)
+        urls = {name: await postgres_server.migrated_database(name) for name in ("tickets", "activity", "gateway")}
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }

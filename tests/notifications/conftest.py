@@ -1,6 +1,5 @@
 """The notifications' fixtures: the service without a bus, and a whole helpdesk in this process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -8,7 +7,6 @@ import httpx
 import pytest
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from chassis.service import Service
 from services.gateway import app as gateway
@@ -26,9 +24,7 @@ from tests.support.infra import PostgresServer, Urls, embedded_nats
 @pytest.fixture(scope="session")
 async def notifications_urls(postgres_server: PostgresServer) -> Urls:
     """One database for all: every test works in a workspace that nobody else knows."""
-    urls = await postgres_server.fresh_database("notifications")
-    await asyncio.to_thread(migrate, "notifications", urls.owner)
-    return urls
+    return await postgres_server.migrated_database("notifications")
 
 
 @pytest.fixture
@@ -47,8 +43,7 @@ async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
         await provision(nats.url_for(PROVISIONER), apply=True)
         urls: dict[str, Urls] = {}
         for name in ("tickets", "notifications", "gateway"):
-            urls[name] = await postgres_server.fresh_database(name)
-            await asyncio.to_thread(migrate, name, urls[name].owner)
+            urls[name] = await postgres_server.migrated_database(name)
 
         def another() -> Service:
             return notifications.build(

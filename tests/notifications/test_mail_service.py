@@ -1,6 +1,5 @@
 """Mail through the whole service: asked for over NATS by the gateway, and sent by its leader."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -9,7 +8,6 @@ import pytest
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from chassis.requests import ask
 from contracts.base import now, uuid7
@@ -25,9 +23,8 @@ from tests.support.replicas import as_user
 async def test_a_reset_that_the_gateway_asks_for_is_sent_once_and_only_the_gateway_may_ask(
     own_nats: Callable[[], Awaitable[NatsServer]], postgres_server: PostgresServer
 ) -> None:
-    nats, urls = await own_nats(), await postgres_server.fresh_database("notifications")
+    nats, urls = await own_nats(), await postgres_server.migrated_database("notifications")
     await provision(nats.url_for(PROVISIONER), apply=True)
-    await asyncio.to_thread(migrate, "notifications", urls.owner)
     async with AsyncExitStack() as stack:
         box = await stack.enter_async_context(a_postbox())
         settings = Settings(

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from contracts.base import uuid7
 from contracts.notifications import MailQueued, SendPasswordReset
 from services.notifications import tools
@@ -70,8 +69,7 @@ class Office:
 @pytest.fixture
 async def office(postgres_server: PostgresServer) -> AsyncIterator[Office]:
     """A database of its own: mail is of no workspace, so nothing else keeps two tests apart."""
-    urls = await postgres_server.fresh_database("notifications")
-    await asyncio.to_thread(migrate, "notifications", urls.owner)
+    urls = await postgres_server.migrated_database("notifications")
     database = Database(urls.app, "notifications", pool=5)
     async with a_postbox() as box:
         yield Office(database, box)

@@ -1,12 +1,10 @@
 """The tickets service without a bus: its use cases on a real database."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from chassis.database import Database
-from chassis.migrations import migrate
 from tests.support.infra import PostgresServer, Urls
 from tests.tickets.desk import Desk
 
@@ -14,9 +12,7 @@ from tests.tickets.desk import Desk
 @pytest.fixture(scope="session")
 async def tickets_urls(postgres_server: PostgresServer) -> Urls:
     """One database for all: every test works in a workspace that nobody else knows."""
-    urls = await postgres_server.fresh_database("tickets")
-    await asyncio.to_thread(migrate, "tickets", urls.owner)
-    return urls
+    return await postgres_server.migrated_database("tickets")
 
 
 @pytest.fixture

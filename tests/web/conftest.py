@@ -1,6 +1,5 @@
 """The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -16,7 +15,6 @@ from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.inbox import bury
-from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, provision
 from services.activity import app as activity
 from services.activity.settings import Settings as ActivitySettings
@@ -47,10 +45,7 @@ _ARGUMENTS = [
 @pytest.fixture(scope="session")
 async def urls(postgres_server: PostgresServer) -> dict[str, Urls]:
     """A database for each service."""
-    made = {name: await postgres_server.fresh_database(name) for name in _SERVICES}
-    for name, each in made.items():
-        await asyncio.to_thread(migrate, name, each.owner)
-    return made
+    return {name: await postgres_server.migrated_database(name) for name in _SERVICES}
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
@@ -29,6 +30,8 @@ class Element:
 
     tag: str
     attributes: Attributes
+    within: tuple[str, ...] = ()
+    """The elements around it, the outermost first."""
     words: str = ""
 
 
@@ -75,6 +78,13 @@ class Page(HTMLParser):
         raise AssertionError(f"no form to {action} with {having}: {[form.action for form in self.forms]}")
 
     @property
+    def links(self) -> list[str]:
+        """Where links to pages of ours go."""
+        there = [urljoin(str(self.answer.url), e.attributes["href"]) for e in self.all("a") if "href" in e.attributes]
+        own = f"{self.answer.url.scheme}://{self.answer.url.netloc.decode()}"
+        return [each.removeprefix(own).partition("#")[0] for each in there if each.startswith(f"{own}/")]
+
+    @property
     def writing(self) -> list[str]:
         """Where forms go that change something in the workspace."""
         own = {"/looks", "/sign-out"}
@@ -82,7 +92,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
-        element = Element(tag, attributes)
+        element = Element(tag, attributes, tuple(each.tag for each in self._open))
         self.elements.append(element)
         if tag not in _VOID:
             self._open.append(element)

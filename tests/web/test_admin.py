@@ -10,8 +10,7 @@ from services.activity.tools import check_export
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.reader import Browser, Page
-from tests.web.test_safety import scripts_in
-from tests.web.vectors import VECTORS
+from tests.web.vectors import VECTORS, scripts_in
 
 type Open = Callable[[], Browser]
 type Bury = Callable[..., Awaitable[str]]
@@ -145,6 +144,8 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     assert "Applied." in applied.words
     assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
     assert "Nothing lies here." in applied.words
+    audit = f"{at(desk, 'audit')}?book=tickets"
+    assert "dropped a dead letter" in " ".join(lines(await told(browser, audit, "tried again a dead letter")))
 
 
 async def test_whatever_another_system_sent_stays_words(desk: Desk, browser: Browser, bury_one: Bury) -> None:

@@ -1,4 +1,3 @@
-import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import expect
 
@@ -82,10 +81,12 @@ async def test_ten_tickets_are_worked_through_by_keyboard_alone(chromium: Chromi
         await window.open("tickets?sort=created")
         for number in range(10):
             await expect(page.locator(".row")).to_have_count(10)
-            for _ in range(number + 1):
-                await page.keyboard.press("j")
+            if number:
+                await expect(page.locator(".row:focus-within .subject")).to_have_text(f"Question {number - 1}")
+            await page.keyboard.press("j")
             await page.keyboard.press("Enter")
             await expect(page.locator("#subject")).to_have_value(f"Question {number}")
+            await page.wait_for_load_state("load")
             await page.keyboard.press("s")
             await page.keyboard.press("ArrowDown")
             await page.keyboard.press("Enter")
@@ -109,48 +110,9 @@ async def test_everything_is_found_by_name(chromium: Chromium, desk: Desk) -> No
         await page.keyboard.type("members")
         await page.keyboard.press("Enter")
         await expect(page.locator("h1")).to_have_text("Members")
+        await page.wait_for_load_state("load")
         await page.keyboard.press("?")
         await expect(page.locator("#keys")).to_be_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious(chromium: Chromium, desk: Desk, scheme: str) -> None:
-    paths = (
-        "tickets",
-        "tickets?q=none",
-        "tickets/new",
-        "tickets/1",
-        "notifications",
-        "conversations",
-        "settings/members",
-        "settings/account",
-        "settings/tokens",
-        "settings/workspace",
-        "settings/audit",
-    )
-    ticket = await desk.ticket(
-        description="# A\n\n`code` and [a link](https://example.com)\n\n> quoted",
-        tags=["one"],
-        contact={"name": "Mira Anand", "email": "mira@example.com"},
-    )
-    for status in ("in_progress", "waiting_on_customer", "resolved"):
-        await desk.change(ticket, status=status)
-    await desk.note(ticket)
-    await desk.ticket(priority="critical")
-    async with a_window(chromium, desk, color_scheme=scheme) as window:
-        found = {}
-        for path in paths if scheme == "light" else ("tickets", "tickets/1", "settings/members"):
-            await window.open(path)
-            found[path] = await window.flaws()
-        await window.page.set_viewport_size({"width": 360, "height": 740})
-        for path in ("tickets", "tickets/1"):
-            await window.open(path)
-            found[f"{path}, narrow"] = await window.flaws()
-            assert await window.page.evaluate("document.documentElement.scrollWidth") == 360
-        await window.page.context.clear_cookies()
-        await window.page.goto("/sign-in")
-        found["sign-in"] = await window.flaws()
-    assert {path: flaws for path, flaws in found.items() if flaws} == {}
 
 
 async def test_h42_no_words_run(chromium: Chromium, desk: Desk) -> None:

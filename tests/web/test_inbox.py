@@ -12,8 +12,7 @@ from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.reader import Browser, Page
 from tests.web.test_admin import Bury, at, lines
-from tests.web.test_safety import scripts_in
-from tests.web.vectors import VECTORS
+from tests.web.vectors import VECTORS, scripts_in
 from tests.web.window import a_window
 
 type Open = Callable[[], Browser]

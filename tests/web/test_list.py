@@ -137,3 +137,68 @@ async def test_who_may_not_change_a_ticket_can_not_tick_it(desk: Desk, a_browser
     assert not [
         e for e in page.all("input") if e.attributes.get("form") == "bulk" or e.attributes.get("type") == "checkbox"
     ]
+
+
+def places(page: Page) -> dict[str, bool]:
+    """Return the views in the frame, and whether each is where one is."""
+    found = [e for e in page.all("a") if e.attributes.get("class") == "place place-sub"]
+    names = {e.words.strip(): "aria-current" in e.attributes for e in found}
+    return {name: here for name, here in names.items() if not name[0].isdigit() and ("mine" in name or "ours" in name)}
+
+
+async def test_a_list_is_kept_under_a_name_without_a_script(desk: Desk, browser: Browser, a_browser: Open) -> None:
+    await desk.ticket(subject="Urgent", priority="critical")
+    await desk.ticket(subject="Not so")
+    grace, root = await desk.member(Role.MEMBER), base(desk)
+    assert not [f for f in (await browser.open(f"{root}/tickets")).forms if f.action == f"{root}/views"]
+
+    page = await browser.open(f"{root}/tickets?q=&priority=critical&priority=high&sort=created")
+    form = page.form(f"{root}/views")
+    again = await browser.send(form, name=" ", key="")
+    assert again.status == 422
+    assert "view-name" in [e.attributes.get("id") for e in again.all("input", aria_invalid="true")]
+    page = await browser.send(form, name="Urgent, mine", key="")
+    assert str(page.answer.url).endswith("/tickets?priority=critical&priority=high&sort=created")
+    assert (page.one("h1").words, rows(page)) == ("Urgent, mine", ["Urgent"])
+    assert places(page) == {"Urgent, mine": True}
+    theirs = a_browser()
+    theirs.be(grace)
+    assert places(await theirs.open(f"{root}/tickets")) == {}
+
+    (own,) = (await desk.get("views"))["items"]
+    assert own["query"] == "priority=critical&priority=high&sort=created"
+    page = await browser.send(page.form(f"{root}/views/{own['id']}"), name="Urgent, ours", shared="true", key="")
+    assert places(page) == {"Urgent, ours, shared": True}
+    shared = await theirs.open(str(page.answer.url))
+    assert places(shared) == {"Urgent, ours, shared": True}
+    assert not [f for f in shared.forms if "/views" in f.action]
+    assert "shared" not in (await theirs.open(f"{root}/tickets?status=open")).form(f"{root}/views").fields
+    for method, body in (("PATCH", {"name": "Taken"}), ("DELETE", None)):
+        assert (await desk.send(method, f"views/{own['id']}", body, who=grace)).status_code == 403
+    answer = await desk.send("PATCH", f"views/{own['id']}", {"name": "Late"}, if_match='"1"')
+    assert answer.status_code == 412
+
+    page = await browser.send(page.form(f"{root}/views/{own['id']}"), press=("do", "delete"), key="")
+    assert (places(page), rows(page)) == ({}, ["Urgent"])
+
+
+async def test_views_are_bounded_and_go_with_whoever_made_them(desk: Desk, a_browser: Open) -> None:
+    admin = await desk.member(Role.ADMIN)
+    for number in range(50):
+        body = {"name": f"View {number}", "query": f"q={number}", "shared": number == 0}
+        assert (await desk.send("POST", "views", body, who=admin)).status_code == 201
+    late = await desk.send("POST", "views", {"name": "Late", "query": ""}, who=admin)
+    assert (late.status_code, late.json()["code"]) == (409, "conflict")
+    for query in ("colour=red", "status=nonsense", "q=1&q=2", "assignee=%ff", "limit=1000"):
+        refused = await desk.send("POST", "views", {"name": "Nonsense", "query": query})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "query")
+    first = await desk.get("views?limit=49", who=admin)
+    rest = await desk.get(f"views?limit=49&cursor={first['next_cursor']}", who=admin)
+    assert len({each["id"] for each in first["items"] + rest["items"]}) == 50
+    assert [each["name"] for each in (await desk.get("views"))["items"]] == ["View 0"]
+
+    assert (await desk.send("DELETE", f"members/{admin.user.id}")).status_code == 204
+    assert (await desk.get("views"))["items"] == []
+    guest = a_browser()
+    guest.be(await desk.member(Role.GUEST, "Guy"))
+    assert not [f for f in (await guest.open(f"{base(desk)}/tickets?status=open")).forms if "views" in f.action]

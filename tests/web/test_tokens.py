@@ -1,8 +1,7 @@
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.web.reader import Browser
-from tests.web.test_safety import scripts_in
-from tests.web.vectors import VECTORS
+from tests.web.vectors import VECTORS, scripts_in
 
 
 async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Browser) -> None:

@@ -33,9 +33,12 @@ class Window:
         await self.page.goto(self.at(path))
         await self.page.wait_for_load_state("load")
 
-    async def flaws(self) -> list[str]:
-        """Return what axe finds serious or worse."""
-        found: dict[str, Any] = (await Axe().run(self.page)).response
+    async def flaws(self, *rules: str) -> list[str]:
+        """Return what axe finds serious or worse: by all of its rules, or by these."""
+        options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+        found: dict[str, Any] = (
+            await Axe().run(self.page, options={"resultTypes": ["violations"], **options})
+        ).response
         return [
             f"{each['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
             for each in found["violations"]

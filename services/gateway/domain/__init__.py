@@ -57,6 +57,14 @@ from services.gateway.domain.tokens import (
     outranks,
     revoke_token,
 )
+from services.gateway.domain.views import (
+    VIEW_NAME,
+    VIEWS_EACH,
+    View,
+    change_view,
+    check_may_change_view,
+    check_may_save_view,
+)
 from services.gateway.domain.visitors import Visitor
 from services.gateway.domain.widget import NOBODY_YET, VISIT_LIFE, VisitorToken, visitor
 from services.gateway.domain.workspaces import (
@@ -81,6 +89,8 @@ __all__ = [
     "TOKEN_KEPT",
     "TOKEN_LIFE",
     "TOKEN_LONGEST",
+    "VIEWS_EACH",
+    "VIEW_NAME",
     "VISIT_LIFE",
     "Acting",
     "ApiToken",
@@ -92,15 +102,19 @@ __all__ = [
     "Scope",
     "Session",
     "User",
+    "View",
     "Visitor",
     "VisitorToken",
     "Workspace",
     "begin_session",
     "change_role",
+    "change_view",
     "change_workspace",
     "check_assignable",
+    "check_may_change_view",
     "check_may_invite",
     "check_may_manage",
+    "check_may_save_view",
     "check_may_use_tokens",
     "check_mentioned",
     "check_new_password",

@@ -95,10 +95,15 @@ def promise(request: Request[Any, Any, Any]) -> IdempotencyKey | None:
 
 
 def query[Filter: BaseModel](request: Request[Any, Any, Any], model: type[Filter]) -> Filter:
-    """Read the query string as `model`; a field that is a tuple may be repeated."""
+    """Read the query string of a request as `model`."""
+    return read_query(request.scope["query_string"].decode("latin-1"), model)
+
+
+def read_query[Filter: BaseModel](text: str, model: type[Filter]) -> Filter:
+    """Read a query string as `model`; a field that is a tuple may be repeated. Raises Malformed, Invalid."""
     try:
         pairs = parse_qsl(
-            request.scope["query_string"].decode("ascii"),
+            text.encode("ascii").decode(),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=_MOST_PARAMETERS,

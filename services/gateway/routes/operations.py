@@ -84,6 +84,7 @@ _PATHS = {
     "letter": "Id of the dead letter.",
     "bulk": "Id of the bulk change.",
     "note": "Id of the note.",
+    "view": "Id of the view.",
 }
 
 

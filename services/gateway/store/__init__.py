@@ -64,6 +64,7 @@ from services.gateway.store.tokens import (
     tokens,
     used,
 )
+from services.gateway.store.views import add_view, remove_view, save_view, view, views, views_owned
 from services.gateway.store.widget import add_visitor_token, is_open, purge_visitor_tokens, visitor_token
 from services.gateway.store.workspaces import (
     add_workspace,
@@ -88,6 +89,7 @@ __all__ = [
     "add_session",
     "add_token",
     "add_user",
+    "add_view",
     "add_visitor_token",
     "add_workspace",
     "alone",
@@ -126,10 +128,12 @@ __all__ = [
     "remove_member",
     "remove_token",
     "remove_tokens_above",
+    "remove_view",
     "rename_user",
     "reset_of",
     "reset_sent",
     "save_member",
+    "save_view",
     "save_workspace",
     "seen",
     "session",
@@ -141,6 +145,9 @@ __all__ = [
     "tokens",
     "use_invitation",
     "used",
+    "view",
+    "views",
+    "views_owned",
     "visitor_token",
     "wait",
     "workspace",

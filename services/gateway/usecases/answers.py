@@ -49,6 +49,40 @@ class Me(Model):
     """What `X-CSRF-Token` must say when this session comes in a cookie."""
 
 
+class View(Model):
+    """A list of tickets by name."""
+
+    id: UUID
+    name: str
+    query: str
+    """What its address asks for, in the shortest form."""
+    shared: bool
+    owner_id: UUID
+    """The member who made it, and who alone changes it."""
+    version: int
+    created_at: AwareDatetime
+
+    @classmethod
+    def of(cls, view: domain.View) -> "View":
+        """Describe a view to those who see it."""
+        return cls(
+            id=view.id,
+            name=view.name,
+            query=view.query,
+            shared=view.shared,
+            owner_id=view.owner_id,
+            version=view.version,
+            created_at=view.created_at,
+        )
+
+
+class ViewPage(Model):
+    """One page of views, by name."""
+
+    items: tuple[View, ...]
+    next_cursor: str | None
+
+
 class Workspace(Model):
     """A workspace as one of its members sees it."""
 

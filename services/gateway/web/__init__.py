@@ -31,12 +31,14 @@ from services.gateway.web import (
     opening,
     preferences,
     presence,
+    quick,
     reports,
     ticket,
     ticket_settings,
     ticket_words,
     tickets,
     tokens,
+    views,
     workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -55,6 +57,8 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
             *bulk.HANDLERS,
+            *quick.HANDLERS,
+            *views.HANDLERS,
             *opening.HANDLERS,
             *ticket.HANDLERS,
             *ticket_words.HANDLERS,

@@ -16,9 +16,9 @@ from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.tickets import assigned
 from services.gateway.web.forms import from_address, from_query
-from services.gateway.web.rendering import own_path, see
+from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
-from services.gateway.web.tickets import Wanted, show
+from services.gateway.web.tickets import Wanted, back_to, show
 
 _BULK = "/w/{workspace:str}/bulk/{bulk:str}"
 
@@ -37,7 +37,7 @@ class Ticked(Given):
 async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Begin to change the tickets that were ticked."""
     here, form = await enter_by_form(request, workspace)
-    back = _back(here, form.text("back"))
+    back = back_to(here, form.text("back"))
     try:
         given = form.read(Ticked)
         if not given.ids:
@@ -79,7 +79,7 @@ async def progress(request: Request[Any, Any, Any], workspace: FromPath[str], bu
         found=found,
         running=found.state is BulkState.RUNNING,
         refused=[each for each in found.items if each.outcome is BulkOutcome.REFUSED],
-        back=_back(here, asked.text("back")),
+        back=back_to(here, asked.text("back")),
         place="tickets",
     )
 
@@ -96,13 +96,6 @@ async def _fields(here: Here, given: Ticked) -> dict[str, Any]:
         chosen = None if given.assignee == "none" else UUID(given.assignee)
         fields["assignee"] = await assigned(here.desk, here.visitor, chosen)
     return fields
-
-
-def _back(here: Here, path: str) -> str:
-    """Return the list that one came from."""
-    tickets = f"{here.base}/tickets"
-    wanted = own_path(path, tickets)
-    return wanted if wanted.partition("?")[0] == tickets else tickets
 
 
 HANDLERS = (change, progress)

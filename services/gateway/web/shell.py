@@ -14,7 +14,7 @@ from contracts.refusals import Refusal, Unauthenticated
 from contracts.tickets import CountTickets, Status
 from services.gateway.domain import Visitor, Workspace, csrf_token
 from services.gateway.routes.visitors import Desk, SignedIn, desk_of, signed_in
-from services.gateway.usecases.answers import WorkspaceRef
+from services.gateway.usecases.answers import View, WorkspaceRef
 from services.gateway.web.forms import Form, masked, read_form
 from services.gateway.web.rendering import html
 
@@ -54,6 +54,7 @@ class Shell:
     workspaces: tuple[WorkspaceRef, ...]
     counts: Mapping[Status, int] | None
     unread: int | None
+    views: tuple[View, ...] = ()
 
     @property
     def tickets(self) -> int | None:
@@ -63,6 +64,8 @@ class Shell:
 
 PATIENCE = 0.5
 """Seconds that a page waits for the numbers in its frame."""
+
+_MOST_VIEWS = 100
 
 HIDDEN = (Status.CLOSED, Status.SPAM)
 """What a list shows only where it is asked for."""
@@ -93,14 +96,25 @@ async def _signed_in(request: Request[Any, Any, Any], workspace: str | None, pro
     return await signed_in(request, workspace, proof)
 
 
-async def shell(here: Here) -> Shell:
-    """Gather what the frame shows."""
-    me, counts, unread = await asyncio.gather(
+async def shell(here: Here, *, count: bool = True) -> Shell:
+    """Gather what the frame shows; without `count` somebody else puts the numbers of tickets in."""
+    counting = here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=PATIENCE) if count else nothing()
+    me, views, counts, unread = await asyncio.gather(
         here.desk.accounts.me(here.visitor, here.token),
-        or_none(here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=PATIENCE)),
+        saved(here),
+        or_none(counting),
         or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=PATIENCE)),
     )
-    return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None)
+    return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None, views)
+
+
+async def saved(here: Here) -> tuple[View, ...]:
+    """Return the lists of tickets that have a name."""
+    return (await here.desk.views.list(here.visitor, None, _MOST_VIEWS)).items
+
+
+async def nothing() -> None:
+    """Stand where there is nothing to ask for."""
 
 
 async def page(

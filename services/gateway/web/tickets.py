@@ -1,8 +1,8 @@
 """The list of tickets. What is looked for stands in the address, and nowhere else."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -25,10 +25,10 @@ from contracts.tickets import (
     TicketRow,
 )
 from services.gateway.routes.filters import TicketFilter, query_of, terms
-from services.gateway.usecases.answers import Member
+from services.gateway.usecases.answers import Member, View
 from services.gateway.web.forms import Form, from_address
-from services.gateway.web.rendering import html
-from services.gateway.web.shell import HIDDEN, Here, enter, or_none, page, shell
+from services.gateway.web.rendering import html, own_path
+from services.gateway.web.shell import HIDDEN, Here, enter, nothing, or_none, page, saved, shell
 
 SORTS = {
     "-updated": "Last changed",
@@ -92,8 +92,18 @@ class Listing:
         return f"{self.base}/tickets?{query}" if query else f"{self.base}/tickets"
 
     @property
+    def query(self) -> str:
+        """What a view of this list would keep."""
+        return query_of(self.wanted, who=None)
+
+    def view(self, views: Iterable[View], reader: UUID) -> View | None:
+        """Return the view that this list is, one of the reader's own before another's."""
+        found = [each for each in views if self.query and each.query == self.query]
+        return next((each for each in found if each.owner_id == reader), found[0] if found else None)
+
+    @property
     def place(self) -> str:
-        """Which entry of the frame it is."""
+        """Which entry of the frame it is, unless it is a view."""
         if self.filtered:
             mine = self.wanted.assignee == "me" and self.url(assignee=None) == f"{self.base}/tickets"
             return "mine" if mine else "tickets"
@@ -108,12 +118,19 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
 
 
 async def show(
-    request: Request[Any, Any, Any], here: Here, wanted: Wanted, *, bulk: Form | None = None
+    request: Request[Any, Any, Any],
+    here: Here,
+    wanted: Wanted,
+    *,
+    bulk: Form | None = None,
+    naming: Form | None = None,
 ) -> ASGIResponse:
     """Return the list as a page, or its part, with the form that was refused, if one was."""
+    listing = Listing(here.base, wanted)
+    counted = not (listing.filtered or wanted.deleted)
     limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, contact, contacts, frame = await asyncio.gather(
+    found, counts, people, (contact, contacts), frame, views = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -121,12 +138,14 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        _contact(here, wanted.contact),
-        _contacts(here, wanted.who),
-        _nothing() if part else shell(here),
+        asyncio.gather(_contact(here, wanted.contact), _contacts(here, wanted.who)),
+        nothing() if part else shell(here, count=not counted),
+        saved(here) if part else nothing(),
     )
-    listing = Listing(here.base, wanted)
-    bulk = bulk or Form()
+    if frame and counted:
+        frame = replace(frame, counts=counts.counts)
+    view = listing.view(frame.views if frame else views or (), here.visitor.user.id)
+    bulk, naming = bulk or Form(), naming or Form()
     shown: dict[str, Any] = {
         "listing": listing,
         "wanted": wanted,
@@ -138,7 +157,9 @@ async def show(
         "contacts": contacts,
         "sorts": SORTS,
         "spans": SPANS,
-        "place": listing.place,
+        "view": view,
+        "naming": naming,
+        "place": f"view:{view.id}" if view else listing.place,
         "moves": moves(here.role),
         "rights": rights,
         "bulk": bulk,
@@ -146,7 +167,14 @@ async def show(
     }
     if part:
         return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown})
-    return await page(request, here, "tickets.html", frame=frame, status=bulk.status, **shown)
+    return await page(request, here, "tickets.html", frame=frame, status=max(bulk.status, naming.status), **shown)
+
+
+def back_to(here: Here, path: str) -> str:
+    """Return the list that a form stood on."""
+    tickets = f"{here.base}/tickets"
+    wanted = own_path(path, tickets)
+    return wanted if wanted.partition("?")[0] == tickets else tickets
 
 
 async def members(here: Here) -> Sequence[Member]:
@@ -194,10 +222,6 @@ async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:
     asked = ListContacts(caller=here.visitor.caller, q=who, limit=_MOST_CONTACTS)
     found = await or_none(here.desk.bus.ask(asked))
     return found.items if found else ()
-
-
-async def _nothing() -> None:
-    """Stand where a part of a page needs no frame."""
 
 
 def _hidden(wanted: TicketFilter, found: TicketPage, counts: Mapping[Status, int]) -> dict[Status, int]:

@@ -4,6 +4,7 @@ import "./times.js";
 import "./menus.js";
 import "./forms.js";
 import "./drafts.js";
+import "./list.js";
 import "./choose.js"; // after the drafts: it reads what they bring back
 import "./talk.js";
 import "./keys.js";

@@ -12,6 +12,16 @@ function known() {
   for (const option of all("#main #assignee option").filter((each) => each.closest("form").method === "post")) {
     add(`Assign to ${option.textContent}`, () => choose(option), "assignee");
   }
+  for (const button of all("#main .quick [data-needs]:not([hidden])")) {
+    add(`${button.closest(".row").querySelector(".number").textContent}: ${button.dataset.name}`, () => button.click(), "this row");
+  }
+  if (document.querySelector(".pick:checked")) {
+    for (const option of all("#bulk option:not([value=''])")) add(`Selected: ${option.parentElement.options[0].text} ${option.text}`, () => many(option), "selected");
+    for (const button of all("#bulk button:not([value=change])")) add(`Selected: ${button.textContent.trim()}`, () => button.click(), "selected");
+  }
+  const every = document.querySelector(".pick") && document.getElementById("pick-all");
+  if (every) add("Select all on this page", () => { every.checked = true; every.dispatchEvent(new Event("change", { bubbles: true })); });
+  for (const naming of all("#main .naming > summary")) add(naming.dataset.name, () => naming.click());
   for (const summary of all("#main .writer > summary")) {
     add(summary.textContent.trim(), () => { summary.parentElement.open = true; summary.parentElement.querySelector("textarea").focus(); }, "write");
   }
@@ -22,6 +32,11 @@ function known() {
   for (const item of all(".side .me .item")) add(item.querySelector("span").textContent, () => item.click());
   add("Keys", help, "?");
   return found;
+}
+
+function many(option) {
+  option.parentElement.value = option.value;
+  option.parentElement.form.requestSubmit(document.querySelector("#bulk [value=change]"));
 }
 
 function choose(option) {

@@ -55,12 +55,12 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 
 /** Say something that goes away again. */
-export function say(words) {
+export function say(...words) {
   document.querySelector(".toast")?.remove();
   const toast = document.createElement("div");
   toast.className = "toast";
   toast.setAttribute("role", "status");
-  toast.textContent = words;
+  toast.append(...words);
   document.body.append(toast);
   setTimeout(() => toast.remove(), 8000);
 }

@@ -5,11 +5,13 @@ import { all, element, isTyping } from "./page.js";
 const KEYS = [
   ["j", "k", "Next and previous ticket"],
   ["Enter", null, "Open it"],
+  ["x", "Esc", "Select it for a change of many, or none"],
   ["c", null, "New ticket"],
   ["/", null, "Search"],
-  ["s", null, "Move to another status"],
+  ["s", null, "Status of the ticket, or of those selected"],
   ["p", null, "Priority"],
   ["a", null, "Assignee"],
+  ["z", null, "Undo what was just done in the list"],
   ["r", null, "Reply to the customer"],
   ["n", null, "Write an internal note"],
   ["u", null, "Back to the list"],
@@ -42,8 +44,16 @@ function write(id) {
   return true;
 }
 
+function tick() {
+  const box = document.activeElement.closest(".row")?.querySelector(".pick");
+  box?.click();
+  return Boolean(box);
+}
+
 function use(key) {
-  const target = document.querySelector(`#main [data-key="${CSS.escape(key)}"], .side [data-key="${CSS.escape(key)}"]`);
+  const named = `[data-key="${CSS.escape(key)}"]`;
+  const many = document.querySelector(".pick:checked") && document.querySelector(`#main [data-key-all="${CSS.escape(key)}"]`);
+  const target = many || all(`#main ${named}, .side ${named}, .toast ${named}`).find((each) => !each.closest("[hidden]"));
   if (!target) return false;
   if (target.matches("input, select, textarea")) {
     target.focus();
@@ -90,6 +100,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "n") done = write("writer-note");
   else if (event.key === "r") done = write("writer-reply") || use("r");
   else if (event.key === "u") document.querySelector("[data-back]")?.click();
+  else if (event.key === "x") done = tick();
   else if (event.key === "?") help();
   else if (event.key.length === 1) done = use(event.key);
   else done = false;
@@ -101,7 +112,7 @@ const LIST = "counterfoil.list";
 if (document.querySelector("[data-list]")) {
   const remember = () => sessionStorage.setItem(LIST, location.href);
   remember();
-  document.addEventListener("htmx:pushedIntoHistory", remember);
+  document.addEventListener("htmx:replacedInHistory", remember);
 }
 document.addEventListener("click", (event) => {
   const back = event.target.closest?.("[data-back]");

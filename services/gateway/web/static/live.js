@@ -9,6 +9,7 @@ const channel = "BroadcastChannel" in window ? new BroadcastChannel(`counterfoil
 let waiting = 0;
 let due = Infinity;
 let fetched = 0;
+const foreign = new Set();
 let newest = 0;
 let asking;
 const AT_MOST_EVERY = 700;
@@ -66,6 +67,7 @@ function hear(news) {
     renew(0);
     return;
   }
+  if (news.actor !== body.me) foreign.add(news.ticket);
   const page = document.querySelector("article[data-ticket]");
   if (page?.dataset.ticket === news.ticket) {
     newest = Math.max(newest, news.version);
@@ -103,7 +105,8 @@ function showConnection(connected) {
   }
 }
 
-function renew(after) {
+/** Bring the page up to date, after so many milliseconds. */
+export function renew(after) {
   // A page that costs a lot to make waits until it is asked for again.
   if (document.querySelector("[data-still]")) return;
   const at = Math.max(Date.now() + after, fetched + AT_MOST_EVERY);
@@ -139,7 +142,7 @@ function isBusy(part) {
   const focused = document.activeElement;
   if (part.querySelector("details.menu[open], details.was[open], form[data-busy]")) return true;
   if (!focused || !part.contains(focused)) return false;
-  return focused.matches("textarea, select, input");
+  return focused.matches("textarea, select, input:not(.pick)");
 }
 
 function put(fresh) {
@@ -151,7 +154,7 @@ function put(fresh) {
     return;
   }
   const list = old.matches("[data-list]");
-  if (list && (old.querySelector(".row:hover") || old.querySelector("#rows")?.contains(document.activeElement))) {
+  if (list && (old.querySelector(".row:hover, .pick:checked") || old.querySelector("#rows")?.contains(document.activeElement))) {
     inPlace(old, fresh);
     return;
   }
@@ -159,7 +162,7 @@ function put(fresh) {
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const shown = document.adoptNode(fresh);
   for (const row of all(".row[data-ticket]", shown)) {
-    if (seen.get(row.dataset.ticket) !== row.dataset.version) row.classList.add("changed");
+    if (seen.get(row.dataset.ticket) !== row.dataset.version && foreign.delete(row.dataset.ticket)) row.classList.add("changed");
   }
   for (const entry of all(".story > [id]", shown)) if (!seen.has(entry.id)) entry.classList.add("fresh");
   own.set(fresh.id, words);
@@ -169,6 +172,21 @@ function put(fresh) {
   shown.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
 }
 
+/** Have a row say what it says now, where it is; what somebody else did to it is washed in once. */
+export function renewRow(row, now) {
+  const focused = row.contains(document.activeElement);
+  const ticked = row.querySelector(".pick")?.checked;
+  Object.assign(row.dataset, now.dataset);
+  row.replaceChildren(...document.adoptNode(now).childNodes);
+  const box = row.querySelector(".pick");
+  if (box && ticked) box.checked = true;
+  row.classList.remove("changed");
+  void row.offsetWidth;
+  if (foreign.delete(row.dataset.ticket)) row.classList.add("changed");
+  if (focused) row.querySelector(".subject").focus({ preventScroll: true });
+  row.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
+}
+
 /** Rows keep their places; what a row says is renewed, and a button brings the new order. */
 function inPlace(old, fresh) {
   const rows = new Map(all(".row[data-ticket]", fresh).map((row) => [row.dataset.ticket, row]));
@@ -176,14 +194,7 @@ function inPlace(old, fresh) {
   for (const row of all(".row[data-ticket]", old)) {
     const now = rows.get(row.dataset.ticket);
     if (!now || now.dataset.version === row.dataset.version) continue;
-    const focused = row.contains(document.activeElement);
-    row.replaceChildren(...document.adoptNode(now).childNodes);
-    row.dataset.version = now.dataset.version;
-    row.classList.remove("changed");
-    void row.offsetWidth;
-    row.classList.add("changed");
-    if (focused) row.querySelector(".subject").focus({ preventScroll: true });
-    row.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
+    renewRow(row, now);
   }
   if (!moved) return;
   if (!document.getElementById("moved")) {

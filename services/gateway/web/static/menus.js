@@ -8,7 +8,7 @@ const open = () => document.querySelector("details.menu[open]");
 /** Go to a menu's first entry, unless one is there already. */
 export function enter(menu) {
   const panel = menu.querySelector(".panel");
-  if (menu.open && !panel.contains(document.activeElement)) panel.querySelector(".item")?.focus({ preventScroll: true });
+  if (menu.open && !panel.contains(document.activeElement)) panel.querySelector(".item, .input")?.focus({ preventScroll: true });
 }
 
 document.addEventListener("click", (event) => {
