@@ -16,6 +16,7 @@ from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
     account,
     assets,
+    assistants,
     audit,
     bulk,
     contacts,
@@ -71,6 +72,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *account.HANDLERS,
             *workspace.HANDLERS,
             *members.HANDLERS,
+            *assistants.HANDLERS,
             *reports.HANDLERS,
             *tokens.HANDLERS,
             *ticket_settings.HANDLERS,

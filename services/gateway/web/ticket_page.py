@@ -18,13 +18,15 @@ from services.gateway.routes.tickets import ticket_reference
 from services.gateway.web.briefly import Briefly
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
-from services.gateway.web.shell import PATIENCE, Here, or_none, page, shell
+from services.gateway.web.shell import Here, or_none, page, shell
 from services.gateway.web.story import SHOWN, story, touched
 from services.gateway.web.tickets import members
 
 PAGE = "/w/{workspace:str}/tickets/{ticket:str}"
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _MOST_PINNED = 20
+_WATCHING = 2.0
+"""Seconds that a page waits to be told who watches."""
 _PINNED: Briefly[tuple[UUID, int], Sequence[NoteSnapshot]] = Briefly(seconds=30, most=256)
 """A note that is pinned or unpinned is a step of its ticket."""
 _PEOPLE: Briefly[str, Sequence[Person]] = Briefly(seconds=3, most=64)
@@ -144,7 +146,7 @@ async def _people(here: Here) -> Sequence[Person]:
 async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
     """Return who watches the ticket; None where that can't be told now."""
     asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
-    found = await or_none(here.desk.bus.ask(asked, within=PATIENCE))
+    found = await or_none(here.desk.bus.ask(asked, within=_WATCHING))
     return None if found is None else [each.id for each in found.items]
 
 

@@ -13,3 +13,4 @@ import "./reports.js";
 import "./mentions.js";
 import "./presence.js";
 import "./copy.js";
+import "./assistants.js";

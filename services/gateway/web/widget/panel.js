@@ -178,6 +178,7 @@ class Panel {
     const may = talk.config?.allow_ticket_creation && !barred;
     if (this.card.open && (barred || talk.ticket || (talk.config && !may))) this.card.show(false);
     this.card.draw();
+    this.root.classList.toggle("barred", barred);
     this.foot.hidden = barred || this.card.open;
     this.wish.hidden = !may || talk.ticket !== null;
     this.say(this.state());

@@ -16,11 +16,12 @@ function begin() {
   const root = element("div", { class: "root", lang: "en" });
   shadow.append(root);
 
+  const turn = () => (root.dir = script.dataset.dir ?? getComputedStyle(document.documentElement).direction);
   let drawn = "", unread = 0, numbers = new Set();
   function draw() {
     const colour = talk.config?.colour ?? "#2f5d50";
     if (colour !== drawn) colours.replaceSync(coloursOf((drawn = colour)));
-    root.dir = script.dataset.dir ?? getComputedStyle(document.documentElement).direction;
+    turn();
     panel.draw();
     for (const { id, number } of talk.tickets) {
       if (!numbers.has(id)) told("ticket", { number });
@@ -48,7 +49,10 @@ function begin() {
       unread = detail.count;
     } else {
       remembered(name === "open");
-      if (name === "open") talk.look();
+      if (name === "open") {
+        turn();
+        talk.look();
+      }
     }
     told(name, detail);
   });

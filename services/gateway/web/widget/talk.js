@@ -1,8 +1,15 @@
 // The conversation: what was said, what waits to be sent, and what stands in the way. It never shows anything itself.
 const LONGEST_PAUSE = 30_000;
 
-/** Let one tab at a time do it, where the browser knows how. */
-const alone = (name, act) => (navigator.locks ? navigator.locks.request(name, act) : act());
+let turn = Promise.resolve();
+
+/** Let one tab at a time do it; on sites without TLS, where browsers have no locks, one part of this tab at a time. */
+function alone(name, act) {
+  if (navigator.locks) return navigator.locks.request(name, act);
+  const mine = turn.then(act);
+  turn = mine.catch(() => {});
+  return mine;
+}
 
 class Talk {
   constructor(line, memory, changed) {
@@ -239,7 +246,13 @@ class Talk {
     if (document.hidden) return this.stream?.abort();
     this.wake();
     this.follow();
-    if (this.config && !this.trouble) this.read().catch(() => {});
+    if (!this.config || this.trouble) return;
+    this.read().catch(() => {});
+    const renewed = (config) => {
+      this.config = config;
+      this.changed();
+    };
+    this.line.ask("GET", "/config").then(renewed, () => {});
   }
 
   /** Another tab wrote in the memory. */
