@@ -209,7 +209,7 @@ async def seen(window: Window, path: str, *rules: str) -> list[str]:
     found += await window.flaws(*rules)
     if wide := await window.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"):
         found.append(f"{wide} px too wide")
-    found += [each for each in window.mishaps if path != NOWHERE or "status of 404" not in each]
+    found += [each for each in window.mishaps if path not in GONE or "status of 404" not in each]
     window.mishaps.clear()
     return found
 
