@@ -13,7 +13,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check compose-secrets compose-test faults format docs clean
+.PHONY: help run test check compose-secrets compose-test faults bench screenshots format docs clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s%s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ format: .venv/.complete ## format the code and mend what the linter can
 
 faults: .venv/.complete ## the long form: kills during 3,000 commands instead of 300, 20,000 bad messages instead of 3,000
 	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 .venv/bin/python -m pytest tests/faults tests/fuzz --timeout=1800
+
+bench: .venv/.complete ## time pages beside the JSON behind them, on a desk of its own; PROFILE=short takes under 3 minutes
+	@.venv/bin/python -m tests.bench
+
+screenshots: .venv/.complete ## take the pictures in docs/images/ of a fresh first workspace; needs Chromium
+	@.venv/bin/python -m tests.screenshots
 
 docs: .venv/.complete ## write docs/messages.md from the contracts, and docs/access.md from the table of who may
 	@.venv/bin/python -m contracts docs

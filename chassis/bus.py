@@ -22,6 +22,7 @@ from chassis.outbox import read_log
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
+from contracts.signals import Signal
 from contracts.streams import Stream, stream_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Bus:
         self._answers = Answers(service, database, metrics)
         self._ears: dict[str, Ear] = {}
         self._recorders: dict[str, Callable[[Told, Transaction], Awaitable[None]]] = {}
-        self._followers: list[tuple[type[Event], Callable[[Any], Awaitable[None]]]] = []
+        self._followers: list[tuple[Any, Callable[[Any], Awaitable[None]]]] = []
         self._nats: Client | None = None
         for request in Message.registry.values():
             if issubclass(request, ReadLog) and service == request.OWNER:
@@ -128,16 +129,21 @@ class Bus:
 
         return register
 
-    def follows[E: Event](
+    def follows[E: Event | Signal](
         self, event: type[E]
     ) -> Callable[[Callable[[E], Awaitable[None]]], Callable[[E], Awaitable[None]]]:
-        """Be told of these events in every replica, as a hint: at most once, without order, nothing is stored."""
+        """Be told of these in every replica, as a hint: at most once, without order, nothing is stored."""
 
         def register(handler: Callable[[E], Awaitable[None]]) -> Callable[[E], Awaitable[None]]:
             self._followers.append((event, handler))
             return handler
 
         return register
+
+    async def signal(self, signal: Signal) -> None:
+        """Tell every replica of this service something of the moment; while the broker is away it is left unsaid."""
+        if self.connected:
+            await self.nats.publish(f"{signal.SUBJECT}.{signal.workspace_id}", signal.model_dump_json().encode())
 
     async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0, patience: float = 2.0) -> R:
         """Ask the request's owner; raises the refusal that it sent, or Unavailable.

@@ -16,6 +16,7 @@ from chassis.bus import wake_subject
 from chassis.connection import inbox_prefix, options
 from chassis.logs import get_logger
 from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, TicketEvent
+from contracts.signals import SIGNALS
 from contracts.streams import DEADLETTERS, STREAMS, Stream, stream_of
 
 log = get_logger()
@@ -228,6 +229,9 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
+    signals = [f"{signal.SUBJECT}.*" for signal in SIGNALS if service == signal.OWNER]
+    say += signals
+    hear += signals
     heard = heard_streams(service)
     for stream in heard:
         one = f"{stream.name}.{service}"

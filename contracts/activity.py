@@ -1,5 +1,6 @@
 """What activity answers and announces: the record of a workspace, in two books. Owner: services/activity."""
 
+import datetime as dt
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -9,6 +10,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.base import Actor, Audience, DeadLetter, Model, Query, RecordEvent, Subject, Via
 from contracts.streams import Stream
+from contracts.tickets.shapes import Status
 
 ACTIVITY = Stream("ACTIVITY", ("activity.events.>",), max_bytes=512 << 20, max_msg_size=64 * 1024, batches=True)
 
@@ -172,6 +174,75 @@ class Verify(Query[Verdict], subject="activity.requests.v1.verify"):
     """Check every hash and every text of both books, and that saved heads are still in them. Refused: not_allowed."""
 
     heads: tuple[BookHead, ...] = ()
+
+
+MOST_DAYS = 366
+"""Days of one report."""
+
+
+class DayCount(Model):
+    """What happened on one day."""
+
+    day: dt.date
+    created: int
+    resolved: int
+
+
+class Times(Model):
+    """How long something took, in seconds; null where it did not happen."""
+
+    count: int
+    median: float | None
+    p90: float | None
+    """Nine of ten took no longer."""
+
+
+class Backlog(Model):
+    """Tickets of one status that are not done with, by how long ago they were opened."""
+
+    status: Status
+    tickets: int
+    under_1_day: int
+    under_3_days: int
+    """A day and more, but under three; and so on."""
+    under_7_days: int
+    under_30_days: int
+    older: int
+
+
+class AgentCount(Model):
+    """What one person did."""
+
+    id: UUID
+    resolved: int
+    replies: int
+    first_responses: int
+    median_first_response: float | None
+    """Seconds."""
+
+
+class ReportSnapshot(Model):
+    """What the record says of some days; of tickets that are deleted or spam by now it says nothing."""
+
+    days: tuple[DayCount, ...]
+    """Each of them, whether something happened or not."""
+    backlog: tuple[Backlog, ...]
+    """As it is now: new, open, in progress, waiting on the customer."""
+    first_response: Times
+    """Of tickets that were answered for the first time in these days: from their opening."""
+    resolution: Times
+    """Of tickets that were resolved in these days, or closed without: from their opening, waiting included."""
+    agents: tuple[AgentCount, ...]
+    """People who resolved or replied, busiest first; at most 500."""
+
+
+class Report(Query[ReportSnapshot], subject="activity.requests.v1.report"):
+    """Count what happened from one day to another, both included. Refused: not_allowed (guests), invalid (range)."""
+
+    since: dt.date
+    until: dt.date
+    utc_offset: Annotated[int, Field(ge=-840, le=840)] = 0
+    """Minutes east of Greenwich, where days begin at midnight."""
 
 
 class SealedText(Model):

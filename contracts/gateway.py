@@ -78,6 +78,14 @@ class RoleChanged(RecordEvent, subject="gateway.events.v1.role_changed", heard_b
     new: Role
 
 
+class MemberRenamed(RecordEvent, subject="gateway.events.v1.member_renamed", heard_by=("activity",)):
+    """Sent to each workspace of a person who is called something else now; what was recorded keeps the name it had."""
+
+    user_id: UUID
+    old: PersonName
+    new: PersonName
+
+
 class MemberRemoved(RecordEvent, subject="gateway.events.v1.member_removed", heard_by=_RECORDED):
     """Sent when a member left or was removed; their tickets stay as they are."""
 

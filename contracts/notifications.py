@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Actor, Audience, Command, DeadLetter, Errand, Model, Query, RecordEvent
+from contracts.base import Actor, Audience, Change, Command, DeadLetter, Errand, Model, Query, RecordEvent
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
 
@@ -26,6 +26,10 @@ class Kind(StrEnum):
     """The customer wrote."""
     FOLLOW_UP = "follow_up"
     """The customer wrote to a closed ticket; `new` is the number of the one opened instead."""
+    UNASSIGNED = "unassigned"
+    PRIORITY = "priority"
+    CREATED = "created"
+    """Somebody opened a ticket."""
 
 
 class Item(Model):
@@ -131,6 +135,56 @@ class GetWatchers(Query[Watchers], subject="notifications.requests.v1.get_watche
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 
 
+class Wanted(Model):
+    """By which way somebody wants to hear of something; another way is another field."""
+
+    inbox: bool = True
+
+
+class Preferences(Model):
+    """What somebody wants to hear of: what they never chose stays as it is here."""
+
+    assigned: Wanted = Wanted()
+    """A ticket was given to them."""
+    unassigned: Wanted = Wanted()
+    """A ticket was taken from them."""
+    mention: Wanted = Wanted()
+    """They were called by name."""
+    message: Wanted = Wanted()
+    """The customer wrote on a ticket that they watch, closed ones included."""
+    note: Wanted = Wanted()
+    """A note or comment on a ticket that they watch."""
+    status: Wanted = Wanted()
+    """A ticket that they watch was moved."""
+    priority: Wanted = Wanted(inbox=False)
+    """A ticket that they watch became more or less urgent."""
+    created: Wanted = Wanted(inbox=False)
+    """Somebody opened a ticket that they may see."""
+
+
+class GetPreferences(Query[Preferences], subject="notifications.requests.v1.get_preferences"):
+    """Read what the caller wants to hear of. Refused: not_allowed (programs)."""
+
+
+class PreferencesChange(Change):
+    """What the caller wants to hear of otherwise than before."""
+
+    assigned: Wanted | None = None
+    unassigned: Wanted | None = None
+    mention: Wanted | None = None
+    message: Wanted | None = None
+    note: Wanted | None = None
+    status: Wanted | None = None
+    priority: Wanted | None = None
+    created: Wanted | None = None
+
+
+class ChangePreferences(Command[Preferences], subject="notifications.requests.v1.change_preferences"):
+    """Change what the caller hears of from now on: what is in their inbox stays. Refused: not_allowed (programs)."""
+
+    change: PreferencesChange
+
+
 class MailQueued(Model):
     """The mail is kept, and sent as soon as a server takes it."""
 
@@ -153,7 +207,7 @@ class SendPasswordReset(Errand[MailQueued], subject="notifications.requests.v1.s
     expires_at: AwareDatetime
 
 
-class Notified(RecordEvent, subject="notifications.events.v1.notified"):
+class Notified(RecordEvent, subject="notifications.events.v1.notified", followed_by=("gateway",)):
     """Sent when somebody has a new notification; `subject` is their inbox, its version counts what came into it."""
 
     AUDIENCE: ClassVar[Audience] = Audience.ADMINS

@@ -1,16 +1,20 @@
 """Decides what of a told fact is recorded, how entries are chained, who may read them, and whether a book is whole."""
 
+import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
+from uuid import UUID
 
-from contracts.activity import Book, BookHead, BookVerdict, Entry
-from contracts.base import Audience, Role, Subject
+from contracts.activity import MOST_DAYS, Book, BookHead, BookVerdict, Entry
+from contracts.base import ActorKind, Audience, Role, Subject
 from contracts.refusals import Invalid
 from contracts.texts import seal, unseal
+from contracts.tickets import AgentReplied, StatusChanged, TicketCreated, TicketDeleted, TicketRestored
 
 OWNERS = {Book.TICKETS: "tickets", Book.PEOPLE: "gateway"}
 """Whose facts each book holds."""
@@ -223,3 +227,62 @@ def check(workspace_id: str, book: Book, lines: Iterable[Line], heads: Iterable[
     for line in lines:
         audit.read(line)
     return audit.verdict()
+
+
+# Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What reports keep of a step in a ticket's life: no word of anybody's."""
+
+    ticket_id: UUID
+    at: dt.datetime
+    type: str
+    status: str | None = None
+    """Where it stands afterwards, if this moved it."""
+    agent: UUID | None = None
+    """Which member did it, if one did."""
+
+
+_COUNTED = {
+    kind.SUBJECT: kind.TYPE for kind in (TicketCreated, StatusChanged, AgentReplied, TicketDeleted, TicketRestored)
+}
+
+
+def counted(entry: Mapping[str, Any]) -> Counted | None:
+    """Return what reports count of an entry, if they do; what can't be read counts nowhere."""
+    type = _COUNTED.get(entry["type"])
+    if type is None:
+        return None
+    status = {"ticket_created": entry.get("status"), "status_changed": entry.get("new")}.get(type)
+    actor = entry.get("actor")
+    agent = None
+    if isinstance(actor, dict) and actor.get("kind") == ActorKind.USER:
+        with suppress(ValueError):
+            agent = UUID(str(actor.get("id")))
+    try:
+        at = dt.datetime.fromisoformat(entry["at"])
+        step = Counted(ticket_id=UUID(str(entry["ticket_id"])), at=at, type=type, status=status, agent=agent)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return step if at.tzinfo is not None and isinstance(status, str | None) else None
+
+
+def days(since: dt.date, until: dt.date) -> list[dt.date]:
+    """Return each day of a report. Raises Invalid for a range that ends before it begins, or is too long."""
+    many = (until - since).days + 1
+    if many < 1:
+        raise Invalid.field("to", "range", "must not be before the first day")
+    if many > MOST_DAYS:
+        raise Invalid.field("to", "range", f"must be at most {MOST_DAYS} days, both included")
+    return [since + dt.timedelta(days=n) for n in range(many)]
+
+
+def span(days: Sequence[dt.date], utc_offset: int) -> tuple[dt.datetime, dt.datetime]:
+    """Return when these days begin and end, so many minutes east of Greenwich. Raises Invalid outside the calendar."""
+    try:
+        begins = dt.datetime.combine(days[0], dt.time(), dt.timezone(dt.timedelta(minutes=utc_offset)))
+        return begins.astimezone(dt.UTC), begins.astimezone(dt.UTC) + dt.timedelta(days=len(days))
+    except OverflowError:
+        raise Invalid.field("to", "range", "is a day that no calendar has") from None

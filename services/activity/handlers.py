@@ -3,7 +3,7 @@
 from functools import partial
 
 from chassis.bus import Bus
-from contracts.activity import Book, ExportBook, Feed, History, ReadAudit, ReadHeads, Verify
+from contracts.activity import Book, ExportBook, Feed, History, ReadAudit, ReadHeads, Report, Verify
 from services.activity import usecases
 from services.activity.domain import OWNERS
 
@@ -14,6 +14,7 @@ def listen(bus: Bus) -> None:
     bus.answers(Feed)(usecases.feed)
     bus.answers(ReadHeads)(usecases.read_heads)
     bus.answers(Verify)(usecases.verify)
+    bus.answers(Report)(usecases.report)
     bus.answers(ReadAudit)(usecases.audit)
     bus.answers(ExportBook)(usecases.export)
 

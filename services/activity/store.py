@@ -1,7 +1,9 @@
-"""Remembers entries and, beside them, the words that may be erased."""
+"""Remembers entries, beside them the words that may be erased, and what reports count of them."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +11,9 @@ import rfc8785
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from contracts.activity import Book, BookHead
-from services.activity.domain import GENESIS, Line, Texts, chain
+from contracts.activity import AgentCount, Backlog, Book, BookHead, Times
+from contracts.tickets.shapes import Status
+from services.activity.domain import GENESIS, Counted, Line, Texts, chain
 
 BEGINNING = -(2**62)
 """Less than any seq, made up ones included."""
@@ -87,6 +90,66 @@ _PRUNE = text(
     ")"
     " delete from event_log as e using outlived as o where e.workspace_id = o.workspace_id and e.id = o.id"
 )
+_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent)"
+_WAITED = "extract(epoch from cast(:at as timestamptz) - created_at)"
+_COUNT = {
+    "ticket_created": text(
+        "with opened as ("  # noqa: S608 - constants
+        "  insert into report_tickets (workspace_id, ticket_id, created_at, status) values (:ws, :ticket, :at, :status)"
+        "  on conflict do nothing"
+        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent)"
+    ),
+    # What a statement reads is what was there before it.
+    "status_changed": text(
+        "with moved as ("  # noqa: S608 - constants
+        "  update report_tickets set status = :status where workspace_id = :ws and ticket_id = :ticket)"
+        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent from report_tickets"
+        " where workspace_id = :ws and ticket_id = :ticket and :status in ('resolved', 'closed')"
+        " and status not in ('resolved', 'closed', 'spam')"
+    ),
+    "agent_replied": text(
+        "with answered as ("  # noqa: S608 - constants
+        "  update report_tickets set answered = true where workspace_id = :ws and ticket_id = :ticket and not answered"
+        f") {_STEP} select :ws, :seq, :ticket, case when answered then 'replied' else 'answered' end, :at, {_WAITED},"
+        " :agent from report_tickets where workspace_id = :ws and ticket_id = :ticket"
+    ),
+    "ticket_deleted": text("update report_tickets set deleted = true where workspace_id = :ws and ticket_id = :ticket"),
+    "ticket_restored": text(
+        "update report_tickets set deleted = false where workspace_id = :ws and ticket_id = :ticket"
+    ),
+}
+_COUNTED = (
+    " from report_steps as s join report_tickets as t on t.workspace_id = s.workspace_id and t.ticket_id = s.ticket_id"
+    " where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and not t.deleted and t.status <> 'spam'"
+)
+_BY_DAY = text(
+    "select cast(floor(extract(epoch from s.at - cast(:begins as timestamptz)) / 86400) as int) as day,"  # noqa: S608 - constants
+    " count(*) filter (where s.kind = 'created') as created, count(*) filter (where s.kind = 'resolved') as resolved"
+    f"{_COUNTED} and s.kind in ('created', 'resolved') group by 1"
+)
+_TIMES = text(
+    "select s.kind, count(*) as count, percentile_cont(array[0.5, 0.9]) within group (order by s.waited) as waited"
+    f"{_COUNTED} and s.kind in ('answered', 'resolved') group by 1"
+)
+_AGENTS = text(
+    "select s.agent as id, count(*) filter (where s.kind = 'resolved') as resolved,"
+    " count(*) filter (where s.kind in ('answered', 'replied')) as replies,"
+    " count(*) filter (where s.kind = 'answered') as first_responses,"
+    " percentile_cont(0.5) within group (order by s.waited) filter (where s.kind = 'answered') as median_first_response"
+    f"{_COUNTED} and s.kind <> 'created' and s.agent is not null"
+    " group by 1 order by resolved desc, replies desc, id limit 500"
+)
+_AGES = {"under_1_day": 1, "under_3_days": 3, "under_7_days": 7, "under_30_days": 30}
+_BACKLOG = text(
+    "select status, count(*) as tickets, "  # noqa: S608 - constants
+    + ", ".join(
+        f"count(*) filter (where created_at > cast(:now as timestamptz) - interval '{days} days') as {name}"
+        for name, days in _AGES.items()
+    )
+    + " from report_tickets where workspace_id = :ws and not deleted and status not in ('resolved', 'closed', 'spam')"
+    " group by status"
+)
+_WAITING = (Status.NEW, Status.OPEN, Status.IN_PROGRESS, Status.WAITING_ON_CUSTOMER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +292,51 @@ async def lines(tx: Transaction, book: Book, after: int = BEGINNING) -> list[Lin
 async def prune(tx: Transaction) -> int:
     """Forget some announcements that were sent long ago; return how many."""
     return (await tx.execute(_PRUNE, {"many": _PRUNED_AT_ONCE})).rowcount
+
+
+# Reports
+
+
+async def count(tx: Transaction, seq: int, step: Counted) -> None:
+    """Keep what reports count of the entry with this seq."""
+    values = {"ws": tx.workspace_id, "ticket": step.ticket_id}
+    if step.type in ("ticket_created", "status_changed", "agent_replied"):
+        values |= {"seq": seq, "at": step.at, "agent": step.agent}
+    if step.type in ("ticket_created", "status_changed"):
+        if step.status is None:
+            return
+        values["status"] = step.status
+    await tx.execute(_COUNT[step.type], values)
+
+
+async def counts_by_day(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> dict[int, tuple[int, int]]:
+    """Return how many tickets were created and resolved, by the number of the day; days without any are left out."""
+    rows = await tx.all(_BY_DAY, {"ws": tx.workspace_id, "begins": begins, "ends": ends})
+    return {row["day"]: (row["created"], row["resolved"]) for row in rows}
+
+
+async def times(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tuple[Times, Times]:
+    """Return how long first replies and resolutions took."""
+    rows = await tx.all(_TIMES, {"ws": tx.workspace_id, "begins": begins, "ends": ends})
+    found = {row["kind"]: Times(count=row["count"], median=row["waited"][0], p90=row["waited"][1]) for row in rows}
+    nothing = Times(count=0, median=None, p90=None)
+    return found.get("answered", nothing), found.get("resolved", nothing)
+
+
+async def agents(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tuple[AgentCount, ...]:
+    """Return what each person did."""
+    rows = await tx.all(_AGENTS, {"ws": tx.workspace_id, "begins": begins, "ends": ends})
+    return tuple(AgentCount.model_validate(dict(row)) for row in rows)
+
+
+async def backlog(tx: Transaction, now: dt.datetime) -> tuple[Backlog, ...]:
+    """Return how many tickets wait in each status, and how old they are."""
+    found = {row["status"]: dict(row) for row in await tx.all(_BACKLOG, {"ws": tx.workspace_id, "now": now})}
+    return tuple(_aged(status, found.get(status.value, {})) for status in _WAITING)
+
+
+def _aged(status: Status, row: dict[str, int]) -> Backlog:
+    # Each count holds the younger ones too.
+    reached = [0, *(row.get(name, 0) for name in _AGES), row.get("tickets", 0)]
+    ages = [until - before for before, until in pairwise(reached)]
+    return Backlog(status=status, tickets=reached[-1], older=ages[-1], **dict(zip(_AGES, ages[:-1], strict=True)))

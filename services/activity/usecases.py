@@ -14,6 +14,7 @@ from contracts.activity import (
     BookHead,
     BookLine,
     BookVerdict,
+    DayCount,
     Entry,
     EntryPage,
     EntryRecorded,
@@ -24,12 +25,14 @@ from contracts.activity import (
     History,
     ReadAudit,
     ReadHeads,
+    Report,
+    ReportSnapshot,
     SealedText,
     Verdict,
     Verify,
     is_in_scope,
 )
-from contracts.base import Actor, ActorKind, Caller, LoggedFact, Subject, Via
+from contracts.base import Actor, ActorKind, Caller, LoggedFact, Role, Subject, Via, now
 from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
 from services.activity import domain, store
@@ -105,7 +108,10 @@ async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str,
     entry, texts = domain.entry_of(told.id, told.type, told.position, told.body)
     if entry.get("workspace_id") != tx.workspace_id:
         raise NotAllowed("the body names another workspace than the subject")
-    return entry, await store.add(tx, head, entry, texts)
+    written = await store.add(tx, head, entry, texts)
+    if step := domain.counted(entry):
+        await store.count(tx, told.position, step)
+    return entry, written
 
 
 async def prune(database: Database) -> int:
@@ -162,6 +168,28 @@ async def feed(request: Feed, tx: Transaction) -> EntryPage:
     # Nothing is there after `after`: the book may have grown since, so its end is not where the caller is.
     last = page[-1].seq if page else min(request.after, (await store.head(tx, request.book)).seq)
     return EntryPage(items=tuple(items), last=last, more=len(rows) > len(page))
+
+
+async def report(request: Report, tx: Transaction) -> ReportSnapshot:
+    """Count what happened in some days, and what is there now."""
+    if request.caller.role is Role.GUEST:
+        raise NotAllowed
+    days = domain.days(request.since, request.until)
+    begins, ends = domain.span(days, request.utc_offset)
+    counts = await store.counts_by_day(tx, begins, ends)
+    first_response, resolution = await store.times(tx, begins, ends)
+    nothing = (0, 0)
+    return ReportSnapshot(
+        days=tuple(
+            DayCount(day=day, created=created, resolved=resolved)
+            for nth, day in enumerate(days)
+            for created, resolved in [counts.get(nth, nothing)]
+        ),
+        backlog=await store.backlog(tx, now()),
+        first_response=first_response,
+        resolution=resolution,
+        agents=await store.agents(tx, begins, ends),
+    )
 
 
 async def audit(request: ReadAudit, tx: Transaction) -> AuditPage:

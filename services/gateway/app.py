@@ -13,6 +13,7 @@ from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
+from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.widget import Widget
@@ -36,6 +37,7 @@ def build(settings: Settings) -> Service:
     resets = Resets(service.database, passwords, limiter, service.bus.ask)
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
+    presence = Presence(service.bus, live)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     desk = Desk(
@@ -49,6 +51,7 @@ def build(settings: Settings) -> Service:
         bus=service.bus,
         public_url=settings.public_url,
         live=live,
+        presence=presence,
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,
@@ -64,6 +67,7 @@ def build(settings: Settings) -> Service:
     @service.at_start
     async def watch() -> None:
         service.background(live.watch(), "live")
+        service.background(presence.watch(), "presence")
         service.background(widget_live.watch(), "widget")
 
     service.at_stop(live.close)

@@ -10,7 +10,9 @@ from contracts.gateway import (
     WorkspaceDeleted,
 )
 from contracts.notifications import (
+    ChangePreferences,
     CountUnread,
+    GetPreferences,
     GetWatchers,
     MarkRead,
     ReadInbox,
@@ -41,10 +43,9 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, mails, watching
+from services.notifications.usecases import facts, inbox, mails, preferences, watching
 
 _NOBODY_IS_TOLD = (
-    PriorityChanged,
     DescriptionChanged,
     TagsChanged,
     FieldsChanged,
@@ -68,6 +69,8 @@ def listen(bus: Bus) -> None:
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)
+    bus.answers(GetPreferences)(preferences.get_preferences)
+    bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
 
     bus.hears(TicketCreated)(facts.ticket_created)
@@ -75,6 +78,7 @@ def listen(bus: Bus) -> None:
     bus.hears(Assigned)(facts.assigned)
     bus.hears(Unassigned)(facts.unassigned)
     bus.hears(StatusChanged)(facts.tell)
+    bus.hears(PriorityChanged)(facts.tell)
     bus.hears(NoteAdded)(facts.noted)
     bus.hears(CommentAdded)(facts.noted)
     bus.hears(CustomerMessage)(facts.tell)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from chassis.bus import Told
 from chassis.connection import connect
 from chassis.database import Database, Transaction
-from contracts.activity import Book, BookHead, EntryPage, Feed, History, ReadHeads, Verdict, Verify
+from contracts.activity import Book, BookHead, EntryPage, Feed, History, ReadHeads, Report, Verdict, Verify
 from contracts.base import Actor, ActorKind, Caller, Event, Request, Role, Subject, Via, now, uuid7
 from contracts.envelope import event_headers
 from contracts.gateway import RoleChanged
@@ -29,6 +29,7 @@ USECASES: dict[type[Request[Any]], Any] = {
     Feed: usecases.feed,
     ReadHeads: usecases.read_heads,
     Verify: usecases.verify,
+    Report: usecases.report,
 }
 
 

@@ -28,6 +28,7 @@ from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
+from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.widget import Widget
@@ -223,7 +224,8 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         limiter=house.limiter,
         bus=bus,
         public_url=public_url,
-        live=Live(bus, house.people),
+        live=(live := Live(bus, house.people)),
+        presence=Presence(bus, live),
         widget=(widget := Widget(house.database, bus, house.limiter, house.clock)),
         widget_live=WidgetLive(bus, widget),
         **more,

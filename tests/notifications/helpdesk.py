@@ -129,6 +129,7 @@ class Desk:
                     "tickets",
                     "watchers",
                     "choices",
+                    "preferences",
                     "items",
                     "event_log",
                     "dead_letters",

@@ -25,7 +25,7 @@ from contracts.notifications import (
 from services.notifications.handlers import listen
 from tests.notifications.builders import id_of
 
-TABLES = ("members", "tickets", "watchers", "choices", "items")
+TABLES = ("members", "tickets", "watchers", "choices", "preferences", "items")
 
 
 @dataclass

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, TicketEvent
-from contracts.notifications import Kind
+from contracts.notifications import Kind, Preferences
 from contracts.refusals import NotAllowed
-from services.notifications.domain import codes_of, concerned, owner_of_inbox, user_of, who_hears
+from services.notifications.domain import codes_of, concerned, owner_of_inbox, user_of, wanted, who_hears
 from tests.notifications.builders import (
     MONITORING,
     assigned,
@@ -55,27 +55,55 @@ facts = st.one_of(
 )
 some = st.frozensets(st.sampled_from(sorted(PEOPLE)))
 rosters = st.dictionaries(st.sampled_from(sorted(PEOPLE)), st.sampled_from(Role))
+choices = st.dictionaries(
+    st.sampled_from(sorted(PEOPLE)),
+    st.dictionaries(st.sampled_from(sorted(Preferences.model_fields)), st.booleans()),
+)
+
+type Choices = dict[UUID, dict[str, bool]]
 
 
-def why(fact: TicketEvent, who: UUID, watchers: frozenset[UUID]) -> Kind | None:
+def why(fact: TicketEvent, who: UUID, listeners: frozenset[UUID], chosen: dict[str, bool]) -> Kind | None:
     """The rules once more, person by person, by what the fact says on the wire."""
     said, type_ = fact.model_dump(mode="json"), fact.TYPE
     if said["actor"] | {"name": ""} == {"kind": "user", "id": str(who), "name": ""}:
         return None
-    if any(each["id"] == str(who) for each in said.get("mentions", [])):
-        return Kind.MENTION
-    named = {"ticket_created": "assignee", "assigned": "new"}.get(type_)
-    if named and (said[named] or {}).get("id") == str(who):
-        return Kind.ASSIGNED
-    if who not in watchers:
-        return None
-    return {
+
+    def is_at(field: str) -> bool:
+        return (said.get(field) or {}).get("id") == str(who)
+
+    listened_to = {
         "note_added": Kind.NOTE,
         "comment_added": Kind.NOTE,
         "status_changed": Kind.STATUS,
         "customer_message": Kind.MESSAGE,
         "follow_up_opened": Kind.FOLLOW_UP,
+        "priority_changed": Kind.PRIORITY,
+        "ticket_created": Kind.CREATED,
     }.get(type_)
+    reasons = (
+        any(each["id"] == str(who) for each in said.get("mentions", [])) and Kind.MENTION,
+        is_at({"ticket_created": "assignee", "assigned": "new"}.get(type_, "")) and Kind.ASSIGNED,
+        type_ in ("assigned", "unassigned") and is_at("old") and Kind.UNASSIGNED,
+        who in listeners and listened_to,
+    )
+    for kind in reasons:
+        if kind and chosen.get(kind.replace("follow_up", "message"), kind not in (Kind.PRIORITY, Kind.CREATED)):
+            return kind
+    return None
+
+
+def preferring(chosen: Choices) -> dict[UUID, Preferences]:
+    return {
+        who: Preferences.model_validate({kind: {"inbox": wants} for kind, wants in each.items()})
+        for who, each in chosen.items()
+    }
+
+
+def telling(
+    fact: TicketEvent, listeners: frozenset[UUID], members: dict[UUID, Role], chosen: Choices | None = None
+) -> list[tuple[UUID, Kind]]:
+    return who_hears(wanted(concerned(fact, listeners), preferring(chosen or {})), fact.audience, members)
 
 
 def may_see(audience: Audience, role: Role) -> bool:
@@ -86,18 +114,18 @@ def may_see(audience: Audience, role: Role) -> bool:
     }[audience]
 
 
-@given(facts, st.sampled_from(Audience), some, rosters)
+@given(facts, st.sampled_from(Audience), some, rosters, choices)
 def test_who_hears_is_whom_the_rules_name(
-    fact: TicketEvent, audience: Audience, watchers: frozenset[UUID], members: dict[UUID, Role]
+    fact: TicketEvent, audience: Audience, watchers: frozenset[UUID], members: dict[UUID, Role], chosen: Choices
 ) -> None:
     fact = fact.model_copy(update={"audience": audience})
     expected = {
         who: kind
         for who, role in members.items()
-        if may_see(audience, role) and (kind := why(fact, who, watchers)) is not None
+        if may_see(audience, role) and (kind := why(fact, who, watchers, chosen.get(who, {}))) is not None
     }
 
-    told = who_hears(fact, watchers, members)
+    told = telling(fact, watchers, members, chosen)
 
     assert dict(told) == expected
     assert len(told) == len(expected), "somebody is told twice"
@@ -107,20 +135,54 @@ def test_who_hears_is_whom_the_rules_name(
 def test_whoever_is_not_known_is_concerned_all_the_same(fact: TicketEvent, watchers: frozenset[UUID]) -> None:
     everyone = dict.fromkeys(PEOPLE, Role.OWNER)
 
-    assert concerned(fact, watchers) == dict(who_hears(fact, watchers, everyone))
+    assert wanted(concerned(fact, watchers), {}) == dict(telling(fact, watchers, everyone))
 
 
 def test_of_several_reasons_the_strongest_is_given() -> None:
     ada, ben = id_of("Ada"), id_of("Ben")
     members = {ada: Role.MEMBER, ben: Role.MEMBER}
 
-    told = who_hears(noted("Olivia", "Ada", "Ada"), {ada, ben}, members)
+    told = telling(noted("Olivia", "Ada", "Ada"), frozenset({ada, ben}), members)
     assert sorted(told) == sorted([(ada, Kind.MENTION), (ben, Kind.NOTE)])
-    assert who_hears(assigned("Ada"), {ada, ben}, members) == [(ada, Kind.ASSIGNED)]
+    assert telling(assigned("Ada"), frozenset({ada, ben}), members) == [(ada, Kind.ASSIGNED)]
+
+
+@pytest.mark.parametrize(
+    ("fact", "chosen", "told"),
+    [
+        (noted("Olivia", "Ada"), {}, "mention"),
+        (noted("Olivia", "Ada"), {"mention": False}, "note"),
+        (noted("Olivia", "Ada"), {"mention": False, "note": False}, None),
+        (noted("Olivia"), {"mention": False}, "note"),
+        (assigned("Ada"), {"assigned": False}, None),
+        (assigned("Ben", "Olivia", "Ada"), {}, "unassigned"),
+        (assigned("Ben", "Olivia", "Ada"), {"unassigned": False}, None),
+        (assigned("Ben", "Ada", "Ada"), {}, None),
+        (unassigned("Ada", "Olivia"), {}, "unassigned"),
+        (moved("Olivia"), {}, "status"),
+        (moved("Olivia"), {"status": False, "priority": True}, None),
+        (moved("Ada"), {"status": True}, None),
+        (prioritised("Olivia"), {}, None),
+        (prioritised("Olivia"), {"priority": True}, "priority"),
+        (followed_up(), {"message": False}, None),
+        (created("Olivia"), {}, None),
+        (created("Olivia"), {"created": True}, "created"),
+        (created("Olivia", "Ada"), {"created": True}, "assigned"),
+        (created("Olivia", "Ada"), {"created": True, "assigned": False}, "created"),
+        (created("Ada"), {"created": True}, None),
+    ],
+)
+def test_everybody_hears_what_they_chose_by_the_strongest_reason_left(
+    fact: TicketEvent, chosen: dict[str, bool], told: str | None
+) -> None:
+    ada = id_of("Ada")
+    expected = [] if told is None else [(ada, Kind(told))]
+    assert telling(fact, frozenset({ada}), {ada: Role.MEMBER}, {ada: chosen}) == expected
 
 
 def test_a_move_shows_from_where_to_where() -> None:
     assert codes_of(moved()) == ("new", "open")
+    assert codes_of(prioritised()) != (None, None)
     assert codes_of(noted()) == (None, None)
 
 

@@ -1,5 +1,6 @@
 """The inbox from the outside: real services, a real broker, and people who work on tickets over HTTP."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -29,13 +30,50 @@ async def test_a_ticket_at_work_tells_everyone_who_should_know(desk: Desk) -> No
 
     await desk.is_told(desk.owner, "status", "note", "note", "note")
     await desk.is_told(ben, "mention", "assigned")
-    await desk.is_told(ada, "assigned")
+    await desk.is_told(ada, "assigned", "unassigned")
     newest = (await desk.inbox(ben))["items"][0]
     assert newest["actor"] == {"kind": "user", "id": str(desk.owner.user.id), "name": "Olivia Owner"}
     assert (newest["ticket_id"], newest["ticket_number"]) == (ticket["id"], ticket["number"])
     assert (newest["ticket_subject"], newest["read_at"]) == ("Printer on fire", None)
     status = (await desk.inbox(desk.owner))["items"][-1]
     assert (status["kind"], status["old"], status["new"]) == ("status", "new", "in_progress")
+
+
+async def test_each_hears_what_they_chose_and_what_they_heard_stays(desk: Desk) -> None:
+    ada, ben, guest = await desk.member(name="Ada"), await desk.member(name="Ben"), await desk.member(Role.GUEST)
+    path = "notifications/preferences"
+    at_first = await desk.done("GET", path, who=ada)
+    assert {kind for kind, wanted in at_first.items() if not wanted["inbox"]} == {"priority", "created"}
+    ticket = await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.is_told(ada, "assigned")
+
+    chosen = {"assigned": {"inbox": False}, "priority": {"inbox": True}, "mention": {"inbox": False}}
+    changed = await desk.done("PATCH", path, chosen, who=ada)
+    assert changed == at_first | chosen == await desk.done("GET", path, who=ada)
+    assert await desk.done("GET", path, who=ben) == at_first
+    for who in (ben, guest):
+        await desk.done("PATCH", path, {"created": {"inbox": True}}, who=who)
+    refused: list[Any] = [{}, {"assigned": None}, {"assigned": {"inbox": "no"}}, {"assigned": {"mail": True}}]
+    for wrong in (*refused, {"all": {}}):
+        is_problem(await desk.send("PATCH", path, wrong, who=ada), 422, "invalid")
+
+    another = await desk.ticket(assignee_id=str(ada.user.id))
+    await desk.done("PATCH", f"tickets/{ticket['id']}", {"priority": "high"})
+    called = {"body": "@Ada", "mentions": [str(ada.user.id)]}
+    await desk.done("POST", f"tickets/{another['id']}/notes", called)
+    assert (await desk.send("DELETE", f"members/{guest.user.id}")).is_success
+    await desk.ticket()
+
+    await desk.is_told(ada, "assigned", "priority", "note")  # who is called and wants no calls hears as a watcher
+    await desk.is_told(ben, "created", "created")
+    priority = (await desk.inbox(ada))["items"][1]
+    assert (priority["old"], priority["new"]) == ("normal", "high")
+    await desk.all_heard()
+    before = await desk.kept()
+    await desk.forgets_what_was_heard()
+    await desk.helpdesk.deliver_again("TICKETS")
+    after = await desk.kept()
+    assert (after["items"], after["preferences"]) == (before["items"], before["preferences"])
 
 
 async def test_a_guest_never_hears_of_a_note_even_where_one_calls_them(desk: Desk) -> None:

@@ -76,8 +76,8 @@ async def test_who_had_the_ticket_before_watches_no_longer_unless_they_opened_it
         moved("Olivia"),
     )
 
-    assert await office.told("Ada") == ["assigned"]
-    assert await office.told("Ben") == ["assigned", "status", "status"]
+    assert await office.told("Ada") == ["assigned", "unassigned"]
+    assert await office.told("Ben") == ["assigned", "status", "unassigned", "status"]
 
 
 async def test_a_mention_is_stronger_than_watching_and_reaches_who_does_not_watch(office: Office) -> None:

@@ -87,7 +87,7 @@ async def test_who_unwatched_stays_unwatched_until_assigned_again(office: Office
     assert await office.told("Ada") == ["mention"], "what is meant for them alone is told"
     await office.hears(assigned("Ben", old="Ada", version=7), assigned("Ada", old="Ben", version=8))
     await office.hears(moved("Olivia", version=9))
-    assert await office.told("Ada") == ["mention", "assigned", "status"]
+    assert await office.told("Ada") == ["mention", "unassigned", "assigned", "status"]
     await office.unwatch("Ada", seen=9)
     await office.watch("Ada")
     await office.hears(moved("Olivia", version=10))
@@ -110,7 +110,7 @@ async def test_who_lost_the_ticket_watches_on_if_they_chose_to(office: Office) -
     await office.hears(unassigned("Ada"), moved("Olivia"))
 
     assert await office.watchers() == {id_of("Olivia"): ["creator"], id_of("Ada"): ["chosen"]}
-    assert await office.told("Ada") == ["assigned", "status"]
+    assert await office.told("Ada") == ["assigned", "unassigned", "status"]
 
 
 async def test_a_removed_member_watches_nothing(office: Office) -> None:

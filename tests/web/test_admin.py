@@ -10,8 +10,7 @@ from services.activity.tools import check_export
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.reader import Browser, Page
-from tests.web.test_safety import scripts_in
-from tests.web.vectors import VECTORS
+from tests.web.vectors import VECTORS, scripts_in
 
 type Open = Callable[[], Browser]
 type Bury = Callable[..., Awaitable[str]]

@@ -140,6 +140,24 @@ async def test_whoever_does_not_work_on_a_ticket_sees_no_way_to_answer_its_custo
     assert f"{path}/messages" in page.writing
 
 
+async def test_a_long_transcript_is_read_on_to_its_end(desk: Desk, browser: Browser) -> None:
+    talk = await a_conversation(desk, "1: " + "word " * 12_000)
+    for number in range(2, 6):
+        body = {"body": f"{number}: " + "word " * 12_000}
+        await desk.send("POST", f"conversations/{talk['conversation_id']}/messages", body)
+    path = f"conversations/{talk['conversation_id']}"
+    part = await desk.get(path)
+    assert part["next_cursor"] is not None
+
+    page = await browser.open(f"/w/{desk.workspace.slug}/{path}")
+    assert [each.attributes["id"] for each in page.all("li") if "id" in each.attributes] == [
+        f"m{seq}" for seq in range(1, 6)
+    ]
+    page = await browser.open(f"/w/{desk.workspace.slug}/{path}?cursor={part['next_cursor']}")
+    assert len([each for each in page.all("li") if "id" in each.attributes]) == 5 - len(part["messages"])
+    assert page.all("a", href=f"/w/{desk.workspace.slug}/{path}")
+
+
 async def test_customer_and_agent_write_to_each_other_without_a_reload(chromium: Chromium, desk: Desk) -> None:
     talk = await a_conversation(desk)
     await desk.ticket(subject="The printer is on fire")

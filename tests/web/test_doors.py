@@ -1,6 +1,8 @@
 import secrets
 from collections.abc import Callable
 
+import httpx
+
 from contracts.base import Role
 from tests.gateway.house import PASSWORD
 from tests.gateway.newsroom import Desk
@@ -93,18 +95,45 @@ async def test_an_invitation_is_accepted_by_its_link_and_a_password(
     made = await browser.send(page.form(f"/w/{desk.workspace.slug}/settings/members"), name="Grace Hopper", email=email)
     link = made.one("input", aria_label="Link").attributes["value"]
 
+    # Somebody else at this browser is told whom it is for.
+    page = await browser.open(link)
+    assert f"signed in as {desk.owner.user.name}" in page.words
+    assert email.partition("@")[0] in page.words
+    assert page.form("/sign-out").method == "post"
     guest = a_browser()
     page = await guest.open(link)
+    assert desk.workspace.name in page.words
+    assert page.one("input", id="email").attributes["value"] == email
     form = page.forms[0]
     form.action = link
+    nameless = await guest.send(form, name="\u200b", password="correct horse battery staple")
+    assert nameless.one("input", id="name").attributes["aria-invalid"] == "true"
     refused = await guest.send(form, password="short")
     assert refused.status == 422
     assert refused.one("input", name="password").attributes["aria-invalid"] == "true"
-    page = await guest.send(form, password="correct horse battery staple")
+    page = await guest.send(form, name="Grace B. Hopper", password="correct horse battery staple")
 
     assert page.answer.url.path == f"/w/{desk.workspace.slug}/tickets"
     members = await desk.get("members")
-    assert (email, "member") in [(each["email"], each["role"]) for each in members["items"]]
+    assert (email, "member", "Grace B. Hopper") in [(e["email"], e["role"], e["name"]) for e in members["items"]]
+    used = await guest.open(link)
+    assert (used.status, used.one("h1").words) == (404, "This link opens nothing")
+    assert "was used, or has expired" in used.words
+    assert (await guest.open("/password-resets/" + "x" * 43)).all("a", href="/forgotten")
+
+
+async def test_too_many_tries_are_told_when_to_try_again(desk: Desk) -> None:
+    # From an address of its own, so that nobody else has to wait.
+    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.9")
+    async with httpx.AsyncClient(base_url=desk.room.url, transport=elsewhere, timeout=20) as client:
+        browser = Browser(client)
+        form = (await browser.open("/sign-in")).form("/sign-in")
+        for _ in range(6):
+            page = await browser.send(form, email="nobody@example.com", password="not it at all")
+    assert page.status == 429
+    assert 200 < int(page.answer.headers["retry-after"]) <= 300
+    assert "Too many tries. Try again in 5 minutes." in page.words
+    assert page.one("input", id="email").attributes["value"] == "nobody@example.com"
 
 
 async def test_a_member_of_two_workspaces_switches_between_them(desk: Desk, browser: Browser) -> None:

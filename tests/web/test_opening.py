@@ -79,7 +79,7 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
     adam = await a_contact(desk, "Adam Ito", "adam@example.com")
     async with a_window(chromium, desk) as window:
         page = window.page
-        await window.open("members")
+        await window.open("contacts")
         await page.keyboard.press("c")
         await expect(page.locator("#subject")).to_be_focused()
         await page.keyboard.type("The printer is on fire")
@@ -97,7 +97,9 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("radio", name="Adam Ito")).to_be_checked()
 
+        await page.locator("#new_priority").select_option("high")
         await page.reload()
+        await expect(page.locator("#new_priority")).to_have_value("high")
         await expect(page.locator("#subject")).to_have_value("The printer is on fire")
         await expect(page.get_by_role("radio", name="Adam Ito")).to_be_checked()
         await page.locator("#subject").press("Enter")
@@ -107,3 +109,4 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
 
     ticket = await desk.get("tickets/1")
     assert (ticket["contact"]["id"], ticket["description"]) == (adam, "It *burns*.")
+    assert ticket["priority"] == "high"

@@ -190,7 +190,7 @@ async def test_a_guest_sees_no_way_to_write(desk: Desk, a_browser: Open) -> None
     guest = a_browser()
     guest.be(await desk.room.house.member(desk.workspace, Role.GUEST))
 
-    for path in ("tickets", f"tickets/{ticket['number']}", "members"):
+    for path in ("tickets", f"tickets/{ticket['number']}", "settings/members"):
         page = await guest.open(f"{base(desk)}/{path}")
         assert page.status == 200
         assert [each for each in page.writing if not each.endswith("/watch")] == [], path

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tests.web.reader import Page
+from tests.web.reader import Element, Page
 
 VECTORS = (
     "<script>alert(1)</script>",
@@ -61,18 +61,21 @@ VECTORS = (
 )
 
 
-def scripts_in(page: Page) -> Iterator[str]:
-    """Yield whatever in a page would run, or make its reader's browser ask somebody else."""
-    for element in page.elements:
-        said = element.attributes
-        yield from (f"{element.tag} {name}" for name in said if re.match(r"on|style$|(data-)?hx-on", name))
-        if element.tag in ("style", "iframe", "object", "embed", "base"):
-            yield element.tag
-        if element.tag == "script" and (element.words.strip() or not said.get("src", "").startswith("/assets/")):
-            yield "script"
-        for name in ("src", "action", "formaction", "hx-get", "hx-post", "data-hx-get", "data-hx-post"):
-            if not said.get(name, "/").startswith(("/", "?")):
-                yield f"{name}={said[name]}"
-        here = ("/",) if element.tag == "link" else ("/", "?", "#", "https:", "http:", "mailto:")
-        if not said.get("href", "/").startswith(here):
-            yield f"href={said['href']}"
+def scripts_in(page: Page) -> list[str]:
+    """Return whatever in a page would run, or make its reader's browser ask somebody else."""
+    return [each for element in page.elements for each in _scripts_in(element)]
+
+
+def _scripts_in(element: Element) -> Iterator[str]:
+    said = element.attributes
+    yield from (f"{element.tag} {name}" for name in said if re.match(r"on|style$|(data-)?hx-on", name))
+    if element.tag in ("style", "iframe", "object", "embed", "base"):
+        yield element.tag
+    if element.tag == "script" and (element.words.strip() or not said.get("src", "").startswith("/assets/")):
+        yield "script"
+    for name in ("src", "action", "formaction", "hx-get", "hx-post", "data-hx-get", "data-hx-post"):
+        if not said.get(name, "/").startswith(("/", "?")):
+            yield f"{name}={said[name]}"
+    here = ("/",) if element.tag == "link" else ("/", "?", "#", "https:", "http:", "mailto:")
+    if not said.get("href", "/").startswith(here):
+        yield f"href={said['href']}"

@@ -30,7 +30,7 @@ from services.gateway.domain.passwords import (
     no_such_reset,
     password_changed,
 )
-from services.gateway.domain.people import Acting, Cause, User
+from services.gateway.domain.people import Acting, Cause, User, renamed
 from services.gateway.domain.secrets import (
     csrf_token,
     is_csrf_token,
@@ -122,6 +122,7 @@ __all__ = [
     "outranks",
     "password_changed",
     "remove",
+    "renamed",
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from contracts.base import Actor, ActorKind, Audience, Role, Via
+from contracts.base import Actor, ActorKind, Audience, Role, Subject, Via
+from contracts.gateway import MemberRenamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,14 @@ def told(workspace_id: str, actor: Actor, cause: Cause) -> dict[str, Any]:
         "audience": Audience.ADMINS,
         "at": cause.at,
     }
+
+
+def renamed(workspace_id: str, version: int, user: User, old: str, cause: Cause) -> MemberRenamed:
+    """Tell a workspace what one of its members is called now; `version` counts what it was told of their account."""
+    return MemberRenamed(
+        **told(workspace_id, user.actor, cause),
+        subject=Subject(kind="account", id=str(user.id), version=version),
+        user_id=user.id,
+        old=old,
+        new=user.name,
+    )

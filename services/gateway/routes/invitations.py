@@ -41,6 +41,9 @@ class Acceptance(Given):
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
         description=f"A new one has {PASSWORD_LEAST} to {PASSWORD_MOST} characters."
     )
+    name: Name | None = Field(
+        default=None, description="What somebody new is to be called; else as the invitation says."
+    )
 
 
 @operation(
@@ -112,6 +115,21 @@ async def revoke_invitation(
 
 
 @operation(
+    "GET",
+    f"{API}/invitations/{{token:str}}",
+    "look_at_invitation",
+    tag="people",
+    summary="Look at an invitation by its link",
+    answer=answers.Welcome,
+    refusals=(NotFound,),
+    open=True,
+)
+async def look_at_invitation(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIResponse:
+    """Tell whoever holds the link where it leads, and whom it is for."""
+    return reply(await desk_of(request).invitations.look(token))
+
+
+@operation(
     "POST",
     f"{API}/invitations/{{token:str}}/accept",
     "accept_invitation",
@@ -130,8 +148,8 @@ async def accept_invitation(request: Request[Any, Any, Any], token: FromPath[str
     check_origin(request)
     sent = await read(request, Acceptance)
     desk = desk_of(request)
-    begun = await desk.invitations.accept(token, sent.body.password, sent.key, came(request))
+    begun = await desk.invitations.accept(token, sent.body.password, sent.key, came(request), name=sent.body.name)
     return reply(begun, 201, headers={"set-cookie": desk.cookie_header(begun.token)})
 
 
-HANDLERS = (invite, list_invitations, revoke_invitation, accept_invitation)
+HANDLERS = (invite, list_invitations, revoke_invitation, look_at_invitation, accept_invitation)

@@ -8,8 +8,18 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
-from contracts.refusals import NotFound
+from contracts.notifications import (
+    ChangePreferences,
+    CountUnread,
+    GetPreferences,
+    Inbox,
+    MarkRead,
+    Preferences,
+    PreferencesChange,
+    ReadInbox,
+    Unread,
+)
+from contracts.refusals import Invalid, NotAllowed, NotFound
 from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
@@ -29,6 +39,25 @@ class ToRead(Given):
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = Field(
         default_factory=left_out, description="Which notifications; left out, all of them."
     )
+
+
+class Ways(Given):
+    """By which way you want to hear of it."""
+
+    inbox: bool
+
+
+class PreferencesPatch(Given):
+    """What you want to hear of otherwise; what is left out stays as it is."""
+
+    assigned: Ways = Field(default_factory=left_out, description="A ticket was given to you.")
+    unassigned: Ways = Field(default_factory=left_out, description="A ticket was taken from you.")
+    mention: Ways = Field(default_factory=left_out, description="You were called by name.")
+    message: Ways = Field(default_factory=left_out, description="The customer wrote on a ticket that you watch.")
+    note: Ways = Field(default_factory=left_out, description="A note or comment on a ticket that you watch.")
+    status: Ways = Field(default_factory=left_out, description="A ticket that you watch was moved.")
+    priority: Ways = Field(default_factory=left_out, description="A ticket that you watch became more or less urgent.")
+    created: Ways = Field(default_factory=left_out, description="Somebody opened a ticket that you may see.")
 
 
 @operation(
@@ -95,4 +124,52 @@ async def read_notifications(request: Request[Any, Any, Any], workspace: FromPat
     return reply(left)
 
 
-HANDLERS = (list_notifications, count_unread_notifications, read_notifications)
+@operation(
+    "GET",
+    f"{W}/notifications/preferences",
+    "get_notification_preferences",
+    scope="notifications:read",
+    tag="notifications",
+    summary="Read what you want to hear of",
+    answer=Preferences,
+    refusals=(NotFound, NotAllowed),
+)
+async def get_notification_preferences(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return the visitor's own choices, and what holds where they made none."""
+    visitor = await inside(request, workspace)
+    found = await desk_of(request).bus.ask(GetPreferences(caller=visitor.caller))
+    return reply(found)
+
+
+@operation(
+    "PATCH",
+    f"{W}/notifications/preferences",
+    "change_notification_preferences",
+    scope="notifications:write",
+    tag="notifications",
+    summary="Choose what you want to hear of, from now on",
+    body=PreferencesPatch,
+    answer=Preferences,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def change_notification_preferences(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Change some choices; what is in the inbox stays."""
+    visitor = await inside(request, workspace)
+    sent = await read(request, PreferencesPatch)
+    if not sent.body.model_fields_set:
+        raise Invalid("There is nothing to change.", errors=[])
+    change = PreferencesChange.model_validate(sent.body.model_dump(exclude_unset=True))
+    changed = await desk_of(request).bus.ask(
+        ChangePreferences(caller=visitor.caller, via=visitor.via, idempotency=sent.key, change=change)
+    )
+    return reply(changed)
+
+
+HANDLERS = (
+    list_notifications,
+    count_unread_notifications,
+    read_notifications,
+    get_notification_preferences,
+    change_notification_preferences,
+)

@@ -34,6 +34,7 @@ API = "/api/v1"
 W = API + "/workspaces/{workspace:str}"
 
 EVENTS = "text/event-stream"
+CSV = "text/csv"
 LINES = "application/jsonl"
 _REF = "#/components/schemas/{model}"
 _TAG = r'(W/)?"[1-9][0-9]{0,8}"'
@@ -286,7 +287,8 @@ def _parameters(path: str, method: str, described: Operation) -> list[dict[str, 
     ]
     if described.query:
         properties = described.query.model_json_schema(ref_template=_REF, schema_generator=Precisely)["properties"]
-        for name, info in described.query.model_fields.items():
+        for field_name, info in described.query.model_fields.items():
+            name = info.alias or field_name
             schema = {
                 key: value for key, value in properties[name].items() if key not in ("title", "default", "description")
             }
@@ -316,6 +318,8 @@ def _responses(method: str, described: Operation, schemas: _Schemas) -> dict[str
     }
     if described.answer:
         good["content"] = {described.media: {"schema": _content(described.media, schemas[described.answer])}}
+    if described.media == CSV:
+        good["content"] = {CSV: {"schema": {"type": "string"}}}
     found = {str(described.status): good}
     found |= {str(status): good | {"description": HTTPStatus(status).phrase} for status in described.also}
     if described.if_none_match:

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import StringConstraints
 
 from contracts.refusals import CsrfFailed, NotFound, RateLimited, Unauthenticated
-from contracts.texts import Email
+from contracts.texts import Email, Name
 from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import API, operation
 from services.gateway.routes.replies import nothing, reply
@@ -22,6 +22,12 @@ class Credentials(Given):
 
     email: Email
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class NewSelf(Given):
+    """What somebody is to be called."""
+
+    name: Name
 
 
 @operation(
@@ -84,6 +90,24 @@ async def list_sessions(request: Request[Any, Any, Any]) -> ASGIResponse:
 
 @operation(
     "DELETE",
+    f"{API}/sessions",
+    "end_other_sessions",
+    in_person=True,
+    tag="people",
+    summary="Sign out everywhere else",
+    answer=None,
+    status=204,
+)
+async def end_other_sessions(request: Request[Any, Any, Any]) -> ASGIResponse:
+    """End every session of the visitor's but the one that the request came with."""
+    promise(request)
+    visitor = (await signed_in(request)).visitor
+    await desk_of(request).accounts.end_other_sessions(visitor)
+    return nothing()
+
+
+@operation(
+    "DELETE",
     f"{API}/sessions/{{session:str}}",
     "end_session",
     in_person=True,
@@ -116,4 +140,22 @@ async def who_am_i(request: Request[Any, Any, Any]) -> ASGIResponse:
     return reply(await desk_of(request).accounts.me(here.visitor, here.token))
 
 
-HANDLERS = (sign_in, sign_out, list_sessions, end_session, who_am_i)
+@operation(
+    "PATCH",
+    f"{API}/me",
+    "rename_me",
+    in_person=True,
+    tag="people",
+    summary="Be called something else",
+    body=NewSelf,
+    answer=answers.User,
+)
+async def rename_me(request: Request[Any, Any, Any]) -> ASGIResponse:
+    """Take another name, in every workspace; what was recorded keeps the one it had."""
+    visitor = (await signed_in(request)).visitor
+    _ = visitor.session
+    sent = await read(request, NewSelf)
+    return reply(await desk_of(request).accounts.rename(visitor, sent.body.name))
+
+
+HANDLERS = (sign_in, sign_out, list_sessions, end_other_sessions, end_session, who_am_i, rename_me)

@@ -25,6 +25,7 @@ from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
+from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.widget import Widget
@@ -51,6 +52,7 @@ class Desk:
     public_url: str
     """Where people reach the desk, without a path; empty: wherever a request says it came to."""
     live: Live
+    presence: Presence
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()

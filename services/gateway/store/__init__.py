@@ -27,6 +27,7 @@ from services.gateway.store.people import (
     add_user,
     credentials,
     password_hash,
+    rename_user,
     set_password,
     workspaces_of,
 )
@@ -43,6 +44,7 @@ from services.gateway.store.resets import (
 from services.gateway.store.sessions import (
     Found,
     add_session,
+    end_other_sessions,
     end_session,
     end_sessions,
     present,
@@ -91,6 +93,7 @@ __all__ = [
     "alone",
     "count_hit",
     "credentials",
+    "end_other_sessions",
     "end_session",
     "end_sessions",
     "end_workspace",
@@ -123,6 +126,7 @@ __all__ = [
     "remove_member",
     "remove_token",
     "remove_tokens_above",
+    "rename_user",
     "reset_of",
     "reset_sent",
     "save_member",

@@ -27,6 +27,10 @@ _ADD_USER = text(
 _CREDENTIALS = text("select id, email, name, password_hash from users where lower(email) = lower(:email)")
 _PASSWORD = text("select password_hash from users where id = :user for no key update")
 _SET_PASSWORD = text("update users set password_hash = :hash where id = :user")
+_RENAME = text(
+    "update users u set name = :name from (select id, name from users where id = :user for no key update) was"
+    " where u.id = was.id returning was.name"
+)
 _WORKSPACES_OF = text(
     "select w.workspace_id, w.slug, w.name, w.version, w.created_at, m.role"
     " from memberships m join workspaces w on w.workspace_id = m.workspace_id where m.user_id = :user"
@@ -60,8 +64,13 @@ async def set_password(tx: Transaction, user_id: UUID, password_hash: str) -> No
     await tx.execute(_SET_PASSWORD, {"user": user_id, "hash": password_hash})
 
 
+async def rename_user(tx: Transaction, user_id: UUID, name: str) -> str:
+    """Remember another name; returns the one before. The user's row is held."""
+    return str(await tx.scalar(_RENAME, {"user": user_id, "name": name}))
+
+
 async def account_version(tx: Transaction, workspace_id: str, user_id: UUID) -> int:
-    """Return how often a workspace was told of this person's password."""
+    """Return how often a workspace was told of this person's account."""
     return int(await tx.scalar(_ACCOUNT_VERSION, {"ws": workspace_id, "user": str(user_id)}))
 
 

@@ -54,6 +54,7 @@ _PRESENT = text(
 _SEEN = text("update sessions set seen_at = :now where id = :id and seen_at < :now")
 _END_SESSION = text("delete from sessions where id = :id and user_id = :user")
 _END_SESSIONS = text("delete from sessions where user_id = :user")
+_END_OTHERS = text("delete from sessions where user_id = :user and id <> :session")
 _PURGE_SESSIONS = text("delete from sessions where expires_at <= :now or seen_at <= :idle")
 _PURGE_INVITATIONS = text("delete from invitations where expires_at <= :now")
 
@@ -123,6 +124,11 @@ async def end_session(tx: Transaction, user_id: UUID, session_id: UUID) -> bool:
 async def end_sessions(tx: Transaction, user_id: UUID) -> None:
     """Forget every session of a user."""
     await tx.execute(_END_SESSIONS, {"user": user_id})
+
+
+async def end_other_sessions(tx: Transaction, user_id: UUID, session_id: UUID) -> None:
+    """Forget every session of a user but this one."""
+    await tx.execute(_END_OTHERS, {"user": user_id, "session": session_id})
 
 
 async def purge(tx: Transaction, now: dt.datetime) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import datetime as dt
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from chassis import cursors
@@ -69,6 +69,17 @@ class Accounts:
             user=answers.User.of(visitor.user), workspaces=workspaces, csrf_token=domain.csrf_token(token)
         )
 
+    async def rename(self, visitor: Visitor, name: str) -> answers.User:
+        """Call the visitor something else from now on, and tell each of their workspaces."""
+        user = replace(visitor.user, name=name)
+        cause = Cause(uuid7(), visitor.via, self._clock())
+        async with self._database.every_workspace(ACCOUNT) as tx:
+            old = await store.rename_user(tx, user.id, name)
+            for workspace, _ in await store.workspaces_of(tx, user.id) if old != name else ():
+                version = await store.account_version(tx, workspace.id, user.id) + 1
+                tx.announce(domain.renamed(workspace.id, version, user, old, cause))
+        return answers.User.of(user)
+
     async def sessions(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.SessionPage:
         """Return one page of the visitor's sessions, newest first."""
         scope = f"sessions of {visitor.user.id}"
@@ -86,6 +97,11 @@ class Accounts:
         async with self._database.every_workspace(ACCOUNT) as tx:
             if not await store.end_session(tx, visitor.user.id, session_id):
                 raise NotFound
+
+    async def end_other_sessions(self, visitor: Visitor) -> None:
+        """End every session of the visitor but this one."""
+        async with self._database.every_workspace(ACCOUNT) as tx:
+            await store.end_other_sessions(tx, visitor.user.id, visitor.session.id)
 
     async def change_password(self, visitor: Visitor, current: str, new: str, came: Came) -> answers.SignedIn:
         """Take another password: every session ends, and this one goes on as a new one."""

@@ -134,6 +134,28 @@ class Invitation(Model):
         )
 
 
+class Welcome(Model):
+    """An invitation, to whoever holds its link."""
+
+    workspace: str
+    """What the workspace is called."""
+    email: str
+    name: str
+    role: Role
+    expires_at: AwareDatetime
+
+    @classmethod
+    def of(cls, invitation: domain.Invitation, workspace: domain.Workspace) -> "Welcome":
+        """Describe an invitation to whom it is for."""
+        return cls(
+            workspace=workspace.name,
+            email=invitation.email,
+            name=invitation.name,
+            role=invitation.role,
+            expires_at=invitation.expires_at,
+        )
+
+
 class InvitationPage(Model):
     """One page of open invitations, newest first."""
 

@@ -101,8 +101,24 @@ class Invitations:
         async with self._database.transaction(workspace.id) as tx:
             return await once(tx, visitor.id, key, answers.Invitation, act)
 
-    async def accept(self, token: str, password: str, key: IdempotencyKey | None, came: Came) -> answers.SignedIn:
-        """Make whoever holds the link a member; an address that is known already must prove it with its password."""
+    async def look(self, token: str) -> answers.Welcome:
+        """Tell whoever holds the link what it is; raises NotFound where it opens nothing."""
+        async with self._database.every_workspace(ANSWER_INVITATION) as tx:
+            known = domain.looks_like_a_token(token)
+            invitation = await store.invitation(tx, domain.token_hash(token)) if known else None
+            workspace = await store.workspace(tx, invitation.workspace_id) if invitation else None
+        if invitation is None or workspace is None:
+            raise domain.no_such_invitation()
+        invitation.check_open(self._clock())
+        return answers.Welcome.of(invitation, workspace)
+
+    async def accept(
+        self, token: str, password: str, key: IdempotencyKey | None, came: Came, *, name: str | None = None
+    ) -> answers.SignedIn:
+        """Make whoever holds the link a member; an address that is known already must prove it with its password.
+
+        Who is new is called `name`, else as the invitation says.
+        """
         if not domain.looks_like_a_token(token):
             raise domain.no_such_invitation()
         token_hash, cause = domain.token_hash(token), self._cause(came.via)
@@ -113,7 +129,7 @@ class Invitations:
             raise domain.no_such_invitation()
         if key is None or invitation.used_at is None:
             invitation.check_open(cause.at)
-        user, password_hash = await self._who(invitation, known, password, came)
+        user, password_hash = await self._who(invitation, known, password, came, name)
 
         async def act() -> answers.SignedIn:
             held = await store.invitation(tx, token_hash, lock=True)
@@ -145,13 +161,13 @@ class Invitations:
             return signed_in.model_copy(update={"workspaces": await workspaces_of(tx, user)})
 
     async def _who(
-        self, invitation: Invitation, known: store.Credentials | None, password: str, came: Came
+        self, invitation: Invitation, known: store.Credentials | None, password: str, came: Came, name: str | None
     ) -> tuple[User, str]:
         """Return who follows the link, and the hash of their password."""
         if known is None:
             domain.check_new_password(password, invitation.email)
             fresh = await self._passwords.hash(password)
-            return User(id=uuid7(), email=invitation.email, name=invitation.name), fresh
+            return User(id=uuid7(), email=invitation.email, name=name or invitation.name), fresh
         if not await self._guard.knows(invitation.email, password, known.password_hash, came.address):
             raise wrong_password()
         return known.user, known.password_hash

@@ -8,7 +8,7 @@ on it is handed what everybody is handed. One that can't keep up is sent away an
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from chassis.logs import get_logger
 from contracts.activity import Book, Entry, EntryPage, EntryRecorded, Feed, ReadHeads, is_in_scope
 from contracts.base import ActorKind, Audience, Caller, Role, Subject
 from contracts.gateway import MemberRemoved, RoleChanged, TokenRevoked, WorkspaceDeleted
+from contracts.notifications import Notified
 from contracts.refusals import RateLimited, Refusal, TooLarge, Unavailable
 from services.gateway.domain import Visitor
 from services.gateway.usecases.people import People
@@ -55,11 +56,26 @@ class Frame:
         return cls(entry.seq, entry.type, entry.audience, entry.subject, entry.model_dump_json().encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Something of the moment for the team, beside the book: it has no place in it and is not told again."""
+
+    type: str
+    json: bytes
+
+
+NOTIFIED = Whisper("notified", b"{}")
+"""What says to a reader that something came into their inbox."""
+
+
 class Reader:
     """Somebody who follows a book: a session or token in a workspace, with a role that decides what they may see."""
 
-    def __init__(self, visitor: Visitor, edge: "_Edge", after: int) -> None:
-        """Begin after this seq."""
+    def __init__(
+        self, visitor: Visitor, edge: "_Edge", after: int, *, whispers: bool = False, inbox: bool = False
+    ) -> None:
+        """Begin after this seq; `inbox`: be told too when something comes into the reader's own."""
+        self.hears_of_inbox = inbox
         workspace, self.role = visitor.here
         self._scopes = visitor.token.scopes if visitor.token else ()
         self.after = after
@@ -69,14 +85,15 @@ class Reader:
         self.why: str | None = None
         self.user_id = visitor.person.id if visitor.person else None
         self.key = (visitor.credential.id, workspace.id)
+        self._whispers = whispers and self.role is not Role.GUEST
         self.vouched_at = time.monotonic()
         self._edge = edge
         self._joined = False
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[Frame | Whisper] = deque()
         self._size = 0
         self._something = asyncio.Event()
 
-    async def read(self, within: float) -> list[Frame]:
+    async def read(self, within: float) -> "Sequence[Frame | Whisper]":
         """Return what is new, as soon as there is something; nothing when `within` seconds pass without."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -98,6 +115,20 @@ class Reader:
         self._waiting.append(frame)
         self._size += len(frame.json)
         self._something.set()
+
+    def whisper(self, whisper: Whisper) -> None:
+        """Hand over something of the moment, if they like to hear it and keep up."""
+        if self._whispers and self._joined and len(self._waiting) < WAITING // 2:
+            self._waiting.append(whisper)
+            self._size += len(whisper.json)
+            self._something.set()
+
+    def hint(self) -> None:
+        """Say that something came into the reader's inbox; once is enough until it is read."""
+        if not self.over.is_set() and NOTIFIED not in self._waiting:
+            self._waiting.append(NOTIFIED)
+            self._size += len(NOTIFIED.json)
+            self._something.set()
 
     def end(self, why: str) -> None:
         """Send the reader away; what still waits for them is let go."""
@@ -129,11 +160,11 @@ class Reader:
     def _may_see(self, what: Entry | Frame) -> bool:
         return what.audience.includes(self.role) and is_in_scope(self._scopes, what.subject)
 
-    async def _take(self) -> list[Frame]:
+    async def _take(self) -> list[Frame | Whisper]:
         self._something.clear()
         if not self._waiting:
             await self._something.wait()
-        found: list[Frame] = []
+        found: list[Frame | Whisper] = []
         size = 0
         while self._waiting and size < AT_ONCE_BYTES:
             found.append(self._waiting.popleft())
@@ -220,13 +251,16 @@ class Live:
         self._edges: dict[str, _Edge] = {}
         self._closed = False
         bus.follows(EntryRecorded)(self._recorded)
+        bus.follows(Notified)(self._notified)
         bus.follows(RoleChanged)(self._role_changed)
         bus.follows(MemberRemoved)(self._removed)
         bus.follows(TokenRevoked)(self._token_revoked)
         bus.follows(WorkspaceDeleted)(self._deleted)
 
     @asynccontextmanager
-    async def following(self, visitor: Visitor, after: int | None) -> AsyncGenerator[Reader]:
+    async def following(
+        self, visitor: Visitor, after: int | None, *, whispers: bool = False, inbox: bool = False
+    ) -> AsyncGenerator[Reader]:
         """Let the visitor follow the book after this seq, or from its present end, for as long as the block lasts.
 
         Raises RateLimited for a session that reads too often at once, and Unavailable while the end is not known.
@@ -239,7 +273,7 @@ class Live:
         edge = self._edges.get(workspace.id)
         if edge is None:
             edge = self._edges[workspace.id] = _Edge(self._bus, workspace.id)
-        reader = Reader(visitor, edge, after or 0)
+        reader = Reader(visitor, edge, after or 0, whispers=whispers, inbox=inbox)
         edge.readers.add(reader)
         try:
             if after is None:
@@ -254,6 +288,12 @@ class Live:
             if not edge.readers:
                 del self._edges[workspace.id]
                 edge.task.cancel()
+
+    def whisper(self, workspace_id: str, whisper: Whisper) -> None:
+        """Tell the team of a workspace something of the moment."""
+        edge = self._edges.get(workspace_id)
+        for reader in tuple(edge.readers) if edge else ():
+            reader.whisper(whisper)
 
     async def watch(self) -> None:
         """End the readers whose session or token is over, or who are not what they were; runs until cancelled."""
@@ -297,6 +337,12 @@ class Live:
         edge = self._edges.get(event.workspace_id)
         if edge is not None and event.book is Book.TICKETS:
             edge.hint(event.seq)
+
+    async def _notified(self, event: Notified) -> None:
+        edge = self._edges.get(event.workspace_id)
+        for reader in tuple(edge.readers) if edge else ():
+            if reader.hears_of_inbox and reader.user_id == event.recipient_id:
+                reader.hint()
 
     async def _role_changed(self, event: RoleChanged) -> None:
         self._end(event.workspace_id, lambda reader: reader.user_id == event.user_id and reader.role is not event.new)

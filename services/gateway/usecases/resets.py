@@ -52,6 +52,15 @@ class Resets:
         async with self._database.every_workspace(RESET) as tx:
             await store.add_reset(tx, uuid7(), email, self._clock())
 
+    async def whose(self, token: str) -> str:
+        """Return the address that the link was mailed to; raises NotFound where it sets no password."""
+        async with self._database.every_workspace(RESET) as tx:
+            known = domain.looks_like_a_token(token)
+            found = await store.reset_of(tx, domain.token_hash(token), self._clock()) if known else None
+        if found is None:
+            raise domain.no_such_reset()
+        return found.user.email
+
     async def reset(self, token: str, password: str, via: Via) -> None:
         """Set the password of whoever the link was mailed to, once; all their sessions end."""
         if not domain.looks_like_a_token(token):

@@ -14,6 +14,7 @@ from services.gateway.routes import Pages
 from services.gateway.routes.problems import headers_of, refusal_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.web import (
+    account,
     assets,
     audit,
     bulk,
@@ -28,10 +29,14 @@ from services.gateway.web import (
     linking,
     members,
     opening,
+    preferences,
+    presence,
+    reports,
     ticket,
     ticket_settings,
     ticket_words,
     tickets,
+    tokens,
     workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -54,11 +59,16 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *ticket.HANDLERS,
             *ticket_words.HANDLERS,
             *linking.HANDLERS,
+            *presence.HANDLERS,
             *conversations.HANDLERS,
             *contacts.HANDLERS,
             *inbox.HANDLERS,
+            *preferences.HANDLERS,
+            *account.HANDLERS,
             *workspace.HANDLERS,
             *members.HANDLERS,
+            *reports.HANDLERS,
+            *tokens.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,

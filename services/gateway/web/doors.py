@@ -1,16 +1,15 @@
 """Where people come in: sign in and out, follow an invitation, choose a workspace and how pages look."""
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import StringConstraints
 
-from contracts.refusals import NotFound, Refusal, Unauthenticated
+from contracts.refusals import Invalid, NotFound, Refusal, Unauthenticated
 from services.gateway.domain import PASSWORD_LEAST
-from services.gateway.routes.bodies import Given
+from services.gateway.routes.invitations import Acceptance
 from services.gateway.routes.sessions import Credentials
 from services.gateway.routes.visitors import came, check_origin, desk_of
 from services.gateway.web.forms import Form, read_form
@@ -18,12 +17,6 @@ from services.gateway.web.rendering import DENSITIES, THEMES, html, own_path, se
 from services.gateway.web.shell import enter, recognise
 
 _YEAR = 365 * 24 * 3600
-
-
-class Password(Given):
-    """The one field of an invitation."""
-
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 @get("/w")
@@ -77,9 +70,9 @@ async def sign_out(request: Request[Any, Any, Any]) -> ASGIResponse:
 
 
 @get("/invitations/{token:str}")
-async def invitation_page(request: Request[Any, Any, Any]) -> ASGIResponse:
-    """Ask for the password to sign in with from now on. Nothing of the link is told before."""
-    return _invitation(request, Form())
+async def invitation_page(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIResponse:
+    """Say where the link leads and for whom it is, and ask for the password to sign in with from now on."""
+    return await _invitation(request, token, Form())
 
 
 @post("/invitations/{token:str}")
@@ -89,11 +82,11 @@ async def accept(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIR
     form = await read_form(request)
     desk = desk_of(request)
     try:
-        password = form.read(Password).password
-        begun = await desk.invitations.accept(token, password, None, came(request))
+        given = form.read(Acceptance)
+        begun = await desk.invitations.accept(token, given.password, None, came(request), name=given.name)
     except Refusal as refusal:
         form.refusal = refusal
-        return _invitation(request, form)
+        return await _invitation(request, token, form)
     return see("/w", {"set-cookie": desk.cookie_header(begun.token)})
 
 
@@ -109,14 +102,25 @@ async def looks(request: Request[Any, Any, Any]) -> ASGIResponse:
 
 
 def _sign_in(request: Request[Any, Any, Any], form: Form) -> ASGIResponse:
-    return html(
-        request, "sign_in.html", {"form": form}, status=422 if form.status == Unauthenticated.status else form.status
-    )
+    return html(request, "sign_in.html", {"form": form}, status=_status(form), headers=form.headers)
 
 
-def _invitation(request: Request[Any, Any, Any], form: Form) -> ASGIResponse:
-    status = 422 if form.status == Unauthenticated.status else form.status
-    return html(request, "invitation.html", {"form": form, "least": PASSWORD_LEAST}, status=status)
+async def _invitation(request: Request[Any, Any, Any], token: str, form: Form) -> ASGIResponse:
+    try:
+        welcome = await desk_of(request).invitations.look(token)
+    except NotFound as refusal:
+        return html(request, "link_over.html", {"refusal": refusal, "to": "/w"}, status=refusal.status)
+    try:
+        here = await recognise(request) if request.method == "GET" else None
+    except Unauthenticated:
+        here = None
+    told = {"form": form, "welcome": welcome, "here": here, "least": PASSWORD_LEAST}
+    return html(request, "invitation.html", told, status=_status(form), headers=form.headers)
+
+
+def _status(form: Form) -> int:
+    """Return the status of a door that stays shut: a browser asked for a page, and gets one."""
+    return Invalid.status if form.status == Unauthenticated.status else form.status
 
 
 def _kept(name: str, value: str) -> str:

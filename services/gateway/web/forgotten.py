@@ -6,18 +6,20 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from contracts.refusals import Refusal
-from services.gateway.domain import PASSWORD_LEAST
+from contracts.refusals import NotFound, Refusal
+from services.gateway.domain import PASSWORD_LEAST, RESET_LIFE
 from services.gateway.routes.passwords import Forgotten, Replacement
 from services.gateway.routes.visitors import came, check_origin, desk_of
 from services.gateway.web.forms import Form, read_form
 from services.gateway.web.rendering import html
 
+_MINUTES = int(RESET_LIFE.total_seconds()) // 60
+
 
 @get("/forgotten")
 async def forgotten_page(request: Request[Any, Any, Any]) -> ASGIResponse:
     """Ask whose password it is."""
-    return html(request, "forgotten.html", {"form": Form(), "sent": False})
+    return html(request, "forgotten.html", {"form": Form(), "sent": False, "minutes": _MINUTES})
 
 
 @post("/forgotten")
@@ -29,13 +31,19 @@ async def forget(request: Request[Any, Any, Any]) -> ASGIResponse:
         await desk_of(request).resets.ask(form.read(Forgotten).email, came(request).address)
     except Refusal as refusal:
         form.refusal = refusal
-    return html(request, "forgotten.html", {"form": form, "sent": form.refusal is None}, status=form.status)
+    return html(
+        request,
+        "forgotten.html",
+        {"form": form, "sent": form.refusal is None, "minutes": _MINUTES},
+        status=form.status,
+        headers=form.headers,
+    )
 
 
 @get("/password-resets/{token:str}")
-async def reset_page(request: Request[Any, Any, Any]) -> ASGIResponse:
+async def reset_page(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIResponse:
     """Ask for the password from now on."""
-    return html(request, "reset.html", {"form": Form(), "least": PASSWORD_LEAST, "done": False})
+    return await _reset(request, token, Form())
 
 
 @post("/password-resets/{token:str}")
@@ -47,8 +55,17 @@ async def reset(request: Request[Any, Any, Any], token: FromPath[str]) -> ASGIRe
         await desk_of(request).resets.reset(token, form.read(Replacement).password, came(request).via)
     except Refusal as refusal:
         form.refusal = refusal
-    done = form.refusal is None
-    return html(request, "reset.html", {"form": form, "least": PASSWORD_LEAST, "done": done}, status=form.status)
+        return await _reset(request, token, form)
+    return html(request, "reset.html", {"done": True})
+
+
+async def _reset(request: Request[Any, Any, Any], token: str, form: Form) -> ASGIResponse:
+    try:
+        email = await desk_of(request).resets.whose(token)
+    except NotFound as refusal:
+        return html(request, "link_over.html", {"refusal": refusal, "to": "/forgotten"}, status=refusal.status)
+    told = {"form": form, "email": email, "least": PASSWORD_LEAST, "done": False}
+    return html(request, "reset.html", told, status=form.status)
 
 
 HANDLERS = (forgotten_page, forget, reset_page, reset)

@@ -1,6 +1,7 @@
 """What a page's form said. Forms work without a script: they are posted, checked, and come back with what was typed."""
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, get_origin
@@ -10,13 +11,15 @@ from litestar import Request
 from pydantic import BaseModel, ValidationError
 
 from contracts.base import IdempotencyKey
-from contracts.refusals import Invalid, Malformed, Refusal, WrongMediaType
+from contracts.refusals import Invalid, Malformed, RateLimited, Refusal, WrongMediaType
 from services.gateway.routes.bodies import collect, fault_of
+from services.gateway.routes.problems import headers_of
 
 _MOST_FIELDS = 200
 _MASK = 32
 _LONGEST_KEY = 64
 _OURS = ("csrf", "key")
+_HOUR = 60
 
 
 @dataclass(slots=True)
@@ -46,7 +49,14 @@ class Form:
     @property
     def said(self) -> str | None:
         """What is wrong with the whole, where no field is named."""
+        if isinstance(self.refusal, RateLimited):
+            return f"Too many tries. Try again in {_span(self.refusal.facts.get('retry_after', 1))}."
         return self.refusal.detail if self.refusal and not self.errors else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside the page."""
+        return headers_of(self.refusal) if isinstance(self.refusal, RateLimited) else {}
 
     @property
     def status(self) -> int:
@@ -117,6 +127,13 @@ def from_query(query: str) -> Form:
     for name, value in pairs:
         form.fields.setdefault(name, []).append(value)
     return form
+
+
+def _span(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 1:
+        return "a minute"
+    return f"{minutes} minutes" if minutes < _HOUR else f"{math.ceil(minutes / _HOUR)} hours"
 
 
 def words(text: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import gzip
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +20,7 @@ from contracts.base import Event, now, uuid7
 from contracts.tickets import Priority, Status
 from services.gateway.usecases.markdown import rendered
 from services.gateway.web.assets import Assets
+from services.gateway.web.briefly import Briefly
 from services.gateway.web.places import places
 
 _POLICY = (
@@ -36,6 +39,7 @@ _SEALED = re.compile(r"sha256:[0-9a-f]{64}")
 HTML = "text/html; charset=utf-8"
 _WORTH_PACKING = 1024
 _LEVEL = 4
+_RENDERED: Briefly[bytes, str] = Briefly(seconds=60, most=512)
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))
 """Name, minutes, and how many of them are said before the next."""
 THEMES = ("system", "light", "dark")
@@ -86,10 +90,11 @@ def html(
     context: Mapping[str, Any],
     *,
     status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIResponse:
     """Return a template as a page."""
-    body, headers = written(request, template, context)
-    return ASGIResponse(status_code=status, body=body, media_type=HTML, headers=headers)
+    body, own = written(request, template, context)
+    return ASGIResponse(status_code=status, body=body, media_type=HTML, headers={**own, **headers})
 
 
 def written(request: Request[Any, Any, Any], template: str, context: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
@@ -156,7 +161,9 @@ def initials(name: str) -> str:
 
 def markdown(text: str) -> Markup:
     """Return somebody's Markdown as HTML in which nothing runs."""
-    return Markup(rendered(text))  # noqa: S704 - cleaned by name of element, attribute and scheme
+    digest = hashlib.sha256(text.encode()).digest()
+    shown = _RENDERED.of(digest) or _RENDERED.keep(digest, rendered(text))
+    return Markup(shown)  # noqa: S704 - cleaned by name of element, attribute and scheme
 
 
 def is_sealed(text: object) -> bool:

@@ -109,15 +109,17 @@ async def page(
     template: str,
     *,
     status: int = 200,
+    tried: Form | None = None,
     frame: Shell | None = None,
     **context: Any,
 ) -> ASGIResponse:
-    """Return a page in the frame, gathered beforehand or now."""
+    """Return a page in the frame, gathered beforehand or now; `tried` is the form that a refusal comes from."""
     return html(
         request,
         template,
         {"shell": frame or await shell(here), "here": here, "base": here.base, **context},
         status=status,
+        headers=tried.headers if tried else {},
     )
 
 

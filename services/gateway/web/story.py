@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from contracts.activity import Entry, EntryPage, History
-from contracts.base import ActorKind, Person, TicketEvent, Via
+from contracts.base import ActorKind, Person, Role, TicketEvent, Via
 from contracts.refusals import NotFound, NotReached, Refusal
 from contracts.tickets import TicketSnapshot
 from services.gateway.routes.ledger import PATIENCE
 from services.gateway.usecases.answers import Member
+from services.gateway.web.briefly import Briefly
 from services.gateway.web.rendering import unsealed
 from services.gateway.web.shell import Here
 
@@ -63,8 +65,20 @@ class Story:
     """Who wrote each note and comment of this part."""
 
 
+_TOLD: Briefly[tuple[UUID, int, Role, str, int | None], Story] = Briefly(seconds=30, most=64)
+"""What happened to a ticket up to a version does not change, but for words that are erased."""
+
+
 async def story(here: Here, ticket: TicketSnapshot, shown: str = "all", until: int | None = None) -> Story:
     """Return the last part of what happened, or the part that ends at a version; all of it or one kind."""
+    key = (ticket.id, ticket.version, here.role, shown, until)
+    if kept := _TOLD.of(key):
+        return kept
+    told = await _read(here, ticket, shown, until)
+    return told if told.behind or told.away else _TOLD.keep(key, told)
+
+
+async def _read(here: Here, ticket: TicketSnapshot, shown: str, until: int | None) -> Story:
     end = min(until or ticket.version, ticket.version)
     asked = History(
         caller=here.visitor.caller, ticket_id=ticket.id, types=SHOWN[shown], min_version=end, until=end, limit=AT_ONCE

@@ -5,15 +5,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from litestar import Request
 from litestar.response.base import ASGIResponse
 
-from contracts.base import Role
+from contracts.base import Person, Role
 from contracts.notifications import GetWatchers
 from contracts.refusals import StaleVersion
 from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
+from services.gateway.web.briefly import Briefly
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
 from services.gateway.web.shell import PATIENCE, Here, or_none, page, shell
@@ -23,6 +25,9 @@ from services.gateway.web.tickets import members
 PAGE = "/w/{workspace:str}/tickets/{ticket:str}"
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _MOST_PINNED = 20
+_PINNED: Briefly[tuple[UUID, int], Sequence[NoteSnapshot]] = Briefly(seconds=30, most=256)
+"""A note that is pinned or unpinned is a step of its ticket."""
+_PEOPLE: Briefly[str, Sequence[Person]] = Briefly(seconds=3, most=64)
 _LONG = ("description",)
 
 
@@ -69,7 +74,7 @@ async def show(
         story(here, ticket, _one_of(asked.get("show")), version(asked.get("before"))),
         _pinned(here, ticket, may),
         _watchers(here, ticket),
-        members(here),
+        _people(here),
         shell(here),
         _stale(here, ticket, edit),
     )
@@ -89,10 +94,23 @@ async def show(
         watchers=None if watching is None else [names[each] for each in watching if each in names],
         watching=watching is not None and here.visitor.user.id in watching,
         answering=asked.get("answer") if note is None else note.text("in_reply_to"),
+        present=_present(here, ticket),
         place="tickets",
         frame=frame,
         **forms,
     )
+
+
+def _present(here: Here, ticket: TicketSnapshot) -> list[tuple[str, bool]] | None:
+    """Return who else is at the ticket and whether they write; None for a guest, who is not told."""
+    if here.role is Role.GUEST:
+        return None
+    there = here.desk.presence
+    return [
+        (each.name, there.writing(each))
+        for each in there.at(here.workspace.id, ticket.id)
+        if each.id != here.visitor.user.id
+    ]
 
 
 def version(said: str | None) -> int | None:
@@ -108,8 +126,19 @@ async def _pinned(here: Here, ticket: TicketSnapshot, may: set[Action]) -> Seque
     """Return the notes that stand above everything."""
     if Action.READ_NOTES not in may:
         return ()
+    key = (ticket.id, ticket.version)
+    if (kept := _PINNED.of(key)) is not None:
+        return kept
     asked = ListNotes(caller=here.visitor.caller, ticket=str(ticket.id), pinned=True, limit=_MOST_PINNED)
-    return (await here.desk.bus.ask(asked)).items
+    return _PINNED.keep(key, (await here.desk.bus.ask(asked)).items)
+
+
+async def _people(here: Here) -> Sequence[Person]:
+    """Return who is here, by name."""
+    if (kept := _PEOPLE.of(here.workspace.id)) is not None:
+        return kept
+    found = tuple(Person(id=each.id, name=each.name, role=each.role) for each in await members(here))
+    return _PEOPLE.keep(here.workspace.id, found)
 
 
 async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
@@ -127,7 +156,7 @@ async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale
     began = version(edit.text("version"))
     base = await or_none(find(here, str(ticket.id), as_of_version=began)) if began else None
     mine = {name: edit.text(name) for name in edit.fields if name not in ("csrf", "key", "version")}
-    people = await members(here) if "assignee" in mine else ()
+    people = await _people(here) if "assignee" in mine else ()
     clashes = []
     changed = touched(missed)
     for name, typed in mine.items():

@@ -10,6 +10,8 @@ from services.notifications.domain.telling import (
     concerned,
     owner_of_inbox,
     user_of,
+    wanted,
+    wants,
     who_hears,
 )
 
@@ -29,5 +31,7 @@ __all__ = [
     "next_try",
     "owner_of_inbox",
     "user_of",
+    "wanted",
+    "wants",
     "who_hears",
 ]

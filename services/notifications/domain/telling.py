@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from uuid import UUID
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
-from contracts.notifications import Kind
+from contracts.notifications import Kind, Preferences, Wanted
 from contracts.refusals import NotAllowed
 from contracts.tickets import (
     Assigned,
@@ -12,30 +12,76 @@ from contracts.tickets import (
     CustomerMessage,
     FollowUpOpened,
     NoteAdded,
+    PriorityChanged,
     StatusChanged,
     TicketCreated,
+    Unassigned,
 )
 
 OURSELVES = Actor(kind=ActorKind.SYSTEM, id="notifications", name="Notifications")
 """Who tells people; what they are told of has an actor of its own."""
 BY_RULE = Via.RULE
 
-_STRONGEST_LAST = (Kind.STATUS, Kind.MESSAGE, Kind.FOLLOW_UP, Kind.NOTE, Kind.ASSIGNED, Kind.MENTION)
+_STRONGEST_LAST = (
+    Kind.CREATED,
+    Kind.PRIORITY,
+    Kind.STATUS,
+    Kind.MESSAGE,
+    Kind.FOLLOW_UP,
+    Kind.NOTE,
+    Kind.UNASSIGNED,
+    Kind.ASSIGNED,
+    Kind.MENTION,
+)
+_LISTENED_TO: Mapping[type[TicketEvent], Kind] = {
+    TicketCreated: Kind.CREATED,
+    PriorityChanged: Kind.PRIORITY,
+    StatusChanged: Kind.STATUS,
+    CustomerMessage: Kind.MESSAGE,
+    FollowUpOpened: Kind.FOLLOW_UP,
+    NoteAdded: Kind.NOTE,
+    CommentAdded: Kind.NOTE,
+}
+_CHOSEN_AS = {Kind.FOLLOW_UP: Kind.MESSAGE}
+"""Kinds that people don't choose apart from another."""
+_UNCHOSEN = Preferences()
 
 
-def who_hears(event: TicketEvent, watchers: Collection[UUID], members: Mapping[UUID, Role]) -> list[tuple[UUID, Kind]]:
-    """Return who is told and why, each person once: the members whom it concerns and whose role may see it."""
+def who_hears(
+    reasons: Mapping[UUID, Kind], audience: Audience, members: Mapping[UUID, Role]
+) -> list[tuple[UUID, Kind]]:
+    """Return who is told and why, each person once: the members who want to hear of it and whose role may see it."""
     return [
-        (person, kind)
-        for person, kind in concerned(event, watchers).items()
-        if person in members and event.audience.includes(members[person])
+        (person, kind) for person, kind in reasons.items() if person in members and audience.includes(members[person])
     ]
 
 
-def concerned(event: TicketEvent, watchers: Collection[UUID]) -> dict[UUID, Kind]:
-    """Return whom the fact concerns, with the strongest reason, in the order of ids; never who brought it about."""
-    ranked = sorted(_reasons(event, watchers), key=lambda reason: (reason[0], _STRONGEST_LAST.index(reason[1])))
-    return {person: kind for person, kind in ranked if person != user_of(event.actor)}
+def concerned(event: TicketEvent, listeners: Collection[UUID]) -> dict[UUID, tuple[Kind, ...]]:
+    """Return whom the fact concerns, with the reasons, strongest first, by id; never who brought it about.
+
+    Listeners are those who watch the ticket; of a new one, those who want to hear of every new one.
+    """
+    ranked = sorted(_reasons(event, listeners), key=lambda reason: (reason[0], -_STRONGEST_LAST.index(reason[1])))
+    found: dict[UUID, tuple[Kind, ...]] = {}
+    for person, kind in ranked:
+        if person != user_of(event.actor):
+            found[person] = (*found.get(person, ()), kind)
+    return found
+
+
+def wanted(reasons: Mapping[UUID, Collection[Kind]], preferences: Mapping[UUID, Preferences]) -> dict[UUID, Kind]:
+    """Return the strongest reason that each person wants to hear of; who wants none of theirs is left out."""
+    found = {
+        person: next((kind for kind in kinds if wants(preferences.get(person, _UNCHOSEN), kind)), None)
+        for person, kinds in reasons.items()
+    }
+    return {person: kind for person, kind in found.items() if kind is not None}
+
+
+def wants(preferences: Preferences, kind: Kind) -> bool:
+    """Tell whether somebody wants this in their inbox."""
+    chosen: Wanted = getattr(preferences, _CHOSEN_AS.get(kind, kind).value)
+    return chosen.inbox
 
 
 def user_of(actor: Actor) -> UUID | None:
@@ -63,6 +109,8 @@ def codes_of(event: TicketEvent) -> tuple[str | None, str | None]:
     match event:
         case StatusChanged(old=old, new=new):
             return old.value, new.value
+        case PriorityChanged(old=before, new=after):
+            return before.value, after.value
         case FollowUpOpened(new=ticket):
             return None, str(ticket.number)
     return None, None
@@ -73,18 +121,17 @@ def becomes_watcher(event: NoteAdded | CommentAdded) -> list[UUID]:
     return [person.id for person in event.mentions if event.audience.includes(person.role)]
 
 
-def _reasons(event: TicketEvent, watchers: Collection[UUID]) -> Iterator[tuple[UUID, Kind]]:
+def _reasons(event: TicketEvent, listeners: Collection[UUID]) -> Iterator[tuple[UUID, Kind]]:
+    if kind := _LISTENED_TO.get(type(event)):
+        yield from ((listener, kind) for listener in listeners)
     match event:
         case TicketCreated(assignee=assignee) if assignee is not None:
             yield assignee.id, Kind.ASSIGNED
-        case Assigned(new=assignee):
+        case Assigned(old=before, new=assignee):
             yield assignee.id, Kind.ASSIGNED
-        case StatusChanged():
-            yield from ((watcher, Kind.STATUS) for watcher in watchers)
-        case CustomerMessage():
-            yield from ((watcher, Kind.MESSAGE) for watcher in watchers)
-        case FollowUpOpened():
-            yield from ((watcher, Kind.FOLLOW_UP) for watcher in watchers)
+            if before is not None:
+                yield before.id, Kind.UNASSIGNED
+        case Unassigned(old=before):
+            yield before.id, Kind.UNASSIGNED
         case NoteAdded(mentions=mentioned) | CommentAdded(mentions=mentioned):
-            yield from ((watcher, Kind.NOTE) for watcher in watchers)
             yield from ((person.id, Kind.MENTION) for person in mentioned)

@@ -29,6 +29,7 @@ from services.notifications.store.mails import (
     resend_mail,
     settle_delivery,
 )
+from services.notifications.store.preferences import curious, prefer, preferences
 from services.notifications.store.watching import choose, hear_again, unwatch, watch, watcher_page, watchers
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "add_waiting",
     "begin_delivery",
     "choose",
+    "curious",
     "deleted",
     "due_mails",
     "expect",
@@ -48,6 +50,8 @@ __all__ = [
     "mark_read",
     "newest_mails",
     "page",
+    "prefer",
+    "preferences",
     "queue_mail",
     "release",
     "remember",

@@ -45,8 +45,9 @@ async def assigned(event: Assigned, tx: Transaction) -> None:
 
 
 async def unassigned(event: Unassigned, tx: Transaction) -> None:
-    """Let nobody watch as assignee."""
+    """Let nobody watch as assignee, and tell who was it."""
     await store.unwatch(tx, event.ticket_id, Reason.ASSIGNEE)
+    await tell(event, tx)
 
 
 async def noted(event: NoteAdded | CommentAdded, tx: Transaction) -> None:
@@ -68,15 +69,17 @@ async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
 async def tell(event: TicketEvent, tx: Transaction) -> None:
     """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
     await store.require_ticket(tx, event.ticket_id)
-    watchers = await store.watchers(tx, event.ticket_id)
-    concerned = domain.concerned(event, watchers)
+    news = isinstance(event, TicketCreated)
+    listeners = await store.curious(tx, event.at) if news else await store.watchers(tx, event.ticket_id)
+    reasons = domain.concerned(event, listeners)
+    concerned = domain.wanted(reasons, await store.preferences(tx, reasons, event.at))
     if not concerned:
         return
     known = await store.standing(tx, concerned)
     if strangers := concerned.keys() - known.keys():
         known |= await store.expect(tx, strangers)
     members = {person: role for person, role in known.items() if role is not None}
-    for person, kind in domain.who_hears(event, watchers, members):
+    for person, kind in domain.who_hears(concerned, event.audience, members):
         if told := await store.add(tx, event, person, kind):
             _announce(tx, told)
     for person in concerned.keys() - known.keys():

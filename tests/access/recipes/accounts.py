@@ -21,6 +21,21 @@ async def who_am_i(scene: Scene) -> Call:
     return Call()
 
 
+@recipe(alone=True)
+async def rename_me(scene: Scene) -> Call:
+    return Call(body={"name": "Another Name"})
+
+
+@recipe(alone=True)
+async def end_other_sessions(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
+async def look_at_invitation(scene: Scene) -> Call:
+    return Call(path={"token": (await invited(scene))["token"]})
+
+
 @recipe
 async def accept_invitation(scene: Scene) -> Call:
     return Call(path={"token": (await invited(scene))["token"]}, body={"password": "a long enough pass phrase"})

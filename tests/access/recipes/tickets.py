@@ -192,6 +192,16 @@ async def read_history(scene: Scene) -> Call:
 
 
 @recipe
+async def read_report(scene: Scene) -> Call:
+    return Call(query={"from": "2026-01-01", "to": "2026-01-31", "utc_offset": "60"})
+
+
+@recipe
+async def read_report_as_csv(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
 async def read_feed(scene: Scene) -> Call:
     return Call()
 
@@ -232,6 +242,16 @@ async def list_notifications(scene: Scene) -> Call:
 @recipe
 async def count_unread_notifications(scene: Scene) -> Call:
     return Call()
+
+
+@recipe
+async def get_notification_preferences(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
+async def change_notification_preferences(scene: Scene) -> Call:
+    return Call(body={"status": {"inbox": False}})
 
 
 @recipe

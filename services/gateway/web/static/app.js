@@ -8,4 +8,7 @@ import "./choose.js"; // after the drafts: it reads what they bring back
 import "./talk.js";
 import "./keys.js";
 import "./command.js";
+import "./reports.js";
+import "./mentions.js";
+import "./presence.js";
 import "./copy.js";

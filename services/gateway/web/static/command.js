@@ -15,6 +15,7 @@ function known() {
   for (const summary of all("#main .writer > summary")) {
     add(summary.textContent.trim(), () => { summary.parentElement.open = true; summary.parentElement.querySelector("textarea").focus(); }, "write");
   }
+  for (const each of all("#main [data-command]")) add(each.dataset.command, () => each.click(), "here");
   const places = new Map(all(".side .place, .bottom .panel > a.item").map((link) => [link.href, link]));
   for (const link of places.values()) add(link.querySelector("span").textContent, () => link.click(), "go to");
   for (const link of all(".side > a.button")) add(link.textContent.trim(), () => link.click(), "C");

@@ -1,24 +1,34 @@
-// What somebody types is kept in their own browser until it was sent: through reloads, errors and lost connections.
+// What somebody types is kept in their own browser until it was sent: through reloads, errors, changes by others, lost
+// connections, and signing out. It is kept under their own name, and nobody else's page shows it.
 import { all, body, whenShown } from "./page.js";
 
 const prefix = "counterfoil.draft.";
-const nameOf = (form) => `${prefix}${body.me}.${body.base}.${form.dataset.draft}`;
-const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, input:not([type=hidden]):not([type=radio])"));
+const named = (draft) => `${prefix}${body.me}.${body.base}.${draft}`;
+const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, select[data-kept], input:not([type=hidden], [type=radio], [type=checkbox])"));
+const begun = (field) => field.defaultValue ?? [...field.options].find((each) => each.defaultSelected)?.value ?? "";
 const sent = "counterfoil.sent";
+const versionOf = (form) => form.elements.version;
+const failed = () => document.querySelector("#stale, [aria-invalid=true], .notice-bad") !== null;
 
 function keep(form) {
-  const typed = Object.fromEntries(fieldsOf(form).filter((field) => field.value).map((field) => [field.name, field.value]));
-  if (Object.keys(typed).length) localStorage.setItem(nameOf(form), JSON.stringify(typed));
-  else localStorage.removeItem(nameOf(form));
+  const typed = Object.fromEntries(fieldsOf(form).filter((field) => field.value !== begun(field)).map((field) => [field.name, field.value]));
+  if (!Object.keys(typed).length) return localStorage.removeItem(named(form.dataset.draft));
+  // The version that it was begun on: a change by somebody else since must not be written over unseen.
+  if (versionOf(form)) typed.version = versionOf(form).value;
+  localStorage.setItem(named(form.dataset.draft), JSON.stringify(typed));
 }
 
 function bringBack(form) {
-  const kept = localStorage.getItem(nameOf(form));
-  if (!kept) return;
+  const kept = localStorage.getItem(named(form.dataset.draft));
+  if (!kept || document.getElementById("stale")) return;
   const typed = JSON.parse(kept);
-  for (const field of fieldsOf(form)) {
-    if (!field.value && typed[field.name]) field.value = typed[field.name];
-  }
+  const fields = fieldsOf(form).filter((field) => field.value === begun(field) && ![undefined, "", field.value].includes(typed[field.name]));
+  // What a mistake has brought back is what was typed.
+  if (failed() && fieldsOf(form).some((field) => field.value)) return;
+  for (const field of fields) field.value = typed[field.name];
+  if (!fields.length || !versionOf(form)) return;
+  versionOf(form).value = typed.version;
+  form.closest("details").open = true;
 }
 
 // A form that was sent and did not come back with its words has arrived.
@@ -26,14 +36,16 @@ function settle() {
   const name = sessionStorage.getItem(sent);
   if (!name) return;
   sessionStorage.removeItem(sent);
-  const back = all("form[data-draft]").find((form) => nameOf(form) === name);
-  if (!back || fieldsOf(back).every((field) => !field.value || field.type === "checkbox")) localStorage.removeItem(name);
+  // Whoever had to sign in first has sent nothing.
+  if (document.referrer && new URL(document.referrer).pathname === "/sign-in") return;
+  const back = all("form[data-draft]").find((form) => named(form.dataset.draft) === name);
+  const words = back && fieldsOf(back).some((field) => field.value);
+  if (!words || (versionOf(back) && !failed())) localStorage.removeItem(name);
 }
 
 settle();
 document.addEventListener("htmx:afterSwap", (event) => {
-  const failed = event.detail.xhr.status >= 500;
-  if (failed) sessionStorage.removeItem(sent);
+  if (event.detail.xhr.status >= 500) sessionStorage.removeItem(sent);
   else settle();
 });
 document.addEventListener("htmx:sendError", () => sessionStorage.removeItem(sent));
@@ -43,9 +55,10 @@ document.addEventListener("input", (event) => {
   if (form?.dataset.draft) keep(form);
 });
 document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (form.dataset.draft) sessionStorage.setItem(sent, nameOf(form));
-  if (new URL(form.action).pathname === "/sign-out") {
-    for (const key of Object.keys(localStorage)) if (key.startsWith(prefix)) localStorage.removeItem(key);
-  }
+  const draft = event.target.dataset.draft ?? event.target.dataset.settles;
+  if (draft) sessionStorage.setItem(sent, named(draft));
 }, true);
+document.addEventListener("click", (event) => {
+  const drops = event.target.closest?.("[data-drops]");
+  if (drops) localStorage.removeItem(named(drops.dataset.drops));
+});

@@ -22,7 +22,7 @@ const KEYS = [
 ];
 let went = 0;
 
-const rows = () => all(".row .subject, .letter a");
+const rows = () => all(".row .subject, .letter .open, .letter .talk a");
 
 function move(step) {
   const found = rows();

@@ -9,6 +9,8 @@ const channel = "BroadcastChannel" in window ? new BroadcastChannel(`counterfoil
 let waiting = 0;
 let due = Infinity;
 let fetched = 0;
+let newest = 0;
+let asking;
 const AT_MOST_EVERY = 700;
 
 /** What a part says, but for what differs each time it is written. */
@@ -17,7 +19,7 @@ function plain(part) {
 }
 
 function follow() {
-  const source = new EventSource(`${body.api}/events`);
+  const source = new EventSource(`${body.api}/events?presence=true&inbox=true`);
   let away;
   source.onopen = () => {
     clearTimeout(away);
@@ -28,14 +30,19 @@ function follow() {
     // Once: each try that fails is one more error, and comes as soon.
     away ??= setTimeout(() => tell({ connected: false }), 3000);
     // A browser does not try again after an answer that is no stream.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); follow(); }, 5000);
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(() => { source.close(); follow(); }, 5000);
+      fetchPage();
+    }
   };
+  source.addEventListener("notified", () => tell({ inbox: true }));
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
-      const { ticket_id, actor } = JSON.parse(event.data);
-      tell({ ticket: ticket_id, type, actor: actor.id });
+      const { ticket_id, version } = JSON.parse(event.data);
+      tell({ ticket: ticket_id, version });
     });
   }
+  source.addEventListener("presence", (event) => tell({ presence: JSON.parse(event.data) }));
 }
 
 function tell(news) {
@@ -44,13 +51,48 @@ function tell(news) {
 }
 
 function hear(news) {
+  if (news.presence) {
+    document.dispatchEvent(new CustomEvent("counterfoil:presence", { detail: news.presence }));
+    return;
+  }
   if ("connected" in news) {
     showConnection(news.connected);
+    clearInterval(asking);
     if (news.connected) renew(0);
+    else asking = setInterval(askVersion, 5000);
+    document.dispatchEvent(new CustomEvent("counterfoil:connected", { detail: news.connected }));
+    return;
+  }
+  if (news.inbox) {
+    renew(0);
     return;
   }
   const page = document.querySelector("article[data-ticket]");
+  if (page?.dataset.ticket === news.ticket) {
+    newest = Math.max(newest, news.version);
+    setTimeout(showBehind, 1500);
+  }
   renew(page ? (page.dataset.ticket === news.ticket ? 80 : 1500) : 150);
+}
+
+/** How many steps of the ticket the page does not show yet. */
+function showBehind() {
+  const reach = Number(document.getElementById("story")?.dataset.reach);
+  const behind = newest - reach;
+  if (reach && behind > 0) document.getElementById("behind").textContent = `${behind} change${behind > 1 ? "s" : ""} behind…`;
+}
+
+/** Without the stream the ticket itself is asked how far it is. */
+async function askVersion() {
+  const page = document.querySelector("article[data-ticket]");
+  if (!page || document.hidden) return;
+  try {
+    const answer = await fetch(`${body.api}/tickets/${page.dataset.ticket}`);
+    if (answer.ok) newest = Math.max(newest, (await answer.json()).version);
+  } catch {
+    return;
+  }
+  showBehind();
 }
 
 function showConnection(connected) {
@@ -86,6 +128,8 @@ async function fetchPage() {
   } catch {
     return;
   }
+  // Whoever is signed out meanwhile goes to the door, and comes back here.
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.assign(answer.url);
   if (!answer.ok || answer.redirected || address !== location.href) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);

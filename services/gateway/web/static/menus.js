@@ -1,4 +1,8 @@
 // Menus are disclosures; with a script they close by Escape or a click beside them, and arrows go through them.
+const shown = document.querySelector(".settings-places [aria-current]");
+// Places in a row that is too long for the window: the one where one is shows.
+if (shown) shown.parentElement.scrollLeft = shown.offsetLeft - shown.parentElement.offsetLeft - 8;
+
 const open = () => document.querySelector("details.menu[open]");
 
 /** Go to a menu's first entry, unless one is there already. */

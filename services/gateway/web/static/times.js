@@ -17,7 +17,7 @@ function ago(at) {
 function tell(root) {
   for (const time of all("time[datetime]", root)) {
     const at = new Date(time.dateTime);
-    const words = ago(at);
+    const words = time.matches("[data-full]") ? full.format(at) : ago(at);
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }

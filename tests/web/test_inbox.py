@@ -1,0 +1,130 @@
+"""Somebody's inbox and what they want to hear of, with scripts and without."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import expect
+
+from contracts.base import Role
+from tests.gateway.newsroom import Desk
+from tests.support.eventually import eventually
+from tests.web.reader import Browser, Page
+from tests.web.test_admin import Bury, at, lines
+from tests.web.vectors import VECTORS, scripts_in
+from tests.web.window import a_window
+
+type Open = Callable[[], Browser]
+
+
+async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_browser: Open) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    browser = a_browser()
+    browser.be(grace)
+    path = f"/w/{desk.workspace.slug}/notifications"
+    assert "it stands here" in (await browser.open(path)).words
+    wishes = at(desk, "notifications")
+    form = (await browser.open(wishes)).form(wishes)
+    assert sorted(form.fields) == sorted(["csrf", "assigned", "unassigned", "mention", "message", "note", "status"])
+    saved = await browser.send(form, priority="inbox")
+    assert "Saved." in saved.words
+    assert saved.form(wishes).fields["priority"] == ["inbox"]
+
+    vector = " ".join(VECTORS)[:190]
+    ticket = await desk.ticket(subject=vector, assignee_id=str(grace.user.id))
+    await desk.change(ticket, priority="high")
+    await desk.change(ticket, status="in_progress")
+    await desk.change(ticket, assignee_id=None)
+
+    async def told() -> Page | None:
+        page = await browser.open(f"{path}?unread=true")
+        return page if len([line for line in lines(page) if "Ada Lovelace" in line]) == 4 else None
+
+    page: Any = await eventually(told)
+    assert scripts_in(page) == []
+    said = " ".join(lines(page))
+    for words in ("gave this to you", "from Normal to High", "from New to In Progress", "took this from you"):
+        assert f"Ada Lovelace {words}" in said or words in said, words
+    assert vector in said
+
+    opening = next(form for form in page.forms if form.fields.get("next") == [f"{path[:-13]}tickets/1"])
+    opened = await browser.send(opening)
+    assert opened.answer.url.path == f"{path[:-13]}tickets/1"
+    assert (await desk.get("notifications/unread", who=grace))["unread"] == 3
+    page = await browser.open(path)
+    everything = next(form for form in page.forms if form.action == path and "ids" not in form.fields)
+    assert "4 unread" not in (await browser.send(everything)).words
+    assert "Nothing is unread." in (await browser.open(f"{path}?unread=true")).words
+
+
+async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: Open) -> None:
+    browser = a_browser()
+    browser.be(await desk.member(Role.GUEST))
+    page = await browser.open(at(desk, "notifications"))
+    assert {e.attributes["name"] for e in page.all("input", type="checkbox")} == {
+        "message",
+        "status",
+        "priority",
+        "created",
+    }
+
+
+async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium: Chromium, desk: Desk) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    async with a_window(chromium, desk) as adas, a_window(chromium, desk, grace) as hers:
+        await hers.open("tickets")
+        badge = hers.page.locator("#nav .badge")
+        await expect(badge).to_have_count(0)
+        ticket = await desk.ticket(subject="The printer is on fire")
+        await adas.open(f"tickets/{ticket['number']}")
+        await expect(hers.page.locator(".row .subject")).to_contain_text("The printer is on fire")
+        await adas.page.locator("#assignee").select_option(str(grace.user.id))
+
+        await expect(badge).to_contain_text("1")
+        await hers.page.keyboard.press("g")
+        await hers.page.keyboard.press("n")
+        await expect(hers.page.locator(".letter")).to_contain_text("gave this to you")
+        await desk.note(ticket, "Who comes?")
+        await expect(hers.page.locator(".letter")).to_have_count(2)  # an open inbox grows by itself
+        await hers.page.keyboard.press("j")
+        await hers.page.keyboard.press("j")
+        await hers.page.keyboard.press("Enter")
+        await expect(hers.page.locator("#subject")).to_have_value("The printer is on fire")
+        await expect(badge).to_contain_text("1")
+
+        await hers.open("settings/notifications")
+        await hers.page.locator("#note").uncheck()
+        await hers.page.get_by_role("button", name="Save").click()
+        await expect(hers.page.get_by_text("Saved.")).to_be_visible()
+        await desk.note(ticket, "Nobody?")
+        await desk.change(ticket, status="in_progress")
+        await expect(badge).to_contain_text("2")
+    kinds = [item["kind"] for item in (await desk.get("notifications", who=grace))["items"]]
+    assert kinds == ["status", "note", "assigned"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_in_these_pages(
+    chromium: Chromium, desk: Desk, bury_one: Bury, scheme: Any
+) -> None:
+    letter = await bury_one(b'{"external_id": "alarm-1"}', **{"ce-id": "77"})
+    await desk.send("PATCH", "settings", {"members_may_claim": True})
+    await desk.send("PATCH", "notifications/preferences", {"created": {"inbox": True}})
+    grace = await desk.member(Role.ADMIN)
+    await desk.send("POST", "tickets", {"subject": "Printer"}, who=grace)
+
+    async def told() -> bool:
+        return bool((await desk.get("notifications"))["items"])
+
+    await eventually(told)
+    pages = ("audit", "audit?verify=true", "audit?book=tickets", "tickets", "notifications")
+    async with a_window(chromium, desk, color_scheme=scheme) as window:
+        found = {}
+        for path in (
+            *(f"settings/{page}" for page in (*pages, "dead-letters", f"dead-letters/{letter}")),
+            "notifications",
+        ):
+            await window.open(path)
+            found[path] = await window.flaws()
+    assert {path: flaws for path, flaws in found.items() if flaws} == {}
