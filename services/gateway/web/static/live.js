@@ -24,11 +24,12 @@ function follow() {
   let away;
   source.onopen = () => {
     clearTimeout(away);
+    away = undefined;
     tell({ connected: true });
   };
   source.onerror = () => {
-    clearTimeout(away);
-    away = setTimeout(() => tell({ connected: false }), 3000);
+    // Once: each try that fails is one more error, and comes as soon.
+    away ??= setTimeout(() => tell({ connected: false }), 3000);
     // A browser does not try again after an answer that is no stream.
     if (source.readyState === EventSource.CLOSED) {
       setTimeout(() => { source.close(); follow(); }, 5000);
