@@ -3,7 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from contracts.base import Audience, DeadLetter, Person, TicketEvent
+from contracts.base import Audience, DeadLetter, Person, RecordEvent, TicketEvent
 from contracts.streams import Stream
 from contracts.texts import FreeText
 from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status, TicketField, TicketRef
@@ -190,6 +190,22 @@ class CommentAdded(TicketEvent, subject="tickets.events.v1.comment_added", heard
     in_reply_to: UUID | None
     mentions: tuple[Person, ...] = ()
     """Members whose attention it asks for."""
+
+
+class DeadLetterRetried(RecordEvent, subject="tickets.events.v1.dead_letter_retried", heard_by=("activity",)):
+    """Sent when somebody had a dead letter tried again and it was applied; what it did has facts of its own."""
+
+    letter_subject: str
+    """Where it had come in."""
+    reason: str
+    """Why it had been refused: a code."""
+
+
+class DeadLetterDropped(RecordEvent, subject="tickets.events.v1.dead_letter_dropped", heard_by=("activity",)):
+    """Sent when somebody dropped a dead letter: what it asked for is never done."""
+
+    letter_subject: str
+    reason: str
 
 
 class TicketsDeadLetter(DeadLetter, subject="tickets.deadletters.v1.buried"):

@@ -14,13 +14,16 @@ from tests.support.stack import WORKSPACE, Desk
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES: Final = 150_000
-_DESKTOP: Final = ViewportSize(width=1280, height=800)
+_DESKTOP: Final = ViewportSize(width=1024, height=600)
 _PHONE: Final = ViewportSize(width=390, height=844)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A page of the demo workspace, and how it is looked at. `{talk}` stands for the id of a conversation."""
+    """A page of the demo workspace, or of the desk where it begins at the root, and how it is looked at.
+
+    `{talk}` stands for the id of a conversation.
+    """
 
     name: str
     path: str
@@ -38,7 +41,8 @@ PICTURES: Final = (
     Picture("conversation", "conversations/{talk}"),
     Picture("reports", "reports"),
     Picture("reports-dark", "reports", "dark"),
-    Picture("members", "members"),
+    Picture("settings", "settings/members"),
+    Picture("widget", "/demo"),
 )
 
 
@@ -55,7 +59,7 @@ async def take(browser: Browser, desk: Desk, picture: Picture) -> None:
     page = await context.new_page()
     talk = (await desk.get("conversations?limit=1&linked=false"))["items"][0]["id"]
     path = picture.path.format(talk=talk)
-    answer = await page.goto(f"{desk.stack.url}/w/{WORKSPACE}/{path}")
+    answer = await page.goto(desk.stack.url + (path if path.startswith("/") else f"/w/{WORKSPACE}/{path}"))
     if answer is None or not answer.ok:
         sys.exit(f"{path}: {answer and answer.status}")
     await page.wait_for_load_state("load")

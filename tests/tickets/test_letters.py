@@ -77,6 +77,8 @@ async def test_a_letter_that_is_right_now_becomes_a_ticket_of_its_integration(of
 
     (ticket,) = (await office.desk.find()).items
     assert ticket.subject == "Disk 7 is full"
+    (settled,) = await office.desk.told_of(letter)
+    assert (settled["type"], settled["actor"]["kind"], settled["audience"]) == ("dead_letter_retried", "user", "admins")
     (told,) = await office.desk.told(await office.desk.get(str(ticket.id)))
     assert (told["actor"]["id"], told["via"], told["cause"]) == ("integration:status-page", "intake", "alert-1")
     assert await office.desk.count("dead_letters") == 0
@@ -109,6 +111,7 @@ async def test_a_letter_that_is_still_wrong_says_why_and_stays(office: Office) -
 
     assert refused.value.facts["errors"][0]["field"] == "external_id"
     assert await office.desk.count("dead_letters") == 1
+    assert await office.desk.told_of(letter) == []
     assert await office.desk.count("inbox") == 0, "the id may still be used by a message that is right"
 
 
@@ -125,6 +128,8 @@ async def test_a_letter_is_forgotten_for_good(office: Office) -> None:
     letter = await office.buried()
 
     assert (await office.drop(letter)).id == letter
+    (settled,) = await office.desk.told_of(letter)
+    assert (settled["type"], settled["reason"]) == ("dead_letter_dropped", "internal")
     assert await office.desk.count("dead_letters") == 0
     for attempt in (office.drop(letter), office.retry(letter)):
         with pytest.raises(NotFound):

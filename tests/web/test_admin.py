@@ -144,6 +144,8 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     assert "Applied." in applied.words
     assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
     assert "Nothing lies here." in applied.words
+    audit = f"{at(desk, 'audit')}?book=tickets"
+    assert "dropped a dead letter" in " ".join(lines(await told(browser, audit, "tried again a dead letter")))
 
 
 async def test_whatever_another_system_sent_stays_words(desk: Desk, browser: Browser, bury_one: Bury) -> None:

@@ -36,8 +36,8 @@ class Place:
 PLACES = (
     Place(Part.MAIN, "tickets", "Tickets", "tickets", "tickets", key="t"),
     Place(Part.MAIN, "conversations", "Conversations", "conversations", "speech", _TEAM, "i"),
-    Place(Part.MAIN, "reports", "Reports", "reports", "chart", _TEAM, "e"),
     Place(Part.MAIN, "contacts", "Contacts", "contacts", "contacts", _TEAM, "c"),
+    Place(Part.MAIN, "reports", "Reports", "reports", "chart", _TEAM, "e"),
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "account", "Your account", "settings/account", "person"),

@@ -8,6 +8,7 @@ from services.tickets.domain.facts import By
 from services.tickets.domain.fields import field_values, fields_of
 from services.tickets.domain.filters import require_bulk, require_filter
 from services.tickets.domain.identity import check as check_identity
+from services.tickets.domain.letters import settled
 from services.tickets.domain.outside import update_from_outside
 from services.tickets.domain.policy import (
     allowed,
@@ -58,5 +59,6 @@ __all__ = [
     "require_team",
     "right_for",
     "sees_addresses",
+    "settled",
     "update_from_outside",
 ]

@@ -7,8 +7,17 @@ from chassis import cursors, inbox
 from chassis.database import Transaction
 from contracts.base import DeadLetter
 from contracts.refusals import Malformed, NotFound
-from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
+from contracts.tickets import (
+    DeadLetterDropped,
+    DeadLetterPage,
+    DeadLetterRetried,
+    DropDeadLetter,
+    GetDeadLetter,
+    ListDeadLetters,
+    RetryDeadLetter,
+)
 from services.tickets import domain
+from services.tickets.usecases.shown import by
 
 
 async def list_dead_letters(query: ListDeadLetters, tx: Transaction) -> DeadLetterPage:
@@ -35,13 +44,16 @@ async def retry_dead_letter(
 ) -> DeadLetter:
     """Apply one of them now, by the handler that refused it; `again` is how, and raises why it is refused again."""
     domain.require_desk(command.caller)
-    return await again(tx, command.id)
+    letter = await again(tx, command.id)
+    tx.announce(domain.settled(DeadLetterRetried, letter, tx.workspace_id, by(command)))
+    return letter
 
 
 async def drop_dead_letter(command: DropDeadLetter, tx: Transaction) -> DeadLetter:
     """Forget one of them."""
     domain.require_desk(command.caller)
     if letter := await inbox.drop_letter(tx, "tickets", command.id):
+        tx.announce(domain.settled(DeadLetterDropped, letter, tx.workspace_id, by(command)))
         return letter
     raise NotFound
 
