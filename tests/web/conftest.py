@@ -1,16 +1,12 @@
 """The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
 
-import os
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser as Chromium
-from playwright.async_api import async_playwright
 from sqlalchemy import text
 
 from chassis.database import Database
@@ -30,16 +26,6 @@ from tests.support.infra import PostgresServer, Urls, embedded_nats
 from tests.web.reader import Browser
 
 _SERVICES = ("tickets", "activity", "notifications", "gateway")
-_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -100,20 +86,6 @@ def browser(desk: Desk, a_browser: Callable[[], Browser]) -> Browser:
     opened = a_browser()
     opened.be(desk.owner)
     return opened
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Chromium]:
-    """A real browser. Where it is not installed, tests are skipped; in CI that is a failure."""
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium: .ci/run installs it")
-        pytest.skip("no chromium on the PATH: apt-get install chromium")
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
-        yield started
-        await started.close()
 
 
 type Bury = Callable[..., Awaitable[str]]

@@ -21,12 +21,13 @@ class Window:
     """Somebody's window."""
 
     page: Page
-    desk: Desk
+    base: str
+    """Where the workspace's pages are."""
     mishaps: list[str] = field(default_factory=list)
     """Errors of scripts and of the console, dialogs, and requests to other hosts."""
 
     def at(self, path: str) -> str:
-        return f"{self.desk.room.url}/w/{self.desk.workspace.slug}/{path}"
+        return f"{self.base}/{path}"
 
     async def open(self, path: str) -> None:
         """Go to a page of the workspace, and wait until it follows what happens."""
@@ -49,18 +50,26 @@ class Window:
 
 @asynccontextmanager
 async def a_window(
-    chromium: Chromium, desk: Desk, who: Somebody | None = None, *, beside: str = "", **options: Any
+    chromium: Chromium, desk: Desk, who: Somebody | None = None, **options: Any
 ) -> AsyncIterator[Window]:
-    """Open a window in which somebody is signed in, else the owner; nothing untoward may have happened at the end.
+    """Open a window in which somebody is signed in, else the owner, as `a_window_at`."""
+    token = (who or desk.owner).token
+    async with a_window_at(chromium, desk.room.url, desk.workspace.slug, token, **options) as window:
+        yield window
+
+
+@asynccontextmanager
+async def a_window_at(
+    chromium: Chromium, url: str, slug: str, token: str, *, beside: str = "", **options: Any
+) -> AsyncIterator[Window]:
+    """Open a window in which whoever has the session is signed in; nothing untoward may have happened at the end.
 
     `beside` is a second host that pages may ask, as a site asks where its widget comes from.
     """
-    context = await chromium.new_context(base_url=desk.room.url, reduced_motion="reduce", **options)
-    await context.add_cookies(
-        [{"name": "counterfoil_session", "value": (who or desk.owner).token, "url": desk.room.url}]
-    )
-    window = Window(await context.new_page(), desk)
-    own = {urlsplit(desk.room.url).netloc, beside}
+    context = await chromium.new_context(base_url=url, reduced_motion="reduce", **options)
+    await context.add_cookies([{"name": "counterfoil_session", "value": token, "url": url}])
+    window = Window(await context.new_page(), f"{url}/w/{slug}")
+    own = {urlsplit(url).netloc, beside}
 
     def asked(request: Request) -> None:
         parts = urlsplit(request.url)
