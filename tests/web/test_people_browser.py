@@ -26,7 +26,7 @@ async def test_somebody_is_asked_in_runs_the_desk_with_a_token_and_is_signed_out
     ):
         link = await _ask_in(owner, found)
         theirs = await chromium.new_context(base_url=desk.room.url, reduced_motion="reduce", color_scheme="dark")
-        grace = Window(await theirs.new_page(), desk)
+        grace = Window(await theirs.new_page(), f"{desk.room.url}/w/{desk.workspace.slug}")
         grace.page.on("dialog", lambda dialog: grace.mishaps.append(dialog.message))
         await _come_in(grace, link, found)
         tokens = grace.page.locator(".settings-places").get_by_role("link", name="API tokens")
@@ -38,7 +38,7 @@ async def test_somebody_is_asked_in_runs_the_desk_with_a_token_and_is_signed_out
         # What they are now shows where they look already.
         await expect(tokens).to_be_visible(timeout=15_000)
         await tokens.click()
-        await _use_a_token(grace, program, found)
+        await _use_a_token(grace, desk, program, found)
         said = {"email": _EMAIL, "password": _PASSWORD}
         elsewhere = (await program.post("/api/v1/sessions", json=said)).json()["token"]
         ended = await program.delete("/api/v1/sessions", headers={"authorization": f"Bearer {elsewhere}"})
@@ -82,7 +82,7 @@ async def _come_in(grace: Window, link: str, found: Found) -> None:
     await grace.open("settings/account")
 
 
-async def _use_a_token(grace: Window, program: httpx.AsyncClient, found: Found) -> None:
+async def _use_a_token(grace: Window, desk: Desk, program: httpx.AsyncClient, found: Found) -> None:
     """Make a token, use it, and revoke it."""
     await grace.page.locator("#name").fill(_RUNS)
     await grace.page.get_by_label("Tickets, their history and notes: read").check()
@@ -90,8 +90,8 @@ async def _use_a_token(grace: Window, program: httpx.AsyncClient, found: Found) 
     secret = await grace.page.locator("#secret").input_value()
     found["a token"] = await grace.flaws()
     use = {"authorization": f"Bearer {secret}"}
-    assert (await program.get(grace.desk.path("tickets"), headers=use)).status_code == 200
+    assert (await program.get(desk.path("tickets"), headers=use)).status_code == 200
     await grace.page.locator(".table summary").click()
     await grace.page.locator(".asks button").click()
     await expect(grace.page.get_by_text("There are no tokens yet.")).to_be_visible()
-    assert (await program.get(grace.desk.path("tickets"), headers=use)).status_code == 401
+    assert (await program.get(desk.path("tickets"), headers=use)).status_code == 401
