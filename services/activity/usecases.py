@@ -248,8 +248,10 @@ async def lines(tx: Transaction, book: Book, after: int, to: int) -> list[BookLi
             break
         chosen.append(row)
     words = await store.words(tx, book, [row.seq for row in chosen]) if chosen else {}
-    return [
-        BookLine(
+    found: list[BookLine] = []
+    size = 0
+    for row in chosen:
+        line = BookLine(
             seq=row.seq,
             entry=row.entry,
             texts=tuple(
@@ -259,8 +261,12 @@ async def lines(tx: Transaction, book: Book, after: int, to: int) -> list[BookLi
             prev_hash=row.prev_hash,
             hash=row.hash,
         )
-        for row in chosen
-    ]
+        # As it is sent: an entry is JSON in JSON, so each of its quotes takes two bytes.
+        size += len(line.model_dump_json().encode()) + 1
+        if found and size > _ROOM:
+            break
+        found.append(line)
+    return found
 
 
 async def read_heads(request: ReadHeads, tx: Transaction) -> Heads:
