@@ -101,7 +101,7 @@ async def test_a_name_is_finished_and_everything_has_a_key(chromium: Chromium, d
         assert await page.evaluate("document.activeElement.id") == "reply"
         await page.keyboard.press("Escape")
         await page.keyboard.press("Control+k")
-        for words in ("Watch", "Link", "History view", "Show changes"):
+        for words in ("Stop watching", "Link", "History view", "Show changes"):
             await page.locator("#command input").fill(words)
             await expect(page.locator("#command-list .item").first).to_contain_text(words)
         await page.keyboard.press("Enter")
