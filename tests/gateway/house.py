@@ -31,6 +31,7 @@ from services.gateway.usecases.people import People
 from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
 from services.gateway.usecases.tokens import Tokens
+from services.gateway.usecases.views import Views
 from services.gateway.usecases.widget import Widget
 from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
@@ -221,6 +222,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         invitations=house.invitations,
         workspaces=house.workspaces,
         tokens=house.tokens,
+        views=Views(house.database),
         limiter=house.limiter,
         bus=bus,
         public_url=public_url,

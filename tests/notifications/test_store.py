@@ -38,7 +38,7 @@ async def test_the_assignee_is_told_of_the_assignment(office: Office) -> None:
     given = assigned("Ben", old="Ada")
     await office.hears(created(assignee="Ada"), given)
 
-    assert await office.told("Ada") == ["assigned"]
+    assert await office.told("Ada") == ["assigned", "unassigned"]
     (item,) = (await office.inbox("Ben")).items
     assert (item.cause, item.at, item.actor.name) == (given.id, given.at, "Olivia")
     assert (item.ticket_id, item.ticket_number, item.ticket_subject) == (given.ticket_id, 1, "Printer on fire")

@@ -57,7 +57,7 @@ async def test_who_watches_no_more_is_told_of_nothing_but_what_is_for_them(desk:
     for assignee in (None, str(ada.user.id)):
         await desk.done("PATCH", path, {"assignee_id": assignee})
     await desk.done("PATCH", path, {"status": "in_progress"})
-    await desk.is_told(ada, "assigned", "mention", "assigned", "status")
+    await desk.is_told(ada, "assigned", "mention", "unassigned", "assigned", "status")
 
 
 async def test_a_ticket_that_may_not_be_seen_can_not_be_watched(desk: Desk, helpdesk: Helpdesk) -> None:

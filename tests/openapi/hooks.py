@@ -101,6 +101,8 @@ def _depends(id: str, field: str, code: str) -> bool:
         return True
     if field.startswith("widget.allowed_origins."):  # an origin has more rules than a pattern can tell
         return True
+    if code == "not_a_list":  # and so has the address of a list
+        return True
     # A new password must be longer than one that was good enough in its time.
     return (id, field, code) == ("accept_invitation", "password", "string_too_short")
 

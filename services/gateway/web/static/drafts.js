@@ -7,6 +7,7 @@ const named = (draft) => `${prefix}${body.me}.${body.base}.${draft}`;
 const fieldsOf = (form) => [...form.elements].filter((field) => field.matches("textarea, select[data-kept], input:not([type=hidden], [type=radio], [type=checkbox])"));
 const begun = (field) => field.defaultValue ?? [...field.options].find((each) => each.defaultSelected)?.value ?? "";
 const sent = "counterfoil.sent";
+const draftOf = (form) => form.dataset.draft ?? form.dataset.settles;
 const versionOf = (form) => form.elements.version;
 const failed = () => document.querySelector("#stale, [aria-invalid=true], .notice-bad") !== null;
 
@@ -44,18 +45,26 @@ function settle() {
 }
 
 settle();
+// Other parts of the page are fetched meanwhile; they say nothing of what was sent.
+const isAbout = (event) => {
+  const draft = draftOf(event.detail.requestConfig.elt);
+  return draft !== undefined && named(draft) === sessionStorage.getItem(sent);
+};
 document.addEventListener("htmx:afterSwap", (event) => {
+  if (!isAbout(event)) return;
   if (event.detail.xhr.status >= 500) sessionStorage.removeItem(sent);
   else settle();
 });
-document.addEventListener("htmx:sendError", () => sessionStorage.removeItem(sent));
+document.addEventListener("htmx:sendError", (event) => {
+  if (isAbout(event)) sessionStorage.removeItem(sent);
+});
 whenShown((root) => all("form[data-draft]", root).forEach(bringBack));
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form?.dataset.draft) keep(form);
 });
 document.addEventListener("submit", (event) => {
-  const draft = event.target.dataset.draft ?? event.target.dataset.settles;
+  const draft = draftOf(event.target);
   if (draft) sessionStorage.setItem(sent, named(draft));
 }, true);
 document.addEventListener("click", (event) => {
