@@ -148,6 +148,7 @@ from contracts.tickets.settings import (
 from contracts.tickets.shapes import (
     ACTIVE,
     MOST_FIELDS,
+    MOST_TAGS,
     Action,
     Allowed,
     ContactRef,
@@ -175,6 +176,7 @@ __all__ = [
     "INTAKE",
     "MOST_FIELDS",
     "MOST_IDS",
+    "MOST_TAGS",
     "MOST_TICKETS",
     "TICKETS",
     "Action",

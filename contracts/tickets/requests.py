@@ -105,6 +105,9 @@ class TicketChange(Change):
     assignee: Person | None = None
     contact_id: UUID | None = None
     tags: Tags | None = None
+    add_tags: Tags = ()
+    """Beside those that it has, or is given here."""
+    remove_tags: Tags = ()
     fields: FieldChanges | None = None
     """Those that are named; null takes one away."""
 

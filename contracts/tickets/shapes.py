@@ -192,5 +192,6 @@ FieldChanges = Annotated[
     dict[FieldName, FieldValue | None], Field(max_length=2 * MOST_FIELDS, json_schema_extra=_NAMED)
 ]
 """One that is not named stays as it is, null takes one away; all may give way to as many others."""
-Tags = Annotated[tuple[Label, ...], Field(max_length=20)]
+MOST_TAGS = 20
+Tags = Annotated[tuple[Label, ...], Field(max_length=MOST_TAGS)]
 Limit = Annotated[int, Field(ge=1, le=100)]

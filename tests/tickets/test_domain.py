@@ -346,6 +346,21 @@ def test_one_command_is_one_fact_per_change() -> None:
     assert ticket.state.updated_at == by(minute=5).now
 
 
+def test_tags_are_added_and_removed_beside_others() -> None:
+    ticket = a_ticket(tags=("vip", "paper"))
+
+    (fact,) = ticket.change(TicketChange(add_tags=("toner", "vip"), remove_tags=("paper", "none")), caller(), by())
+    assert (fact.TYPE, ticket.state.tags) == ("tags_changed", ("vip", "toner"))
+    assert ticket.change(TicketChange(add_tags=("vip",)), caller(), by()) == []
+    ticket.change(TicketChange(tags=("a", "b"), add_tags=("c",), remove_tags=("a",)), caller(), by())
+    assert ticket.state.tags == ("b", "c")
+
+    with pytest.raises(Invalid) as refused:
+        ticket.change(TicketChange(subject="Other", add_tags=tuple(f"t{n}" for n in range(19))), caller(), by())
+    assert refused.value.facts["errors"][0]["field"] == "add_tags"
+    assert (ticket.state.tags, ticket.version) == (("b", "c"), 3)
+
+
 def test_nobody_else_is_told_a_contacts_address() -> None:
     ticket, created = opened(contact=a_contact())
     told = ticket.change(TicketChange(contact_id=id_of("Kim")), caller(), by(), a_contact("Kim", "kim@example.com"))
@@ -496,6 +511,8 @@ CHANGES = st.fixed_dictionaries(
         "assignee": st.none() | PEOPLE,
         "contact_id": st.none() | st.sampled_from([*(contact.id for contact in CONTACTS), id_of("Nobody")]),
         "tags": st.lists(st.sampled_from("abc"), max_size=4).map(tuple),
+        "add_tags": st.lists(st.sampled_from("abcd"), max_size=2).map(tuple),
+        "remove_tags": st.lists(st.sampled_from("abcd"), max_size=2).map(tuple),
         "fields": st.dictionaries(st.sampled_from("abc"), st.none() | LINES),
     },
 ).map(lambda fields: TicketChange(**fields))

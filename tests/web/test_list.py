@@ -79,7 +79,7 @@ async def settled(browser: Browser, page: Page) -> Page:
 
 
 async def test_many_tickets_are_changed_without_a_script(desk: Desk, browser: Browser) -> None:
-    made = [await desk.ticket(subject=f"Ticket {number}") for number in range(1, 4)]
+    made = [await desk.ticket(subject=f"Ticket {number}", tags=["old", "kept"]) for number in range(1, 4)]
     await desk.change(made[2], status="closed")
     here = f"{base(desk)}/tickets?status=all&sort=created"
     page = await browser.open(here)
@@ -89,14 +89,15 @@ async def test_many_tickets_are_changed_without_a_script(desk: Desk, browser: Br
     beside: Any = {e.attributes["name"]: e.attributes["value"] for e in page.all("input", form="bulk", type="hidden")}
     ids = [each["id"] for each in made]
 
-    page = await settled(
-        browser, await browser.send(form, ids=ids, **beside, status="in_progress", assignee=str(desk.owner.user.id))
-    )
+    wanted: Any = {"status": "in_progress", "assignee": str(desk.owner.user.id)}
+    wanted |= {"add_tags": "new, kept", "remove_tags": "old"}
+    page = await settled(browser, await browser.send(form, ids=ids, **beside, **wanted))
 
     assert "2 of 3 changed; #3 can't:" in page.words
     assert href(page, "Back to the list") == here
     assert [(await desk.get(f"tickets/{n}"))["status"] for n in (1, 2, 3)] == ["in_progress", "in_progress", "closed"]
     assert (await desk.get("tickets/1"))["assignee"]["id"] == str(desk.owner.user.id)
+    assert (await desk.get("tickets/1"))["tags"] == ["kept", "new"]
 
     again: Any = beside | {"key": ""}
     page = await browser.send(form, ids=ids[:1], **again)

@@ -77,6 +77,8 @@ class TicketPatch(Given):
     assignee_id: UUID | None = None
     contact_id: UUID | None = None
     tags: Tags = Field(default_factory=left_out)
+    add_tags: Tags = Field(default_factory=left_out, description="Beside those that it has.")
+    remove_tags: Tags = Field(default_factory=left_out)
     fields: FieldChanges = Field(
         default_factory=left_out, description="Those that are named get another value; null takes one away."
     )

@@ -15,7 +15,7 @@ from contracts.tickets import BulkOutcome, BulkState, ChangeTickets, GetBulk, Pr
 from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.tickets import assigned
-from services.gateway.web.forms import from_address, from_query
+from services.gateway.web.forms import from_address, from_query, words
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 from services.gateway.web.tickets import Wanted, back_to, show
@@ -30,6 +30,8 @@ class Ticked(Given):
     do: Literal["change", "close", "delete"] = "change"
     status: Status | None = None
     priority: Priority | None = None
+    add_tags: Annotated[str, StringConstraints(max_length=1200)] = ""
+    remove_tags: Annotated[str, StringConstraints(max_length=1200)] = ""
     assignee: Annotated[str, StringConstraints(pattern=rf"^(none|{UUID_FORM})$")] | None = None
 
 
@@ -44,7 +46,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
             raise Invalid("Tick the tickets that are meant first.", errors=[])
         fields = {} if given.do == "delete" else await _fields(here, given)
         if not fields and given.do != "delete":
-            raise Invalid("Choose what the tickets are to be: a status, a priority or an assignee.", errors=[])
+            raise Invalid("Choose what the tickets are to be: a status, a priority, an assignee or tags.", errors=[])
         begun = await here.desk.bus.ask(
             ChangeTickets(
                 caller=here.visitor.caller,
@@ -92,6 +94,10 @@ async def _fields(here: Here, given: Ticked) -> dict[str, Any]:
         fields["status"] = status
     if given.priority:
         fields["priority"] = given.priority
+    if tags := words(given.add_tags):
+        fields["add_tags"] = tuple(tags)
+    if tags := words(given.remove_tags):
+        fields["remove_tags"] = tuple(tags)
     if given.assignee:
         chosen = None if given.assignee == "none" else UUID(given.assignee)
         fields["assignee"] = await assigned(here.desk, here.visitor, chosen)

@@ -42,7 +42,7 @@ async def contacts_for(here: Here, form: Form) -> list[Choice]:
     found: list[ContactSnapshot] = []
     caller = here.visitor.caller
     chosen = id_in(form, "contact_id")
-    if chosen and (known := await or_none(here.desk.bus.ask(GetContact(caller=caller, contact_id=chosen)))):
+    if chosen and (known := await or_none(here.desk.bus.ask, GetContact(caller=caller, contact_id=chosen))):
         found.append(known)
     try:
         sought = form.read(Sought).contact_q

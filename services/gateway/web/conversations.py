@@ -268,7 +268,7 @@ async def _messages(here: Here, found: ConversationSnapshot) -> tuple[list[Messa
 async def _tickets(here: Here, found: ConversationSnapshot) -> list[TicketSnapshot]:
     """Return the linked tickets, with what may be done with each."""
     asked = [
-        or_none(here.desk.bus.ask(GetTicket(caller=here.visitor.caller, ticket=str(each.id))))
+        or_none(here.desk.bus.ask, GetTicket(caller=here.visitor.caller, ticket=str(each.id)))
         for each in found.tickets[:_MOST_ASKED]
     ]
     return [each for each in await asyncio.gather(*asked) if each is not None]

@@ -124,7 +124,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGI
         members(here),
         contacts_for(here, form),
         _talk(here, form),
-        or_none(here.desk.bus.ask(ListConversations(caller=here.visitor.caller, limit=_RECENT))),
+        or_none(here.desk.bus.ask, ListConversations(caller=here.visitor.caller, limit=_RECENT)),
         shell(here),
     )
     talks: list[ConversationRow] = [each for each in (recent.items if recent else ()) if not talk or each.id != talk.id]
@@ -155,7 +155,7 @@ async def _talk(here: Here, form: Form) -> ConversationSnapshot | None:
     if chosen is None:
         return None
     return await or_none(
-        here.desk.bus.ask(GetConversation(caller=here.visitor.caller, conversation_id=chosen, limit=_RECENT))
+        here.desk.bus.ask, GetConversation(caller=here.visitor.caller, conversation_id=chosen, limit=_RECENT)
     )
 
 

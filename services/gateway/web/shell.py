@@ -1,7 +1,7 @@
 """Who looks at a page and where they are: what the frame around every page shows."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,12 +98,12 @@ async def _signed_in(request: Request[Any, Any, Any], workspace: str | None, pro
 
 async def shell(here: Here, *, count: bool = True) -> Shell:
     """Gather what the frame shows; without `count` somebody else puts the numbers of tickets in."""
-    counting = here.desk.bus.ask(CountTickets(caller=here.visitor.caller), within=PATIENCE) if count else nothing()
+    caller = here.visitor.caller
     me, views, counts, unread = await asyncio.gather(
         here.desk.accounts.me(here.visitor, here.token),
         saved(here),
-        or_none(counting),
-        or_none(here.desk.bus.ask(CountUnread(caller=here.visitor.caller), within=PATIENCE)),
+        or_none(here.desk.bus.ask, CountTickets(caller=caller), within=PATIENCE) if count else nothing(),
+        or_none(here.desk.bus.ask, CountUnread(caller=caller), within=PATIENCE),
     )
     return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None, views)
 
@@ -137,9 +137,9 @@ async def page(
     )
 
 
-async def or_none[T](asking: Awaitable[T]) -> T | None:
-    """Return what was asked for; a part that is away must not take the page with it."""
+async def or_none[**P, T](ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Ask, and return what was asked for; a part that is away must not take the page with it."""
     try:
-        return await asking
+        return await ask(*args, **kwargs)
     except Refusal:
         return None

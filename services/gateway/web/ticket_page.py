@@ -146,7 +146,7 @@ async def _people(here: Here) -> Sequence[Person]:
 async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
     """Return who watches the ticket; None where that can't be told now."""
     asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
-    found = await or_none(here.desk.bus.ask(asked, within=_WATCHING))
+    found = await or_none(here.desk.bus.ask, asked, within=_WATCHING)
     return None if found is None else [each.id for each in found.items]
 
 
@@ -156,7 +156,7 @@ async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale
         return None
     missed = edit.refusal.facts["missed"]
     began = version(edit.text("version"))
-    base = await or_none(find(here, str(ticket.id), as_of_version=began)) if began else None
+    base = await or_none(find, here, str(ticket.id), as_of_version=began) if began else None
     mine = {name: edit.text(name) for name in edit.fields if name not in ("csrf", "key", "version")}
     people = await _people(here) if "assignee" in mine else ()
     clashes = []

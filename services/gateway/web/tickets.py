@@ -212,7 +212,7 @@ async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
     """Return whom the list is narrowed to."""
     if contact is None:
         return None
-    return await or_none(here.desk.bus.ask(GetContact(caller=here.visitor.caller, contact_id=contact)))
+    return await or_none(here.desk.bus.ask, GetContact(caller=here.visitor.caller, contact_id=contact))
 
 
 async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:
@@ -220,7 +220,7 @@ async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:
     if not who.strip() or here.role is Role.GUEST:
         return None
     asked = ListContacts(caller=here.visitor.caller, q=who, limit=_MOST_CONTACTS)
-    found = await or_none(here.desk.bus.ask(asked))
+    found = await or_none(here.desk.bus.ask, asked)
     return found.items if found else ()
 
 

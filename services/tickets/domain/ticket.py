@@ -9,6 +9,7 @@ from uuid import UUID
 from contracts.base import Caller, Person, Role, TicketEvent
 from contracts.refusals import Conflict, Invalid, NotFound, TransitionNotAllowed
 from contracts.tickets import (
+    MOST_TAGS,
     Action,
     Allowed,
     Assigned,
@@ -50,6 +51,8 @@ _RIGHTS = {
     "priority": Action.EDIT,
     "contact_id": Action.EDIT,
     "tags": Action.EDIT,
+    "add_tags": Action.EDIT,
+    "remove_tags": Action.EDIT,
     "fields": Action.EDIT,
 }
 _MAY_BE_TAKEN_AWAY = {"assignee", "contact_id"}
@@ -335,8 +338,8 @@ class Ticket:
             yield DescriptionChanged, {"old": state.description, "new": change.description}
         if change.priority not in (None, state.priority):
             yield PriorityChanged, {"old": state.priority, "new": change.priority}
-        if change.tags is not None and _distinct(change.tags) != state.tags:
-            yield TagsChanged, {"old": state.tags, "new": _distinct(change.tags)}
+        if (tags := _tagged(state.tags, change)) != state.tags:
+            yield TagsChanged, {"old": state.tags, "new": tags}
         if change.fields is not None and (fields := changed(state.fields, change.fields)) != state.fields:
             yield FieldsChanged, {"old": state.fields, "new": fields}
         if "contact_id" in named:
@@ -374,6 +377,15 @@ def _assignee_differs(old: Person | None, new: Person | None) -> Iterator[Step]:
 def _require_worker(assignee: Person | None) -> None:
     if assignee is not None and assignee.role is Role.GUEST:
         raise Invalid.field("assignee_id", "guest", "a guest can't work on tickets")
+
+
+def _tagged(old: tuple[str, ...], change: TicketChange) -> tuple[str, ...]:
+    """Return the tags that a ticket has after a change; raises Invalid where they are too many."""
+    kept = old if change.tags is None else change.tags
+    new = tuple(tag for tag in _distinct((*kept, *change.add_tags)) if tag not in change.remove_tags)
+    if len(new) > MOST_TAGS:
+        raise Invalid.field("add_tags", "too_long", f"a ticket has at most {MOST_TAGS} tags")
+    return new
 
 
 def _distinct(tags: Iterable[str]) -> tuple[str, ...]:
