@@ -5,6 +5,7 @@ from itertools import cycle
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from playwright.async_api import Browser as Chromium
 
 from contracts.base import Role
@@ -30,6 +31,7 @@ def packed(most: int) -> list[str]:
     return lines
 
 
+@pytest.mark.timeout(300)  # many pages, one after another
 async def test_h42_no_name_runs_in_any_page(chromium: Chromium, desk: Desk, bury_one: Bury) -> None:
     pages = [*await _name_everything(desk), *await _work(desk)]
     letter = await bury_one(EVERYTHING.encode(), detail=packed(200)[0], **{"ce-source": packed(200)[1]})
