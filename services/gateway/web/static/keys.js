@@ -17,7 +17,7 @@ const KEYS = [
   ["u", null, "Back to the list"],
   ["g t", "g m", "Tickets, and those of mine"],
   ["g i", "g n", "Conversations, notifications"],
-  ["g c", null, "Contacts"],
+  ["g c", "g e", "Contacts, reports"],
   ["g s", null, "Settings"],
   ["Ctrl K", null, "Command bar"],
   ["?", null, "Keyboard shortcuts"],
