@@ -61,7 +61,7 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     assert shown == (await desk.get(f"assistants/{id}/identity-secret"))["secret"] != old
     assert shown not in (await browser.open(form)).answer.text
     page = await browser.send(page.form(f"{form}/delete"))
-    assert "The first assistant" in page.words
+    assert "New assistant" in page.words
     assert (await browser.open(form)).status == 404
 
 
