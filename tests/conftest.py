@@ -1,8 +1,13 @@
 """Loads the fixtures, and puts what takes longest first. What tests share lies in tests/support."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.support.infra", "tests.support.stack", "tests.support.chromium"]
+
+# How long one example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _LONGEST_FIRST = (
     "tests/openapi/",
