@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+import httpx
+import pytest
+
+from chassis.bus import Transaction
+from contracts.activity import Book, BookLine
 from contracts.base import Role
+from contracts.refusals import TooLarge
+from services.activity import usecases
 from services.activity.tools import check_export
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -124,6 +131,22 @@ async def test_both_books_are_verified_and_taken_away_and_checked_elsewhere(desk
     assert all(verdict.ok for verdict in check_export(lines))
     assert not all(verdict.ok for verdict in check_export(lines[:-1]))
     assert json.loads(lines[1])["entry"].count("sha256:") >= 1
+
+
+async def test_a_download_that_breaks_off_is_seen_to(
+    desk: Desk, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.recorded(await desk.change(await desk.ticket(), priority="high"))
+    whole = usecases.lines
+
+    async def fails_later(tx: Transaction, book: Book, after: int, to: int) -> list[BookLine]:
+        if after:
+            raise TooLarge
+        return (await whole(tx, book, after, to))[:1]
+
+    monkeypatch.setattr(usecases, "lines", fails_later)
+    with pytest.raises(httpx.TransportError):
+        await browser.client.get(desk.path("audit/export"))
 
 
 async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:
