@@ -23,7 +23,7 @@ run: .venv/.run ## start the whole desk on this machine: NATS, PostgreSQL and th
 
 # Two at once, each with servers of its own; who is given one server shares it with nobody.
 test: .venv/.complete ## run the whole suite
-	@.venv/bin/python -m pytest $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=2 --dist=loadfile)
+	@.venv/bin/python -m pytest $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=2 --dist=loadfile --no-loadscope-reorder)
 
 check: .venv/.complete ## the one gate: format, lint, types, imports, then the suite
 	.venv/bin/ruff format --check

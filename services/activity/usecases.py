@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chassis.bus import NotYet, Told, Transaction
@@ -32,7 +32,7 @@ from contracts.activity import (
     Verify,
     is_in_scope,
 )
-from contracts.base import Actor, ActorKind, Caller, LoggedFact, Role, Subject, Via, now
+from contracts.base import Actor, ActorKind, Caller, LoggedFact, Model, Role, Subject, Via, now
 from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
 from services.activity import domain, store
@@ -215,20 +215,27 @@ async def _put_back(tx: Transaction, book: Book, rows: Sequence[Kept]) -> list[E
             break
         chosen.append(row)
     words = await store.words(tx, book, [row.seq for row in chosen]) if chosen else {}
-    items: list[Entry] = []
-    size = 0
-    for row in chosen:
-        entry = domain.shown(
+    return _as_fit(
+        domain.shown(
             json.loads(row.entry) | ({"audience": row.audience} if row.audience else {}),
             words[row.seq],
             row.prev_hash,
             row.hash,
         )
-        size += len(entry.model_dump_json().encode()) + 1
-        if items and size > _ROOM:
+        for row in chosen
+    )
+
+
+def _as_fit[Item: Model](items: Iterable[Item]) -> list[Item]:
+    """Return the first of these, as many as fit into one message as they are written there, and one at least."""
+    fitting: list[Item] = []
+    size = 0
+    for item in items:
+        size += len(item.model_dump_json().encode()) + 1
+        if fitting and size > _ROOM:
             break
-        items.append(entry)
-    return items
+        fitting.append(item)
+    return fitting
 
 
 # Proof
@@ -248,7 +255,7 @@ async def lines(tx: Transaction, book: Book, after: int, to: int) -> list[BookLi
             break
         chosen.append(row)
     words = await store.words(tx, book, [row.seq for row in chosen]) if chosen else {}
-    return [
+    return _as_fit(
         BookLine(
             seq=row.seq,
             entry=row.entry,
@@ -260,7 +267,7 @@ async def lines(tx: Transaction, book: Book, after: int, to: int) -> list[BookLi
             hash=row.hash,
         )
         for row in chosen
-    ]
+    )
 
 
 async def read_heads(request: ReadHeads, tx: Transaction) -> Heads:

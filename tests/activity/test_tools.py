@@ -20,10 +20,10 @@ from chassis.database import Database
 from chassis.requests import ask
 from chassis.service import Service
 from chassis.settings import ServiceSettings
-from contracts.activity import Book, BookHead
+from contracts.activity import Book, BookHead, ExportPage
 from contracts.base import Request, Role, uuid7
 from contracts.tickets import AddNote, ChangeTicket, CreateTicket, Status, TicketChange
-from services.activity import tools
+from services.activity import tools, usecases
 from services.gateway import app as gateway_app
 from services.gateway.settings import Settings as GatewaySettings
 from tests.activity.ledger import Ledger, Owner, a_caller, a_database, a_workspace
@@ -118,6 +118,25 @@ async def test_an_export_is_as_long_as_the_book_however_many_pages(
     lines = await exported(ledger, owner)
 
     assert [json.loads(line)["seq"] for line in lines[1:]] == [1, 2, 3, 4, 5]
+
+
+async def test_a_page_of_a_book_fits_into_a_message_as_it_is_written_there(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 8_000
+    monkeypatch.setattr("services.activity.usecases._ROOM", room)
+    owner = Owner()
+    await ledger.record(*owner.story(30))
+    sizes: list[int] = []
+    seqs = [0]
+
+    async with ledger.database.transaction(owner.workspace) as tx:
+        while page := await usecases.lines(tx, Book.TICKETS, seqs[-1], 30):
+            sizes.append(len(ExportPage(lines=tuple(page)).model_dump_json().encode()))
+            seqs += [line.seq for line in page]
+
+    assert seqs == list(range(31))
+    assert room / 2 < max(sizes) < room + len('{"lines":[]}')
 
 
 # Proof

@@ -88,4 +88,4 @@ async def test_what_the_api_says_of_itself_is_so_for_an_owner(house: Premises, t
 
 async def test_what_the_api_says_of_itself_is_so_for_a_guest(house: Premises, tmp_path: Path) -> None:
     scene = await furnished(house)
-    await tried(scene, As.GUEST, tmp_path, ["coverage", "stateful"], 2)
+    await tried(scene, As.GUEST, tmp_path, ["fuzzing"], 2)

@@ -70,7 +70,7 @@ async def test_sessions_are_listed_and_ended(desk: Desk, browser: Browser, a_bro
     assert page.words.count("This browser") == 1
 
     page = await browser.send(ends[0])
-    assert "That place is signed out." in page.words
+    assert "That session is signed out." in page.words
     titles = [(await other.open(path)).one("h1").words for other in others]
     assert sorted(titles) == ["Sign in", "Your account", "Your account"]
     page = await browser.send(page.form(f"{path}/sessions"))

@@ -63,7 +63,7 @@ async def test_ticket_settings_are_saved_once_and_nobody_is_overruled_unseen(des
 
     stale = await browser.send(form, members_may_note_any="true", auto_close_days="30")
     assert stale.status == 412
-    assert "Ada Lovelace: close what is resolved, no limit → 14 days" in lines(stale)
+    assert "Ada Lovelace: close resolved tickets, no limit → 14 days" in lines(stale)
     assert stale.form(path).fields["auto_close_days"] == ["30"]
     assert (await desk.get("settings"))["auto_close_days"] == 14
     await browser.send(stale.form(path))
@@ -87,9 +87,9 @@ async def test_the_audit_says_who_did_what_to_whom(desk: Desk, browser: Browser)
     assert len([line for line in lines(some) if "before" in line]) == len(some.all("ol")) * 2 == 2
     assert "made this workspace" not in "".join(lines(some))
     none = await browser.open(f"{path}?type=role_changed&person={uuid4()}")
-    assert "Nothing was done that fits." in none.words
+    assert "No entries match." in none.words
     page = await told(browser, f"{path}?book=tickets", "changed the ticket settings")
-    assert "Members may take a ticket that nobody has: no → yes" in lines(page)
+    assert "Members may take unassigned tickets: no → yes" in lines(page)
     assert (await browser.open(f"{path}?before=nonsense")).status == 422
 
     assert lines(await browser.open(f"{path}?before=3"))[-2:] == lines(await browser.open(path))[-2:]
@@ -121,7 +121,7 @@ async def test_both_books_are_verified_and_taken_away_and_checked_elsewhere(desk
 async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:
     path = at(desk, "dead-letters")
     empty = await browser.open(path)
-    assert "Nothing lies here." in empty.words
+    assert "No dead letters." in empty.words
 
     good = await bury_one(json.dumps({"external_id": "alarm-1", "subject": "Disk full"}).encode())
     bad = await bury_one(json.dumps({"external_id": "alarm-2"}).encode(), **{"ce-id": "77"})
@@ -143,7 +143,7 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     applied = await browser.send((await browser.open(f"{path}/{good}")).form(f"{path}/{good}"), press=("do", "retry"))
     assert "Applied." in applied.words
     assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
-    assert "Nothing lies here." in applied.words
+    assert "No dead letters." in applied.words
     audit = f"{at(desk, 'audit')}?book=tickets"
     assert "dropped a dead letter" in " ".join(lines(await told(browser, audit, "tried again a dead letter")))
 

@@ -10,7 +10,7 @@ from tests.web.window import a_window
 async def test_a_new_ticket_shows_in_an_open_list_and_in_its_counts(chromium: Chromium, desk: Desk) -> None:
     async with a_window(chromium, desk) as window:
         await window.open("tickets")
-        await expect(window.page.get_by_text("Open the first ticket")).to_be_visible()
+        await expect(window.page.get_by_text("Create a ticket")).to_be_visible()
 
         await desk.ticket(subject="The printer is on fire")
 

@@ -184,11 +184,11 @@ async def test_customer_and_agent_write_to_each_other_without_a_reload(chromium:
         await page.keyboard.press("Control+Enter")
         await expect(page.locator("#transcript .said-agent")).to_contain_text("Which number is it?")
         await expect(page.locator("#reply")).to_have_value("")
-        await expect(other.page.get_by_text("Nobody waits for an answer.")).to_be_visible()
+        await expect(other.page.get_by_text("No conversations are waiting for a reply.")).to_be_visible()
         said = (await visitor.get(widget)).json()["messages"]
         assert [each["body"] for each in said][1:] == ["It is *late*.", "Which number is it?"]
 
-        await page.get_by_text("Link a ticket that is there").click()
+        await page.get_by_text("Link existing ticket").click()
         await page.locator("#ticket_q").fill("printer")
         await expect(page.locator(".found .item")).to_have_count(1)
         await page.keyboard.press("Enter")

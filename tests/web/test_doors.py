@@ -117,7 +117,7 @@ async def test_an_invitation_is_accepted_by_its_link_and_a_password(
     members = await desk.get("members")
     assert (email, "member", "Grace B. Hopper") in [(e["email"], e["role"], e["name"]) for e in members["items"]]
     used = await guest.open(link)
-    assert (used.status, used.one("h1").words) == (404, "This link opens nothing")
+    assert (used.status, used.one("h1").words) == (404, "This link is not valid")
     assert "was used, or has expired" in used.words
     assert (await guest.open("/password-resets/" + "x" * 43)).all("a", href="/forgotten")
 

@@ -23,7 +23,7 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     browser = a_browser()
     browser.be(grace)
     path = f"/w/{desk.workspace.slug}/notifications"
-    assert "it stands here" in (await browser.open(path)).words
+    assert "No notifications yet" in (await browser.open(path)).words
     wishes = at(desk, "notifications")
     form = (await browser.open(wishes)).form(wishes)
     assert sorted(form.fields) == sorted(["csrf", "assigned", "unassigned", "mention", "message", "note", "status"])
@@ -55,7 +55,7 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     page = await browser.open(path)
     everything = next(form for form in page.forms if form.action == path and "ids" not in form.fields)
     assert "4 unread" not in (await browser.send(everything)).words
-    assert "Nothing is unread." in (await browser.open(f"{path}?unread=true")).words
+    assert "No unread notifications." in (await browser.open(f"{path}?unread=true")).words
 
 
 async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: Open) -> None:

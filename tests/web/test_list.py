@@ -42,7 +42,7 @@ async def test_a_list_is_narrowed_to_a_contact_found_by_name(desk: Desk, browser
     narrowed = page.answer.url
     assert len(rows(await browser.open(page.one("a", id="chip-contact").attributes["href"]))) == 3
     assert len(rows(await browser.open(page.one("a", id="chip-clear").attributes["href"]))) == 3
-    assert "No contact is called “nobody”" in (await browser.open(f"{path}?who=nobody")).words
+    assert "No contacts match “nobody”" in (await browser.open(f"{path}?who=nobody")).words
     guest = a_browser()
     guest.be(await desk.member(Role.GUEST))
     page = await guest.open(f"{path}?who=mir")
@@ -57,10 +57,10 @@ async def test_what_fits_but_is_hidden_is_told_and_one_click_away(desk: Desk, br
         await desk.change(await desk.ticket(subject=subject), status="closed")
 
     page = await browser.open(path)
-    assert "All is done: 2 closed are hidden" in page.words
+    assert "All done: 2 closed are hidden" in page.words
     assert len(rows(await browser.open(href(page, "Show them")))) == 2
     page = await browser.open(f"{path}?{urlencode({'q': '#2'})}")
-    assert "No active ticket fits “#2”. 1 closed is hidden. Show it" in page.words
+    assert "No active tickets match “#2”. 1 closed is hidden. Show it" in page.words
     assert rows(await browser.open(href(page, "Show it"))) == ["Old scanner"]
     spanned = await browser.open(f"{path}?status=all&created_from=2020-01-01T00:00:00Z&created_to=2020-02-01T00:00:00Z")
     assert "Opened since 1 January 2020" in spanned.words

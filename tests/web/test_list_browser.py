@@ -45,7 +45,7 @@ async def test_ten_tickets_are_sorted_out_by_keyboard_in_the_list_alone(chromium
         await expect(page.locator(".toast")).to_contain_text("5 of 5 changed")
         await expect(page.locator("#bulk")).to_be_hidden()
         await keys.press("?")
-        await expect(page.locator("#keys")).to_contain_text("Select it")
+        await expect(page.locator("#keys")).to_contain_text("Select for bulk changes")
 
     counts = (await desk.get("tickets/counts"))["counts"]
     assert (counts["in_progress"], counts["new"], counts["resolved"]) == (4, 1, 5)
@@ -148,7 +148,7 @@ async def test_a_list_is_narrowed_and_kept_as_one_types(chromium: Chromium, desk
         await eventually(lambda: "q=prin" in page.url and "contact=" in page.url)
         await keys.press("ArrowLeft")
         await keys.type("X")
-        await expect(page.locator(".empty")).to_contain_text("No ticket fits “priXn”")
+        await expect(page.locator(".empty")).to_contain_text("No tickets match “priXn”")
         assert await page.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == ["q", 4]
         await keys.press("Backspace")
         await expect(page.locator(".row")).to_have_count(1)

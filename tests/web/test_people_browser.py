@@ -60,7 +60,7 @@ async def _ask_in(owner: Window, found: Found) -> str:
     await owner.open("settings/members")
     await owner.page.locator("#name").fill(_RUNS)
     await owner.page.locator("#email").fill(_EMAIL)
-    await owner.page.get_by_role("button", name="Make a link").click()
+    await owner.page.get_by_role("button", name="Create invitation link").click()
     await owner.page.get_by_role("button", name="Copy").click()
     link = await owner.page.locator("#link").input_value()
     await expect(owner.page.locator(".toast")).to_have_text("Copied.")
@@ -86,7 +86,7 @@ async def _use_a_token(grace: Window, desk: Desk, program: httpx.AsyncClient, fo
     """Make a token, use it, and revoke it."""
     await grace.page.locator("#name").fill(_RUNS)
     await grace.page.get_by_label("Tickets, their history and notes: read").check()
-    await grace.page.get_by_role("button", name="Make a token").click()
+    await grace.page.get_by_role("button", name="Create token").click()
     secret = await grace.page.locator("#secret").input_value()
     found["a token"] = await grace.flaws()
     use = {"authorization": f"Bearer {secret}"}

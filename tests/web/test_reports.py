@@ -21,7 +21,7 @@ async def test_a_report_counts_what_happened_and_runs_nothing_of_a_name(
 ) -> None:
     path = f"/w/{desk.workspace.slug}/reports"
     page = await browser.open(path)
-    assert "Nothing happened in these days." in page.words
+    assert "No data for these days." in page.words
 
     agent = await desk.room.house.member(desk.workspace, Role.MEMBER, FORMULA)
     talk = await a_conversation(desk)

@@ -166,7 +166,7 @@ async def test_two_changes_of_a_description_are_put_together_without_a_script(de
     page = await browser.send(form, description="one\ntwo\nthree\nfour\nFIVE")
 
     assert page.status == 412
-    for side in ("It was", "Theirs", "Yours"):
+    for side in ("Original", "Theirs", "Yours"):
         assert side in page.words
     assert "You changed different lines" in page.words
     both = next(each for each in page.forms if each.fields.get("description") == ["ONE\ntwo\nthree\nfour\nFIVE"])

@@ -61,7 +61,7 @@ async def test_a_draft_survives_everything_and_a_stale_one_is_merged(chromium: C
         await page.get_by_role("button", name="Save description").click()
         await expect(page.locator("#stale")).to_contain_text("You changed different lines")
         assert await window.flaws() == []
-        await page.get_by_role("button", name="Save both together").click()
+        await page.get_by_role("button", name="Save merged").click()
         await expect(page.locator("#description-box .prose")).to_contain_text("ONE")
         await expect(page.locator("#stale")).to_have_count(0)
         await expect(page.locator("#description")).not_to_be_visible()
@@ -101,7 +101,7 @@ async def test_a_name_is_finished_and_everything_has_a_key(chromium: Chromium, d
         assert await page.evaluate("document.activeElement.id") == "reply"
         await page.keyboard.press("Escape")
         await page.keyboard.press("Control+k")
-        for words in ("Watch", "Link", "As it was", "Show changes"):
+        for words in ("Stop watching", "Link", "History view", "Show changes"):
             await page.locator("#command input").fill(words)
             await expect(page.locator("#command-list .item").first).to_contain_text(words)
         await page.keyboard.press("Enter")

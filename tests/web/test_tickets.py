@@ -276,9 +276,9 @@ async def test_pages_follow_one_another_under_the_same_filter(desk: Desk, browse
 
 async def test_a_search_that_finds_nothing_says_so(desk: Desk, browser: Browser) -> None:
     page = await browser.open(f"{base(desk)}/tickets?q=nothing")
-    assert "No ticket fits “nothing”" in page.words
+    assert "No tickets match “nothing”" in page.words
     empty = await browser.open(f"{base(desk)}/tickets")
-    assert "Open the first ticket" in empty.words
+    assert "Create a ticket" in empty.words
 
 
 async def test_a_script_is_given_the_part_that_changes(desk: Desk, browser: Browser) -> None:
@@ -359,7 +359,7 @@ async def test_who_is_called_by_name_finds_it_in_their_inbox(desk: Desk, browser
 
     async def told() -> Page | None:
         page = await hers.open(f"{base(desk)}/notifications")
-        return page if "called you" in page.words else None
+        return page if "mentioned you" in page.words else None
 
     inbox: Any = await eventually(told, within=15)
     assert "1 unread" in " ".join(inbox.one("span", class_="count badge").words.split()) or "Unread 1" in inbox.words

@@ -22,7 +22,7 @@ _MOST_SESSIONS = 100
 _DONE: Mapping[str, str] = {
     "name": "Your name is changed.",
     "password": "Your password is changed, and you are signed out everywhere else.",
-    "session": "That place is signed out.",
+    "session": "That session is signed out.",
     "sessions": "You are signed out everywhere else.",
 }
 """What a form led to, by what the address says of it."""

@@ -43,7 +43,7 @@ _LABELS = {
     "greeting": "Greeting",
     "allow_ticket_creation": "Allow ticket creation",
     "require_contact_info": "Require contact info",
-    "require_identity": "Only visitors whom the site vouches for",
+    "require_identity": "Require verified identity",
     "allowed_origins": "Allowed origins",
 }
 

@@ -231,9 +231,9 @@ def _changed(form: Form, known: ContactSnapshot) -> ContactChange:
 def _elsewhere(source: str | None, id: str | None) -> tuple[ExternalRef, ...]:
     """Return what another system calls somebody; raises Invalid for half of it."""
     if source and not id:
-        raise wrong("external_id", "missing", "say what that system calls them")
+        raise wrong("external_id", "missing", "enter the ID")
     if id and not source:
-        raise wrong("source", "missing", "say which system calls them so")
+        raise wrong("source", "missing", "enter the system")
     return (ExternalRef(source=source, id=id),) if source and id else ()
 
 

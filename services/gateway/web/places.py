@@ -31,6 +31,8 @@ class Place:
     roles: Collection[Role] = _EVERYBODY
     key: str = ""
     """What goes there after `g`."""
+    short: str = ""
+    """What the settings' own list calls it, where that is shorter."""
 
 
 PLACES = (
@@ -42,12 +44,19 @@ PLACES = (
     Place(Part.YOU, "mine", "Assigned to me", "tickets?assignee=me", "person", key="m"),
     Place(Part.YOU, "notifications", "Notifications", "notifications", "bell", key="n"),
     Place(Part.SETTINGS, "account", "Your account", "settings/account", "person"),
+    Place(
+        Part.SETTINGS,
+        "notification-preferences",
+        "Notification settings",
+        "settings/notifications",
+        "bell",
+        short="Notifications",
+    ),
     Place(Part.SETTINGS, "workspace", "Workspace", "settings/workspace", "building"),
     Place(Part.SETTINGS, "members", "Members", "settings/members", "people"),
     Place(Part.SETTINGS, "widget", "Widget", "settings/widget", "widget", _DESK),
-    Place(Part.SETTINGS, "notification-preferences", "What you hear of", "settings/notifications", "bell"),
-    Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
+    Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
     Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
 )

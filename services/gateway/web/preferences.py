@@ -13,13 +13,13 @@ from services.gateway.web.shell import Here, enter, enter_by_form, page
 
 _PAGE = "/w/{workspace:str}/settings/notifications"
 _KINDS = {
-    "assigned": ("A ticket is given to you", "By somebody else; what you take yourself you know."),
-    "unassigned": ("A ticket is taken from you", "It has another assignee, or none."),
-    "mention": ("Somebody calls you", "By @ and your name, in a note or a comment."),
+    "assigned": ("A ticket is assigned to you", "By somebody else."),
+    "unassigned": ("A ticket is unassigned from you", "It has another assignee, or none."),
+    "mention": ("Somebody mentions you", "With @ and your name, in a note or a comment."),
     "message": ("The customer writes", "On a ticket that you watch, one that is closed included."),
-    "note": ("Somebody writes to the team", "A note or a comment on a ticket that you watch."),
-    "status": ("A ticket is moved", "From one status to another, where you watch it."),
-    "priority": ("A ticket gets another priority", "Where you watch it."),
+    "note": ("Somebody adds an internal note", "A note or a comment on a ticket that you watch."),
+    "status": ("A ticket changes status", "If you watch it."),
+    "priority": ("A ticket changes priority", "If you watch it."),
     "created": ("Somebody opens a ticket", "Any that you may see. In a busy workspace that is a lot."),
 }
 _NOT_FOR_GUESTS = ("assigned", "unassigned", "mention", "note")

@@ -18,11 +18,11 @@ from services.gateway.web.shell import Here, enter, enter_by_form, page
 
 _PAGE = "/w/{workspace:str}/settings/tickets"
 LABELS = {
-    "members_may_claim": "Members may take a ticket that nobody has",
-    "members_may_note_any": "Members may write to the team on every ticket",
-    "default_priority": "Priority of a new ticket",
-    "auto_close_days": "Close what is resolved",
-    "follow_up_days": "Follow up what is closed",
+    "members_may_claim": "Members may take unassigned tickets",
+    "members_may_note_any": "Members may add notes to any ticket",
+    "default_priority": "Default priority",
+    "auto_close_days": "Close resolved tickets",
+    "follow_up_days": "Follow up on closed tickets",
 }
 
 

@@ -31,11 +31,11 @@ from services.gateway.web.rendering import html, own_path
 from services.gateway.web.shell import HIDDEN, Here, enter, nothing, or_none, page, saved, shell
 
 SORTS = {
-    "-updated": "Last changed",
-    "priority": "Most urgent",
+    "-updated": "Recently updated",
+    "priority": "Priority",
     "-created": "Newest",
     "created": "Oldest",
-    "updated": "Longest untouched",
+    "updated": "Least recently updated",
 }
 SPANS = {
     "created_from": "Opened since",

@@ -1,4 +1,4 @@
-// Everything by name: what can be gone to and done from here, found by a few letters of it.
+// Command bar: what can be gone to and done from here, found by a few letters of it.
 import { all, body, element } from "./page.js";
 import { help } from "./keys.js";
 
@@ -30,7 +30,7 @@ function known() {
   for (const link of places.values()) add(link.querySelector("span").textContent, () => link.click(), "go to");
   for (const link of all(".side > a.button")) add(link.textContent.trim(), () => link.click(), "C");
   for (const item of all(".side .me .item")) add(item.querySelector("span").textContent, () => item.click());
-  add("Keys", help, "?");
+  add("Keyboard shortcuts", help, "?");
   return found;
 }
 
@@ -51,8 +51,8 @@ function show() {
   if (open) return open.close();
   const items = known();
   const input = element("input", { class: "command-input", type: "text", placeholder: "What do you want to do?", "aria-label": "What do you want to do?", role: "combobox", "aria-expanded": "true", "aria-controls": "command-list", autocomplete: "off" });
-  const list = element("div", { class: "command-list", id: "command-list", role: "listbox", "aria-label": "What fits" });
-  const dialog = element("dialog", { id: "command", "aria-label": "Everything by name" }, input, list);
+  const list = element("div", { class: "command-list", id: "command-list", role: "listbox", "aria-label": "Results" });
+  const dialog = element("dialog", { id: "command", "aria-label": "Command bar" }, input, list);
   let at = 0;
   let shown = [];
 

@@ -5,7 +5,7 @@ import { all, element, isTyping } from "./page.js";
 const KEYS = [
   ["j", "k", "Next and previous ticket"],
   ["Enter", null, "Open it"],
-  ["x", "Esc", "Select it for a change of many, or none"],
+  ["x", "Esc", "Select for bulk changes, or clear"],
   ["c", null, "New ticket"],
   ["/", null, "Search"],
   ["s", null, "Status of the ticket, or of those selected"],
@@ -17,10 +17,10 @@ const KEYS = [
   ["u", null, "Back to the list"],
   ["g t", "g m", "Tickets, and those of mine"],
   ["g i", "g n", "Conversations, notifications"],
-  ["g c", null, "Contacts"],
+  ["g c", "g e", "Contacts, reports"],
   ["g s", null, "Settings"],
-  ["Ctrl K", null, "Everything by name"],
-  ["?", null, "These keys"],
+  ["Ctrl K", null, "Command bar"],
+  ["?", null, "Keyboard shortcuts"],
 ];
 let went = 0;
 
@@ -74,7 +74,7 @@ export function help() {
   }
   const shut = element("button", { class: "button button-quiet", type: "button" }, "Close");
   const dialog = element("dialog", { id: "keys", "aria-labelledby": "keys-title" },
-    element("header", {}, element("h2", { id: "keys-title" }, "Keys"), shut), list);
+    element("header", {}, element("h2", { id: "keys-title" }, "Keyboard shortcuts"), shut), list);
   shut.addEventListener("click", () => dialog.close());
   document.body.append(dialog);
   dialog.showModal();

@@ -55,7 +55,7 @@ async function together(form, button) {
     if (!outcome) return say((page.querySelector("[role=alert]") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was changed.");
     const words = page.getElementById("summary").textContent.trim();
     if (outcome.dataset.state === "done") {
-      say(words, element("a", { href: answer.url }, "Each of them"));
+      say(words, element("a", { href: answer.url }, "Details"));
       break;
     }
     document.getElementById("picked").textContent = words.split(".")[0];

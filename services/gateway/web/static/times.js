@@ -17,7 +17,8 @@ function ago(at) {
 function tell(root) {
   for (const time of all("time[datetime]", root)) {
     const at = new Date(time.dateTime);
-    const words = time.matches("[data-full]") ? full.format(at) : ago(at);
+    const long = time.matches("[data-full]") ? full.format(at) : ago(at);
+    const words = time.matches("[data-waits]") ? `waiting ${long}`.replace(" now", "") : long;
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }
