@@ -52,6 +52,8 @@ async def _reads(window: Window, page: str) -> None:
     assert answer is not None
     assert answer.status == 200, page
     assert await window.page.locator(RAN).count() == 0, page
+    shown = await window.page.locator("main").inner_html()
+    assert any(words in shown for words in ("alert(1)", "evil.example", "7*7")), page
 
 
 async def _sent(desk: Desk, method: str, path: str, body: object) -> Any:
@@ -61,7 +63,9 @@ async def _sent(desk: Desk, method: str, path: str, body: object) -> Any:
 
 
 async def _name_everything(desk: Desk) -> list[str]:
-    """Call tokens, the workspace, views and assistants by vectors; return the assistants' pages."""
+    """Call the owner, tokens, the workspace, views and assistants by vectors; return the assistants' pages."""
+    me = await desk.client.patch("/api/v1/me", json={"name": packed(120)[0]}, headers=desk.owner.bearer)
+    assert me.is_success, me.text
     for name in packed(200):
         await _sent(desk, "POST", "tokens", {"name": name, "role": "member", "scopes": ["tickets:read"]})
         renamed = await desk.client.patch(desk.path("")[:-1], json={"name": name}, headers=desk.owner.bearer)
