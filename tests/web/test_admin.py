@@ -98,6 +98,13 @@ async def test_the_audit_says_who_did_what_to_whom(desk: Desk, browser: Browser)
 async def test_both_books_are_verified_and_taken_away_and_checked_elsewhere(desk: Desk, browser: Browser) -> None:
     for number in range(3):
         await desk.recorded(await desk.ticket(subject=f"Ticket {number} “ä”"))
+    # More than one answer holds: entries that JSON writes longer than they are, and the largest that there are.
+    tagged = await desk.ticket()
+    for number in range(10):
+        tagged = await desk.change(tagged, tags=[f"{number}{each}" + '"' * 45 for each in range(20)])
+    for escaped in ('"' * 51_000, "\n" * 51_000, "\\" * 51_000, "ä" * 32_768, "\U0001f525" * 16_384):
+        large = await desk.ticket(description=escaped)
+        await desk.recorded(await desk.change(large, description=escaped[1:]))
     path = at(desk, "audit")
     page = await browser.open(f"{path}?verify=true")
     assert page.words.count("Whole") == 2
@@ -112,6 +119,7 @@ async def test_both_books_are_verified_and_taken_away_and_checked_elsewhere(desk
     assert answer.headers["content-type"] == "application/jsonl"
     assert f'filename="counterfoil-{desk.workspace.slug}.jsonl"' in answer.headers["content-disposition"]
     lines = answer.text.splitlines(keepends=True)
+    assert len(answer.content) > 1_500_000
     assert len(lines) == 1 + sum(head["seq"] for head in heads)
     assert all(verdict.ok for verdict in check_export(lines))
     assert not all(verdict.ok for verdict in check_export(lines[:-1]))

@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import expect
 
@@ -54,6 +56,32 @@ async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> Non
 
     now = await desk.get(f"tickets/{ticket['number']}")
     assert (now["subject"], now["priority"]) == ("The printer is out", "critical")
+
+
+async def test_a_page_that_says_what_was_refused_goes_on_by_itself(chromium: Chromium, desk: Desk) -> None:
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open("settings/account")
+        # Refused twice: the second time it is posted from where only forms are taken.
+        for _ in range(2):
+            await page.locator("#current").fill("not it at all")
+            await page.locator("#new").fill("quite another pass phrase")
+            # What a browser says of an answer that refuses is no mishap.
+            async with page.expect_response("**/settings/account/password") as refused:
+                await page.locator("#new").press("Enter")
+            assert (await refused.value).status == 422
+            await page.wait_for_load_state("load")
+        await expect(page.locator("#current")).to_have_attribute("aria-invalid", "true")
+        assert (
+            await page.locator("form[action='/looks'] [name=next]").first.input_value()
+            == urlsplit(window.at("settings/account")).path
+        )
+        window.mishaps[:] = [each for each in window.mishaps if "422" not in each]
+
+        await desk.ticket(subject="The printer is on fire")
+
+        await expect(page.locator("#nav .count").first).to_have_text("1")
+        assert page.url == window.at("settings/account/password")
 
 
 async def test_a_search_narrows_as_one_types_and_stands_in_the_address(chromium: Chromium, desk: Desk) -> None:

@@ -29,7 +29,7 @@ _RIGHTS = (
     ("Edit, answer and move a ticket, write notes", (True, True, "On their own tickets", False)),
     ("Assign, close, reopen and delete tickets, change many at once", (True, True, False, False)),
     ("Manage contacts", (True, True, True, False)),
-    ("Set up the desk: widgets, webhooks, API tokens, the record", (True, True, False, False)),
+    ("Set up the desk: widgets, API tokens, the record", (True, True, False, False)),
     ("Invite people, change roles, remove people", (True, "But no owner", False, False)),
     ("Hand over or delete the workspace", (True, False, False, False)),
 )

@@ -103,7 +103,8 @@ def written(request: Request[Any, Any, Any], template: str, context: Mapping[str
     page = site.templates.get_template(template).render(
         theme=chosen(request, "theme", THEMES),
         density=chosen(request, "density", DENSITIES),
-        path=path_of(request),
+        path=page_of(request),
+        posted=request.method == "POST",
         now=now(),
         **context,
     )
@@ -123,6 +124,20 @@ def path_of(request: Request[Any, Any, Any]) -> str:
     path = quote(request.scope["path"], safe="/-._~@")
     query = request.scope["query_string"].decode("ascii", errors="ignore")
     return f"{path}?{query}" if query else path
+
+
+def page_of(request: Request[Any, Any, Any]) -> str:
+    """Return where a page can be read again; one that answers what was posted is a form of the nearest that can."""
+    template: str = request.scope.get("path_template") or ""
+    if request.method != "POST" or not template:
+        return path_of(request)
+    readable = {route.path_format for route in request.app.routes if "GET" in route.methods}
+    if template in readable:
+        return path_of(request)
+    path = request.scope["path"]
+    while template and template not in readable:
+        path, template = path.rpartition("/")[0], template.rpartition("/")[0]
+    return quote(path, safe="/-._~@") or "/"
 
 
 def chosen(request: Request[Any, Any, Any], name: str, known: tuple[str, ...]) -> str:

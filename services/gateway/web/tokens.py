@@ -27,7 +27,7 @@ _AREAS: Mapping[str, tuple[str, str]] = {
     "tickets": ("Tickets, their history and notes", "tickets"),
     "contacts": ("Contacts", "contacts"),
     "conversations": ("Conversations", "conversations"),
-    "settings": ("Settings, widgets and webhooks", ""),
+    "settings": ("Settings and widgets", ""),
     "people": ("Members, invitations and tokens", "members"),
     "audit": ("The record and dead letters", "audit/head"),
     "notifications": ("Notifications", "notifications"),

@@ -13,6 +13,7 @@ const foreign = new Set();
 let newest = 0;
 let asking;
 const AT_MOST_EVERY = 700;
+const arrived = location.pathname;
 
 /** What a part says, but for what differs each time it is written. */
 function plain(part) {
@@ -117,6 +118,9 @@ export function renew(after) {
   waiting = setTimeout(fetchPage, at - Date.now());
 }
 
+/** Where the page can be read: a form that was refused is shown at an address that only takes forms. */
+const readAt = () => (body.page && location.pathname === arrived ? body.page : location.href);
+
 async function fetchPage() {
   due = Infinity;
   fetched = Date.now();
@@ -124,7 +128,7 @@ async function fetchPage() {
     document.addEventListener("visibilitychange", () => renew(0), { once: true });
     return;
   }
-  const address = location.href;
+  const address = readAt();
   let answer;
   try {
     answer = await fetch(address, { headers: { accept: "text/html" } });
@@ -133,7 +137,7 @@ async function fetchPage() {
   }
   // Whoever is signed out meanwhile goes to the door, and comes back here.
   if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.assign(answer.url);
-  if (!answer.ok || answer.redirected || address !== location.href) return;
+  if (!answer.ok || answer.redirected || address !== readAt()) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);
 }
