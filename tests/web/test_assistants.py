@@ -26,8 +26,10 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     assert page.one("h1").words == "Web shop"
     # Both are off at first, and the page says what that means to a visitor.
     assert not {"allow_ticket_creation", "require_contact_info"} & own.fields.keys()
-    assert "No button for a ticket: visitors can only chat." in page.words
-    assert "Nobody is asked who they are" in page.words
+    assert "No button for a ticket: visitors can only chat, and read" in page.words
+    assert "Not asked for; tickets are off anyway." in page.words
+    assert "a ticket may come without" not in page.words
+    assert re.search("“Sign in on this site to write here.”.*“The chat can.t be reached", page.words, re.DOTALL)
     assert f'/widget.js" data-assistant="{id}" async></script>' in page.one("pre").words
 
     typed: dict[str, Any] = {
@@ -44,6 +46,9 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     assert {name: again.fields[name][0] for name in typed} == typed
     page = await browser.send(again, allowed_origins="https://shop.example.com\r\n\r\nhttp://localhost:3000")
     assert page.status == 200
+    assert len([*page.all("div", class_="notice", role="status")]) == 1
+    assert "Saved." in page.words
+    assert "Nobody is asked who they are" in page.words
     assert "On https://shop.example.com, http://localhost:3000." in page.words
     kept = (await desk.get(f"assistants/{id}"))["widget"]
     assert (kept["title"], kept["colour"], kept["allow_ticket_creation"]) == ("Ask us", "#aa3355", True)
@@ -51,8 +56,17 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     # The page of before is stale: what was typed in it stands, and can be saved all the same.
     page = await browser.send(own, title="Mine")
     assert page.status == 412
-    assert "Somebody saved other settings meanwhile" in page.words
-    page = await browser.send(page.form(form, having="title"))
+    for change in (
+        "name, Web shop → Shop",
+        "title, How can we help? → Ask us",
+        "allow ticket creation, no → yes",
+        "allowed origins, any site → https://shop.example.com, http://localhost:3000",
+    ):
+        assert change in page.words
+    assert [each.words for each in page.all("a", href=form)] == ["Keep theirs"]
+    assert "Save mine anyway" in page.words
+    page = await browser.send(page.form(form, having="title"), require_identity="true", allow_ticket_creation="true")
+    assert re.search("signature says who they are(?!.*Nobody is asked)", page.words, re.DOTALL)
     assert (page.status, (await desk.get(f"assistants/{id}"))["widget"]["title"]) == (200, "Mine")
 
     old = (await desk.get(f"assistants/{id}/identity-secret"))["secret"]

@@ -112,7 +112,8 @@ async def test_who_asks_is_asked_for_first_where_that_is_wanted_by_keyboard_alon
         await expect(email).to_be_focused()
         await expect(email).to_have_accessible_description("Must be an e-mail address, such as name@example.com")
         assert [await each.input_value() for each in (name, email)] == ["Kim Adeyemi", "kim at example.com"]
-        assert (await desk.get("tickets"))["items"] == []
+        # It was seen to here: nothing has been sent.
+        assert (await desk.get("conversations"))["items"] == []
 
         await page.reload()
         await expect(email).to_have_value("kim at example.com")
@@ -140,7 +141,6 @@ async def test_who_asks_is_asked_for_first_where_that_is_wanted_by_keyboard_alon
             assert await page.evaluate("document.activeElement.localName") == "counterfoil-widget"
         await page.keyboard.press("Escape")
         await expect(shop.button).to_be_focused()
-        shop.forgive("status of 422")
     ticket = await desk.get("tickets/1")
     assert (ticket["contact"]["name"], ticket["contact"]["email"]) == ("Kim Adeyemi", "kim@example.com")
     assert ticket["description"] == "My parcel is late"
@@ -190,6 +190,51 @@ async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromi
     assert talk["message_count"] == 4
 
 
+async def test_tickets_switched_off_under_an_open_card_are_said_and_what_was_typed_stays(
+    chromium: Chromium, desk: Desk
+) -> None:
+    assistant = await an_assistant(desk, allow_ticket_creation=True, require_contact_info=True)
+    async with a_shop(chromium, desk, assistant, html='lang="en"') as shop:
+        panel, status = shop.panel, shop.panel.get_by_role("status")
+        wish = panel.get_by_role("button", name="Create a ticket")
+        await shop.enter()
+        await shop.text.fill("My parcel is late")
+        await wish.click()
+        name, email = panel.get_by_label("Name"), panel.get_by_label("E-mail")
+        await name.fill("  ")
+        await name.press("Enter")
+        await expect(name).to_be_focused()
+        await expect(name).to_have_css("outline-color", "rgb(179, 38, 30)")
+        for each in (name, email):
+            await expect(each).to_have_accessible_description("Is needed before a ticket is created")
+        await name.fill("Kim Adeyemi")
+        await email.fill("kim@example.com")
+        change = {"widget": {"allow_ticket_creation": False}}
+        assert (await desk.send("PATCH", f"assistants/{assistant}", change)).status_code == 200
+        await panel.get_by_role("button", name="Create the ticket").click()
+        words = "Tickets can't be created here just now. Your message was sent; we answer in this chat."
+        await expect(status).to_have_text(words)
+        await expect(shop.text).to_be_focused()
+        await expect(shop.lines).to_have_text(["My parcel is late"])
+        for part in (panel.get_by_role("heading"), panel.locator("time")):
+            await expect(part).to_have_attribute("dir", "auto")
+        await expect(panel.get_by_text("Tickets are off here")).to_be_hidden()
+        assert await shop.window.flaws() == []
+
+        # Whoever comes back reads why there is no button; once it is there again, who they are need not be typed anew.
+        await shop.button.click()
+        await shop.button.click()
+        await expect(panel.get_by_text("Tickets are off here; we answer in this chat.")).to_be_visible()
+        change = {"widget": {"allow_ticket_creation": True}}
+        assert (await desk.send("PATCH", f"assistants/{assistant}", change)).status_code == 200
+        await shop.button.click()
+        await shop.button.click()
+        await wish.click()
+        await expect(name).to_have_value("Kim Adeyemi")
+        await expect(email).to_have_value("kim@example.com")
+        shop.forgive("status of 403")
+
+
 async def test_what_stands_in_the_way_is_said(chromium: Chromium, desk: Desk) -> None:
     off, elsewhere, barred = (
         await an_assistant(desk),
@@ -200,6 +245,7 @@ async def test_what_stands_in_the_way_is_said(chromium: Chromium, desk: Desk) ->
         off: "",
         elsewhere: "This chat can't be used on this site.",
         str(uuid7()): "This chat is not set up: check the assistant ID.",
+        "": "This chat is not set up: check the assistant ID.",
         "nonsense": "This chat is not set up: check the assistant ID.",
         barred: "Sign in on this site to write here.",
     }
@@ -212,6 +258,7 @@ async def test_what_stands_in_the_way_is_said(chromium: Chromium, desk: Desk) ->
             if words:
                 await expect(shop.panel.get_by_role("heading")).to_be_focused()
             else:
+                await expect(shop.panel.get_by_text("Tickets are off here; we answer in this chat.")).to_be_visible()
                 # What is allowed meanwhile shows when the visitor comes back.
                 change = {"widget": {"allow_ticket_creation": True}}
                 assert (await desk.send("PATCH", f"assistants/{off}", change)).status_code == 200
@@ -220,6 +267,8 @@ async def test_what_stands_in_the_way_is_said(chromium: Chromium, desk: Desk) ->
                 await expect(shop.panel.get_by_role("button", name="Create a ticket")).to_be_visible()
             told = [each for each in shop.window.mishaps if "Counterfoil:" in each]
             assert len(told) == (0 if assistant in (off, barred) else 1), told
+            if not assistant:
+                assert len(shop.window.mishaps) == 1  # It was not even asked for.
             if assistant == elsewhere:
                 assert f"not for {shop.url.rstrip('/')}" in told[0]
             shop.forgive("Counterfoil:", "Failed to load resource", "CORS policy")

@@ -1,5 +1,6 @@
 """Settings of the widget: the assistants, how each looks and what it allows, and what a visitor sees of that."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,10 +32,20 @@ from services.gateway.routes.visitors import base_url
 from services.gateway.web.forms import Form
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
+from services.gateway.web.ticket_settings import Missed, said
 
 _PAGE = "/w/{workspace:str}/settings/widget"
 _ONE = f"{_PAGE}/{{assistant:str}}"
 _MOST = 100
+_LABELS = {
+    "title": "Title",
+    "colour": "Colour",
+    "greeting": "Greeting",
+    "allow_ticket_creation": "Allow ticket creation",
+    "require_contact_info": "Require contact info",
+    "require_identity": "Require verified identity",
+    "allowed_origins": "Allowed origins",
+}
 
 
 class NewAssistant(Given):
@@ -112,14 +123,10 @@ async def save(request: Request[Any, Any, Any], workspace: FromPath[str], assist
         )
     except NotFound:
         raise
-    except StaleVersion:
-        form.refusal = StaleVersion(
-            "Somebody saved other settings meanwhile. Yours stand below: save again to keep them."
-        )
     except Refusal as refusal:
         form.refusal = refusal
     else:
-        return see(f"{here.base}/settings/widget/{id}")
+        return see(f"{here.base}/settings/widget/{id}?saved=true")
     return await _show(request, here, await _current(here, id), form)
 
 
@@ -179,10 +186,34 @@ async def _show(
         assistant=assistant,
         shown=form.text if form.fields else _said(assistant),
         form=form,
+        stale=isinstance(form.refusal, StaleVersion),
+        missed=list(_missed(form.refusal.facts["missed"])) if isinstance(form.refusal, StaleVersion) else [],
+        saved=not form.fields and request.query_params.get("saved") == "true",
         secret=secret,
         desk_url=base_url(request),
         place="widget",
     )
+
+
+def _missed(facts: Sequence[Mapping[str, Any]]) -> Iterator[Missed]:
+    """Say what each of these changes gave another value."""
+    for fact in facts:
+        who = fact["actor"]["name"]
+        if "old" not in fact:
+            yield Missed(who, "Identity secret", "the one before", "another")
+            continue
+        if fact["old_name"] != fact["name"]:
+            yield Missed(who, "Name", fact["old_name"], fact["name"])
+        for name, label in _LABELS.items():
+            old, new = fact["old"].get(name), fact["new"].get(name)
+            if old != new:
+                yield Missed(who, label, _value(old), _value(new))
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - a setting's value, of whichever type it is
+    if isinstance(value, list | tuple):
+        return ", ".join(value) or "any site"
+    return said(value) or "nothing"
 
 
 def _said(assistant: AssistantSnapshot) -> Any:  # noqa: ANN401 - as a form's own `text`

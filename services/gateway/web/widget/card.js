@@ -6,6 +6,9 @@ const FIELDS = {
   email: { label: "E-mail", maxlength: "254", autocomplete: "email", type: "email", inputmode: "email" },
 };
 
+// What the desk takes for an address, so that a slip is said before anything is sent.
+const ADDRESS = /^[^@\s<>"(),:;\\[\]]{1,64}@[^@\s.<>"(),:;\\[\]]+(\.[^@\s.<>"(),:;\\[\]]+)+$/;
+
 class Card {
   constructor(panel) {
     this.panel = panel;
@@ -40,7 +43,8 @@ class Card {
   }
 
   get asksWho() {
-    return Boolean(this.talk.config?.require_contact_info && !this.talk.begun?.known && !this.talk.who?.hmac);
+    const { begun, config, who } = this.talk;
+    return Boolean(config?.require_contact_info && !(begun ? begun.known : who?.hmac));
   }
 
   get asksWhat() {
@@ -56,15 +60,28 @@ class Card {
     if (!wanted) return this.memory.drop("card");
     const kept = this.memory.get("card") ?? {};
     const { name, email } = this.talk.who ?? {};
-    const values = { message: this.asksWhat ? this.panel.text.value : "", name, email, ...kept };
+    const values = { message: this.asksWhat ? this.panel.text.value : "", name, email, ...this.memory.get("left"), ...kept };
     for (const [field, { input }] of Object.entries(this.fields)) input.value = values[field] ?? "";
     this.faults([]);
     this.keep();
     this.draw();
   }
 
+  get typed() {
+    return Object.fromEntries(Object.entries(this.fields).map(([name, { input }]) => [name, input.value]));
+  }
+
   keep() {
-    this.memory.set("card", Object.fromEntries(Object.entries(this.fields).map(([name, { input }]) => [name, input.value])));
+    this.memory.set("card", this.typed);
+  }
+
+  /** Close, but keep what was typed for the next time; returns the words that were not sent. */
+  leave() {
+    const { message, ...left } = this.typed;
+    const unsent = this.fields.message.field.hidden ? "" : message.trim();
+    this.memory.set("left", left);
+    this.show(false);
+    return unsent;
   }
 
   draw() {
@@ -100,8 +117,9 @@ class Card {
     if (this.busy) return;
     const value = (name) => (this.fields[name].field.hidden ? "" : this.fields[name].input.value.trim());
     const needed = [["message", "write a few words"], ["name", "is needed before a ticket is created"], ["email", "is needed before a ticket is created"]];
-    const missing = needed.filter(([name]) => !this.fields[name].field.hidden && !value(name)).map(([field, detail]) => ({ field, detail }));
-    if (missing.length) return this.faults(missing);
+    const wrong = needed.filter(([name]) => !this.fields[name].field.hidden && !value(name)).map(([field, detail]) => ({ field, detail }));
+    if (value("email") && !ADDRESS.test(value("email"))) wrong.push({ field: "email", detail: "must be an e-mail address" });
+    if (wrong.length) return this.faults(wrong);
     this.busy = true;
     this.make.disabled = true;
     this.faults([]);
@@ -115,9 +133,14 @@ class Card {
       }
       await this.talk.open({ subject: value("subject"), name: value("name"), email: value("email") });
       this.busy = false;
+      this.memory.drop("left");
       this.panel.ticketing(false);
     } catch (error) {
       this.busy = false;
+      if (error.code === "ticket_creation_disabled") {
+        this.panel.draw();
+        return this.panel.text.focus();
+      }
       const fields = error.problem?.errors ?? [];
       const away = !(error instanceof Refused);
       this.draw();

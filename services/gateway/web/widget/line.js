@@ -23,6 +23,7 @@ const SILENCE = 40_000; // the desk says something every 15 seconds
 class Line {
   constructor(desk, assistant) {
     this.desk = desk;
+    this.assistant = assistant;
     this.base = `${desk}/widget/v1/${encodeURIComponent(assistant)}`;
   }
 

@@ -40,6 +40,8 @@ class Panel {
     this.told = told;
     this.shown = new Map();
     this.opened = false;
+    /** What is said when tickets were switched off while the card was open. */
+    this.withdrawn = "";
     this.card = new Card(this);
     this.build();
   }
@@ -47,7 +49,7 @@ class Panel {
   build() {
     this.badge = element("span", { class: "badge", "aria-hidden": "true", hidden: "" });
     this.launch = element("button", { class: "launch", type: "button", "aria-expanded": "false", "aria-controls": "panel" }, icon("speech"), icon("close"), this.badge);
-    this.title = element("h2", { id: "title", tabindex: "-1" });
+    this.title = element("h2", { id: "title", tabindex: "-1", dir: "auto" });
     this.shut = element("button", { class: "bare", type: "button", "aria-label": "Close the chat" }, icon("close"));
     this.log = element("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Conversation" });
     this.note = element("p", { class: "note", role: "status" });
@@ -55,7 +57,8 @@ class Panel {
     this.go = element("button", { class: "go", type: "submit", "aria-label": "Send" }, icon("send"));
     this.compose = element("form", { class: "compose" }, element("label", { class: "unseen", for: "text" }, "Message"), this.text, this.go);
     this.wish = element("button", { class: "wish", type: "button" }, icon("ticket"), "Create a ticket");
-    this.foot = element("div", { class: "foot" }, this.compose, this.wish);
+    this.off = element("p", { class: "off", hidden: "" }, "Tickets are off here; we answer in this chat.");
+    this.foot = element("div", { class: "foot" }, this.compose, this.wish, this.off);
     this.panel = element("div", { class: "panel", id: "panel", role: "dialog", "aria-labelledby": "title", hidden: "" },
       element("div", { class: "head" }, this.title, this.shut), this.log, this.note, this.card.form, this.foot);
     this.root.append(this.panel, this.launch);
@@ -121,6 +124,7 @@ class Panel {
     if (!this.opened) return;
     const inside = this.root.getRootNode().activeElement !== null;
     this.opened = false;
+    this.withdrawn = "";
     this.panel.hidden = true;
     this.launch.setAttribute("aria-expanded", "false");
     this.root.classList.remove("open");
@@ -134,6 +138,17 @@ class Panel {
     this.draw();
     if (wanted) this.card.first.focus();
     else if (!this.foot.hidden) this.text.focus();
+  }
+
+  /** Close the card because tickets are off now. */
+  withdraw() {
+    const unsent = this.card.leave();
+    if (unsent) {
+      this.text.value = unsent;
+      this.typed();
+    }
+    const next = unsent ? "What you wrote is not sent yet: send it here; we answer in this chat." : "Your message was sent; we answer in this chat.";
+    this.withdrawn = `Tickets can't be created here just now. ${next}`;
   }
 
   send() {
@@ -176,15 +191,19 @@ class Panel {
     const had = this.root.getRootNode().activeElement;
     const barred = talk.trouble !== null;
     const may = talk.config?.allow_ticket_creation && !barred;
-    if (this.card.open && (barred || talk.ticket || (talk.config && !may))) this.card.show(false);
+    const off = Boolean(talk.config) && !barred && !may && !talk.ticket;
+    if (!off) this.withdrawn = "";
+    if (this.card.open && (barred || talk.ticket)) this.card.show(false);
+    if (this.card.open && off) this.withdraw();
     this.card.draw();
     this.root.classList.toggle("barred", barred);
     this.foot.hidden = barred || this.card.open;
     this.wish.hidden = !may || talk.ticket !== null;
+    this.off.hidden = !off || this.withdrawn !== "";
     this.say(this.state());
     this.lines();
     // Whoever was in a part that has gone is not left nowhere.
-    if (this.opened && had && had !== this.launch && !had.offsetParent) this.title.focus();
+    if (this.opened && had && had !== this.launch && !had.offsetParent) (this.foot.hidden ? this.title : this.text).focus();
   }
 
   state() {
@@ -193,13 +212,13 @@ class Panel {
     if (talk.trouble === "elsewhere") return "This chat can't be used on this site.";
     if (talk.trouble === "barred") return talk.why;
     if (talk.away) return `${navigator.onLine ? "The chat can't be reached just now." : "You are offline."} What you write is kept here, and sent once there is a connection.`;
+    if (this.withdrawn) return this.withdrawn;
     if (talk.over) return "The earlier conversation is over. What you write begins a new one.";
     return "";
   }
 
   say(note) {
     if (this.note.textContent !== note) this.note.textContent = note;
-    this.note.hidden = !note;
   }
 
   lines() {
@@ -253,7 +272,7 @@ function bubble(whose, body, name, at) {
   if (name) line.append(element("p", { class: "who", dir: "auto" }, name));
   if (whose === "mine") line.append(element("span", { class: "unseen" }, "You: "));
   line.append(element("p", { class: "words", dir: "auto" }, ...words(body)));
-  if (at) line.append(element("time", { datetime: at }, clock(at)));
+  if (at) line.append(element("time", { datetime: at, dir: "auto" }, clock(at)));
   return line;
 }
 

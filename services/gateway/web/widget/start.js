@@ -2,7 +2,7 @@
 const script = document.currentScript;
 
 function begin() {
-  const assistant = script.dataset.assistant ?? "";
+  const assistant = (script.dataset.assistant ?? "").trim();
   const desk = new URL(script.src).origin;
   const memory = new Memory(assistant);
   const told = (name, detail = {}) => window.dispatchEvent(new CustomEvent(`counterfoil:${name}`, { detail }));

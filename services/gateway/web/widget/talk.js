@@ -60,6 +60,10 @@ class Talk {
 
   /** Ask what the assistant is, until there is an answer; then go on where this browser was. */
   async meet() {
+    if (!this.line.assistant) {
+      this.unknown("The script names no assistant.");
+      return this.changed();
+    }
     for (let tries = 0; ; tries++) {
       try {
         this.config = await this.line.ask("GET", "/config");
@@ -274,6 +278,11 @@ class Talk {
     this.why = why;
   }
 
+  unknown(why) {
+    this.trouble = "unknown";
+    console.error(`Counterfoil: ${why} The script's data-assistant must be the ID that Settings > Widget shows.`);
+  }
+
   /** Tell whether the refusal means that this conversation is over; then the next words begin another. */
   ends(error) {
     const over = error.status === 401 || (error.status === 404 && error.code === "not_found");
@@ -290,8 +299,7 @@ class Talk {
     if (error instanceof Refused) {
       this.reached();
       if (error.code === "assistant_not_found") {
-        this.trouble = "unknown";
-        console.error(`Counterfoil: ${error.message} The script's data-assistant must be the ID that Settings > Widget shows.`);
+        this.unknown(error.message);
       }
       if (this.ends(error)) this.send();
     } else if (error.mute && (await this.isForOthers())) {
