@@ -118,6 +118,7 @@ async def test_who_asks_is_asked_for_first_where_that_is_wanted_by_keyboard_alon
         await page.reload()
         await expect(email).to_have_value("kim at example.com")
         found = {"card": await shop.window.flaws()}
+        await expect(panel.get_by_role("heading", level=2)).to_have_css("text-align", "right")
         box = await panel.bounding_box()
         assert box
         assert box["x"] < 100

@@ -57,7 +57,7 @@ class Panel {
     this.go = element("button", { class: "go", type: "submit", "aria-label": "Send" }, icon("send"));
     this.compose = element("form", { class: "compose" }, element("label", { class: "unseen", for: "text" }, "Message"), this.text, this.go);
     this.wish = element("button", { class: "wish", type: "button" }, icon("ticket"), "Create a ticket");
-    this.off = element("p", { class: "off", hidden: "" }, "Tickets are off here; we answer in this chat.");
+    this.off = element("p", { class: "off", dir: "auto", hidden: "" }, "Tickets are off here; we answer in this chat.");
     this.foot = element("div", { class: "foot" }, this.compose, this.wish, this.off);
     this.panel = element("div", { class: "panel", id: "panel", role: "dialog", "aria-labelledby": "title", hidden: "" },
       element("div", { class: "head" }, this.title, this.shut), this.log, this.note, this.card.form, this.foot);
