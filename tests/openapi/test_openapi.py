@@ -79,6 +79,7 @@ def crashes(stack: Stack) -> list[str]:
     return [str(line) for line in read if line.get("level") in ("error", "critical")]
 
 
+@pytest.mark.timeout(300)
 async def test_what_the_api_says_of_itself_is_so_for_an_owner(house: Premises, tmp_path: Path) -> None:
     scene = await furnished(house)
     before = crashes(house.stack)

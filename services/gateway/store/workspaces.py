@@ -17,9 +17,10 @@ _ADD_WORKSPACE = text(
     "insert into workspaces (workspace_id, slug, name, version, created_at, examples_due)"
     " values (:id, :slug, :name, :version, :created_at, :examples_due)"
 )
+# No key: whoever follows an invitation refers to this row while they hold another that its deletion waits for.
 _WORKSPACE = text(
     "select workspace_id, slug, name, version, created_at from workspaces"
-    " where workspace_id = :id and deleted_at is null for update"
+    " where workspace_id = :id and deleted_at is null for no key update"
 )
 _SAVE_WORKSPACE = text("update workspaces set slug = :slug, name = :name, version = :version where workspace_id = :id")
 _END_WORKSPACE = (
