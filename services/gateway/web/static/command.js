@@ -1,6 +1,7 @@
 // Command bar: what can be gone to and done from here, found by a few letters of it.
 import { all, body, element } from "./page.js";
 import { help } from "./keys.js";
+import { lookUp } from "./lookup.js";
 
 function known() {
   const found = [];
@@ -50,45 +51,91 @@ function show() {
   const open = document.getElementById("command");
   if (open) return open.close();
   const items = known();
-  const input = element("input", { class: "command-input", type: "text", placeholder: "What do you want to do?", "aria-label": "What do you want to do?", role: "combobox", "aria-expanded": "true", "aria-controls": "command-list", autocomplete: "off" });
+  const input = element("input", { class: "command-input", type: "text", placeholder: "Find a ticket or a person, or say what to do", "aria-label": "Find a ticket or a person, or say what to do", role: "combobox", "aria-expanded": "true", "aria-controls": "command-list", autocomplete: "off", maxlength: "200" });
   const list = element("div", { class: "command-list", id: "command-list", role: "listbox", "aria-label": "Results" });
-  const dialog = element("dialog", { id: "command", "aria-label": "Command bar" }, input, list);
+  const said = element("p", { class: "command-said quiet", role: "status" });
+  const dialog = element("dialog", { id: "command", "aria-label": "Command bar" }, input, list, said);
   let at = 0;
   let shown = [];
+  let found = [];
+  let waiting;
+  let asking = new AbortController();
+  let asked = false;
+
+  function sought(typed) {
+    const search = { group: "Search", words: `Search tickets for “${typed}”`, url: `${body.base}/tickets?${new URLSearchParams({ q: typed, status: "all" })}` };
+    const [, number] = typed.match(/^#?(\d+)$/) ?? [];
+    // Until the desk has answered, a number may be a ticket's.
+    const direct = number && !asked ? [{ group: "Tickets", words: `Open #${number}`, url: `${body.base}/tickets/${number}` }] : [];
+    return [...direct, ...found, ...(asked && !found.length ? [] : [search])];
+  }
 
   function draw() {
     const typed = input.value.trim();
     shown = items.filter((item) => fits(item.words, typed));
-    if (typed) {
-      shown.push({ words: `Search tickets for “${typed}”`, end: "search", act: () => location.assign(`${body.base}/tickets?${new URLSearchParams({ q: typed, status: "all" })}`) });
-      if (/^#?\d+$/.test(typed)) shown.unshift({ words: `Open #${typed.replace("#", "")}`, end: "ticket", act: () => location.assign(`${body.base}/tickets/${typed.replace("#", "")}`) });
-    }
-    at = Math.min(at, shown.length - 1);
-    list.replaceChildren(...shown.map((item, index) => {
+    if (typed) shown.push(...sought(typed));
+    at = Math.max(0, Math.min(at, shown.length - 1));
+    const groups = new Map();
+    for (const [index, item] of shown.entries()) {
       const row = element("div", { class: "item", role: "option", id: `command-${index}`, "aria-selected": String(index === at) },
         element("span", {}, item.words), element("span", { class: "end" }, item.end ?? ""));
       row.addEventListener("click", () => run(index));
-      return row;
-    }));
-    input.setAttribute("aria-activedescendant", `command-${at}`);
-    list.children[at]?.scrollIntoView({ block: "nearest" });
+      const name = item.group ?? "Actions and places";
+      if (!groups.has(name)) groups.set(name, element("div", { role: "group", "aria-label": name }, element("div", { class: "item-title", "aria-hidden": "true" }, name)));
+      groups.get(name).append(row);
+    }
+    list.replaceChildren(...groups.values());
+    list.hidden = !shown.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (list.hidden) input.removeAttribute("aria-activedescendant");
+    else input.setAttribute("aria-activedescendant", `command-${at}`);
+    document.getElementById(`command-${at}`)?.scrollIntoView({ block: "nearest" });
   }
 
   function run(index) {
+    const item = shown[index];
+    if (!item) return;
     dialog.close();
-    shown[index]?.act();
+    if (item.url) location.assign(item.url);
+    else item.act();
   }
 
-  input.addEventListener("input", () => { at = 0; draw(); });
+  async function search() {
+    const typed = input.value.trim();
+    const { signal } = (asking = new AbortController());
+    try {
+      found = await lookUp(typed, signal);
+      asked = true;
+      draw();
+      if (!shown.length) said.textContent = `Nothing fits “${typed}”.`;
+    } catch {
+      if (!signal.aborted) said.textContent = "The search can't be reached at this moment.";
+    }
+  }
+
+  input.addEventListener("input", () => {
+    clearTimeout(waiting);
+    asking.abort();
+    at = 0;
+    found = [];
+    asked = false;
+    said.textContent = "";
+    if (input.value.trim()) waiting = setTimeout(search, 150);
+    draw();
+  });
   input.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) at = (at + step + shown.length) % shown.length;
+    if (step) at = (at + step + shown.length) % (shown.length || 1);
     else if (event.key === "Enter") return event.preventDefault(), run(at);
     else return;
     event.preventDefault();
     draw();
   });
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => {
+    clearTimeout(waiting);
+    asking.abort();
+    dialog.remove();
+  });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   draw();
