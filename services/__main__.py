@@ -24,7 +24,7 @@ from chassis.embedded.process import (
     StartFailed,
     claim,
     die_with_parent,
-    free_port,
+    held_port,
     refuse_taken,
     write_private,
 )
@@ -120,6 +120,7 @@ class Machine:
         self._servers = Supervisor(self._record)
         self._services = Supervisor(self._record)
         self._programs: dict[str, Program] = {}
+        self._ports = contextlib.ExitStack()
 
     async def run(self) -> None:
         """Start everything, say so, and keep it running until cancelled; then stop it in order."""
@@ -127,11 +128,12 @@ class Machine:
         try:
             async with self._servers:
                 await self._start_servers()
-                async with self._services:
-                    await self._start_services()
-                    self._secrets.draw(_DECIDED, lambda: json.dumps([self._options.email, self._options.workspace]))
-                    say(self._welcome())
-                    await asyncio.Event().wait()
+                with self._ports:
+                    async with self._services:
+                        await self._start_services()
+                        self._secrets.draw(_DECIDED, lambda: json.dumps([self._options.email, self._options.workspace]))
+                        say(self._welcome())
+                        await asyncio.Event().wait()
         finally:
             (self._data / "run.json").unlink(missing_ok=True)
 
@@ -187,7 +189,7 @@ class Machine:
         if self._options.password:
             self._secrets.put("owner-password", self._options.password)
         for service in SERVICES:
-            port = (self._options.port if service == "gateway" else 0) or free_port()
+            port = (self._options.port if service == "gateway" else 0) or self._ports.enter_context(held_port())
             self._programs[service] = Program(
                 *(sys.executable, "-m", f"services.{service}"),
                 port=port,

@@ -180,12 +180,15 @@ async def refuse_taken(port: int, *, setting: str, host: str = LOOPBACK, patienc
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def free_port(host: str = LOOPBACK) -> int:
-    """A port on which nobody listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextlib.contextmanager
+def held_port(host: str = LOOPBACK) -> Iterator[int]:
+    """Hold a port that nobody else is given before the end; a server that reuses addresses may listen on it."""
+    with socket.socket() as place:
+        place.bind((host, 0))
+        # Not sooner: the system gives a port away twice where both ask for one to reuse.
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port: int = place.getsockname()[1]
+        yield port
 
 
 async def says_ok(port: int, path: str, *, host: str = LOOPBACK, within: float = 2.0) -> bool:

@@ -19,7 +19,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from chassis.embedded.process import free_port
+from chassis.embedded.process import held_port
 from contracts.base import SERVICES
 from tests.support.eventually import eventually
 from tests.support.infra import temporary_directory
@@ -179,8 +179,8 @@ class Compose:
 
 @pytest.fixture(scope="module")
 async def stack() -> AsyncIterator[Compose]:
-    with temporary_directory() as data:
-        compose = Compose(f"counterfoil-test-{secrets.token_hex(4)}", data, free_port(), free_port())
+    with temporary_directory() as data, held_port() as web, held_port() as nats:
+        compose = Compose(f"counterfoil-test-{secrets.token_hex(4)}", data, web, nats)
         await compose.run(sys.executable, "deploy/make_secrets.py", str(data / "secrets"))
         try:
             await compose("build")

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import asyncpg
 import nats
 import pytest
 
-from chassis.embedded.process import says_ok
+from chassis.embedded.process import held_port, says_ok
 from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, alive, command_line, temporary_directory
 
@@ -292,6 +292,14 @@ async def test_a_taken_port_is_told_in_one_sentence(checkout: Path, roomy_path: 
         async with launched(checkout, roomy_path / "var", **{setting: str(port)}) as launcher:
             refusal = f"Port {port} is taken by another program: end that one, or set {setting} to a free port."
             assert await launcher.ends() == (1, f"Counterfoil can't run: {refusal}\n")
+
+
+def test_a_port_that_is_held_is_nobody_elses_and_a_server_may_listen_on_it() -> None:
+    with ExitStack() as held:
+        ports = [held.enter_context(held_port()) for _ in range(400)]
+        assert len(set(ports)) == len(ports)
+        with socket.create_server(("127.0.0.1", ports[0])), pytest.raises(OSError, match="in use"):
+            socket.create_server(("127.0.0.1", ports[0]))
 
 
 async def test_a_directory_that_cannot_be_written_is_told_in_one_sentence(checkout: Path, roomy_path: Path) -> None:

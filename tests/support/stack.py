@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ import nats.js.errors
 import pytest
 from nats.aio.client import Client
 
+from chassis.embedded.process import held_port
 from contracts.base import SERVICES
 from tests.support.eventually import eventually
 from tests.support.infra import temporary_directory
@@ -73,15 +73,13 @@ class Stack:
     @asynccontextmanager
     async def replica(self, name: str) -> AsyncIterator["Replica"]:
         """Start one more of a service beside the launcher's own, as an operator who scales it."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         secrets = self.data / "secrets"
-        told = {
-            "COUNTERFOIL_NATS_URL_FILE": str(secrets / f"{name}.nats-url"),
-            "COUNTERFOIL_DATABASE_URL_FILE": str(secrets / f"{name}.database-url"),
-            "COUNTERFOIL_HTTP_PORT": str(port),
-        }
-        with (self.data.parent / f"{name}-{port}.log").open("wb") as log:
+        with held_port() as port, (self.data.parent / f"{name}-{port}.log").open("wb") as log:
+            told = {
+                "COUNTERFOIL_NATS_URL_FILE": str(secrets / f"{name}.nats-url"),
+                "COUNTERFOIL_DATABASE_URL_FILE": str(secrets / f"{name}.database-url"),
+                "COUNTERFOIL_HTTP_PORT": str(port),
+            }
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"services.{name}"), cwd=_ROOT, env=os.environ | told, stderr=log
             )

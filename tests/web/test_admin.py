@@ -171,8 +171,12 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     assert "Dropped." in dropped.words
     assert (await browser.open(f"{path}/{bad}")).status == 404
 
-    applied = await browser.send((await browser.open(f"{path}/{good}")).form(f"{path}/{good}"), press=("do", "retry"))
-    assert "Applied." in applied.words
+    async def applies() -> Page | None:
+        page = await browser.open(f"{path}/{good}")
+        answer = await browser.send(page.form(f"{path}/{good}"), press=("do", "retry"))
+        return answer if "Applied." in answer.words else None
+
+    applied = await eventually(applies)  # not before tickets has heard of the workspace
     assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
     assert "No dead letters." in applied.words
     audit = f"{at(desk, 'audit')}?book=tickets"

@@ -155,6 +155,7 @@ async def test_a_list_is_narrowed_and_kept_as_one_types(chromium: Chromium, desk
 
         await keys.press("Escape")
         await page.locator(".naming > summary").click()
+        await expect(page.locator("#view-name")).to_be_focused()
         await keys.type("Printers of Mira")
         await keys.press("Enter")
         await expect(page.locator("h1")).to_have_text("Printers of Mira")

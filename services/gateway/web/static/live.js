@@ -9,7 +9,8 @@ const channel = "BroadcastChannel" in window ? new BroadcastChannel(`counterfoil
 let waiting = 0;
 let due = Infinity;
 let fetched = 0;
-const foreign = new Set();
+/** The newest step of somebody else, by ticket. */
+const foreign = new Map();
 let newest = 0;
 let asking;
 const AT_MOST_EVERY = 700;
@@ -40,8 +41,8 @@ function follow() {
   source.addEventListener("notified", () => tell({ inbox: true }));
   for (const type of body.events.split(" ")) {
     source.addEventListener(type, (event) => {
-      const { ticket_id, version } = JSON.parse(event.data);
-      tell({ ticket: ticket_id, version });
+      const { ticket_id, version, actor } = JSON.parse(event.data);
+      tell({ ticket: ticket_id, version, actor: actor.id });
     });
   }
   source.addEventListener("presence", (event) => tell({ presence: JSON.parse(event.data) }));
@@ -69,7 +70,7 @@ function hear(news) {
     renew(0);
     return;
   }
-  if (news.actor !== body.me) foreign.add(news.ticket);
+  if (news.actor !== body.me) foreign.set(news.ticket, news.version);
   const page = document.querySelector("article[data-ticket]");
   if (page?.dataset.ticket === news.ticket) {
     newest = Math.max(newest, news.version);
@@ -167,7 +168,8 @@ function put(fresh) {
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const shown = document.adoptNode(fresh);
   for (const row of all(".row[data-ticket]", shown)) {
-    if (seen.get(row.dataset.ticket) !== row.dataset.version && foreign.delete(row.dataset.ticket)) row.classList.add("changed");
+    const before = seen.get(row.dataset.ticket);
+    if (before !== row.dataset.version && isForeign(row.dataset.ticket, before ?? 0)) row.classList.add("changed");
   }
   for (const entry of all(".story > [id]", shown)) if (!seen.has(entry.id)) entry.classList.add("fresh");
   own.set(fresh.id, words);
@@ -177,17 +179,25 @@ function put(fresh) {
   shown.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
 }
 
+/** Whether somebody else did something after this version of a ticket; said once. */
+function isForeign(ticket, version) {
+  const step = foreign.get(ticket) ?? 0;
+  foreign.delete(ticket);
+  return step > Number(version);
+}
+
 /** Have a row say what it says now, where it is; what somebody else did to it is washed in once. */
 export function renewRow(row, now) {
   const focused = row.contains(document.activeElement);
   const ticked = row.querySelector(".pick")?.checked;
+  const before = row.dataset.version;
   Object.assign(row.dataset, now.dataset);
   row.replaceChildren(...document.adoptNode(now).childNodes);
   const box = row.querySelector(".pick");
   if (box && ticked) box.checked = true;
   row.classList.remove("changed");
   void row.offsetWidth;
-  if (foreign.delete(row.dataset.ticket)) row.classList.add("changed");
+  if (isForeign(row.dataset.ticket, before)) row.classList.add("changed");
   if (focused) row.querySelector(".subject").focus({ preventScroll: true });
   row.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
 }
