@@ -22,7 +22,9 @@ async def test_the_command_bar_finds_tickets_and_people_by_keyboard(chromium: Ch
         await window.open("tickets/new")
         await keys.press("Control+k")
         await keys.type("fire print")
-        await expect(bar.get_by_role("group", name="Tickets").get_by_role("option")).to_have_text("#1 Printer on firenew")
+        await expect(bar.get_by_role("group", name="Tickets").get_by_role("option")).to_have_text(
+            "#1 Printer on firenew"
+        )
         assert len(asked) < 2 * len("fire print"), "asked for every letter"
         assert await window.flaws() == []
         await keys.press("Enter")
