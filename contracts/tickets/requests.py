@@ -17,6 +17,7 @@ from contracts.tickets.shapes import (
     NoteSnapshot,
     Priority,
     Status,
+    TagList,
     Tags,
     TicketCounts,
     TicketPage,
@@ -63,6 +64,8 @@ class TicketFilter(Model):
     priorities: tuple[Priority, ...] = ()
     assignee: Literal["none"] | UUID | None = None
     contact: UUID | None = None
+    contact_q: SearchText = ""
+    """Words or parts of words of the contact's name or address, in any case."""
     tag: Label | None = None
     q: SearchText = ""
     """Words or parts of words of the subject, in any case; `#42` or `42` finds the number too."""
@@ -93,6 +96,10 @@ class CountTickets(TicketFilter, Query[TicketCounts], subject="tickets.requests.
 
     Refused: not_allowed, invalid.
     """
+
+
+class ListTags(Query[TagList], subject="tickets.requests.v1.list_tags"):
+    """Read the tags that tickets have had of late, those of many tickets first. Refused: nothing."""
 
 
 class TicketChange(Change):

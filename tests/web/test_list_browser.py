@@ -135,14 +135,25 @@ async def test_whoever_comes_back_is_where_they_were(chromium: Chromium, desk: D
 
 async def test_a_list_is_narrowed_and_kept_as_one_types(chromium: Chromium, desk: Desk) -> None:
     await desk.ticket(subject="Printer", contact={"name": "Mira Anand", "email": "mira@example.com"})
-    await desk.ticket(subject="Scanner")
+    await desk.ticket(subject="Scanner", contact={"name": "Mirko"}, tags=["hardware"])
+    await desk.ticket(subject="Nobody's")
     async with a_window(chromium, desk) as window:
         page, keys = window.page, window.page.keyboard
         await window.open("tickets")
+        offered = page.locator("#tags option")
+        assert [await each.get_attribute("value") for each in await offered.all()] == ["hardware"]
         await page.locator("#who").focus()
-        await keys.type("mira")
-        await page.get_by_label("Contacts that fit").get_by_text("Mira Anand").click()
+        await keys.type("mir")
+        await expect(page.locator(".row")).to_have_count(2)
+        await expect(page.get_by_label("Contacts that fit").get_by_role("link")).to_have_count(2)
+        await keys.press("Enter")
+        await expect(page.locator(".row")).to_have_count(2)
+        await keys.type("a")
+        await keys.press("Enter")
+        await expect(page.locator("#chip-contact")).to_contain_text("From Mira Anand")
         await expect(page.locator(".row")).to_have_count(1)
+        await expect(page.locator("#who")).to_have_value("")
+        await eventually(lambda: "contact=" in page.url and "take" not in page.url and "who" not in page.url)
         await page.locator("#q").focus()
         await keys.type("prin")
         await eventually(lambda: "q=prin" in page.url and "contact=" in page.url)

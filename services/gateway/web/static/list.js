@@ -142,6 +142,7 @@ document.addEventListener("htmx:afterSettle", () => {
     if (link.getAttribute("href") === list.dataset.url) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if ("taken" in list.dataset) document.getElementById("who").value = "";
   document.getElementById("title").textContent = list.dataset.title;
   count();
 });
