@@ -142,7 +142,7 @@ async def show(
     if contacts is not None:
         limits["contact_q"] = wanted.who
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, contact, tags, frame, views = await asyncio.gather(
+    found, counts, people, (contact, tags), frame, views = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -150,8 +150,7 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        _contact(here, wanted.contact),
-        nothing() if part else or_none(here.desk.bus.ask, ListTags(caller=here.visitor.caller), within=PATIENCE),
+        asyncio.gather(_contact(here, wanted.contact), nothing() if part else _tags(here)),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
@@ -169,7 +168,7 @@ async def show(
         "contact": contact,
         "contacts": contacts,
         "taken": taken,
-        "tags": tags.tags if tags else (),
+        "tags": tags or (),
         "sorts": SORTS,
         "spans": SPANS,
         "view": view,
@@ -229,6 +228,12 @@ async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
     if contact is None:
         return None
     return await or_none(here.desk.bus.ask, GetContact(caller=here.visitor.caller, contact_id=contact))
+
+
+async def _tags(here: Here) -> Sequence[str]:
+    """Return the tags to choose from."""
+    known = await or_none(here.desk.bus.ask, ListTags(caller=here.visitor.caller), within=PATIENCE)
+    return known.tags if known else ()
 
 
 async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:
