@@ -65,7 +65,7 @@ class TicketFilter(Model):
     assignee: Literal["none"] | UUID | None = None
     contact: UUID | None = None
     contact_q: SearchText = ""
-    """Words or parts of words of the contact's name or address, in any case."""
+    """Words or parts of words of the contact's name or address, in any case; not for guests."""
     tag: Label | None = None
     q: SearchText = ""
     """Words or parts of words of the subject, in any case; `#42` or `42` finds the number too."""

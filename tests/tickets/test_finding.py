@@ -401,4 +401,6 @@ async def test_tickets_are_found_by_their_contacts_words_and_their_tags_are_told
     assert await desk.found(contact_q="MIRA@ anand") == ["Of Mira Anand"]
     assert await desk.found(contact_q="m_ra") == []
     assert sum((await counted(desk, contact_q="mirk")).values()) == 1
+    with pytest.raises(NotAllowed):
+        await desk.found(who=desk.who(role=Role.GUEST), contact_q="mira@")
     assert (await desk.ask(ListTags(caller=desk.who(role=Role.GUEST)))).tags == ("old", "rare")
