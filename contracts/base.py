@@ -35,8 +35,9 @@ _GRAMMAR = re.compile(rf"(?P<owner>{'|'.join(SERVICES)})\.(?P<kind>{'|'.join(KIN
 
 
 def uuid7() -> UUID:
-    """Return a UUID of version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, then chance."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    """Return a UUID of version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 12 of their fraction, then chance."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    value = milliseconds << 80 | (rest * 4096 // 1_000_000) << 64 | int.from_bytes(os.urandom(8))
     return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
 
 
