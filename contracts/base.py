@@ -47,9 +47,9 @@ def now() -> dt.datetime:
 
 
 class Model(BaseModel):
-    """A part of a message: frozen, and a reader ignores what it does not know."""
+    """A part of a message: frozen, built when it is first used, and a reader ignores what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Change(Model):

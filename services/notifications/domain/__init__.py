@@ -1,6 +1,20 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
-from services.notifications.domain.mail import Delivery, Letter, Mail, MailState, Words, letter, next_try
+from services.notifications.domain.letters import password_reset
+from services.notifications.domain.mail import (
+    MAIL_LIFE,
+    MAIL_RATE,
+    MAIL_RATE_WINDOW,
+    UNTOLD,
+    Addressee,
+    Automatic,
+    Delivery,
+    Letter,
+    Mail,
+    Outgoing,
+    mail_id,
+    next_try,
+)
 from services.notifications.domain.telling import (
     BY_RULE,
     OURSELVES,
@@ -17,19 +31,25 @@ from services.notifications.domain.telling import (
 
 __all__ = [
     "BY_RULE",
+    "MAIL_LIFE",
+    "MAIL_RATE",
+    "MAIL_RATE_WINDOW",
     "OURSELVES",
+    "UNTOLD",
+    "Addressee",
+    "Automatic",
     "Delivery",
     "Letter",
     "Mail",
-    "MailState",
-    "Words",
+    "Outgoing",
     "audiences_of",
     "becomes_watcher",
     "codes_of",
     "concerned",
-    "letter",
+    "mail_id",
     "next_try",
     "owner_of_inbox",
+    "password_reset",
     "user_of",
     "wanted",
     "wants",
