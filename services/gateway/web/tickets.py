@@ -153,7 +153,7 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        asyncio.gather(_contact(here, wanted.contact), nothing() if part else _tags(here)),
+        asyncio.gather(_contact(here, wanted.contact), nothing() if part else known_tags(here)),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
@@ -233,7 +233,7 @@ async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
     return await or_none(here.desk.bus.ask, GetContact(caller=here.visitor.caller, contact_id=contact))
 
 
-async def _tags(here: Here) -> Sequence[str]:
+async def known_tags(here: Here) -> Sequence[str]:
     """Return the tags to choose from."""
     if (kept := _TAGS.of(here.workspace.id)) is not None:
         return kept
