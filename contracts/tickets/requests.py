@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
+from contracts.letters import DeadLetterPage
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     FieldChanges,
@@ -184,13 +185,6 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     pinned: bool | None = None
     cursor: str | None = None
     limit: Limit = 20
-
-
-class DeadLetterPage(Model):
-    """One page of dead letters, newest first."""
-
-    items: tuple[DeadLetter, ...]
-    next_cursor: str | None
 
 
 class ListDeadLetters(Query[DeadLetterPage], subject="tickets.requests.v1.list_dead_letters"):

@@ -15,8 +15,10 @@ from contracts.notifications import (
     ChangePreferences,
     CountUnread,
     GetMute,
+    GetNotificationLetter,
     GetPreferences,
     GetWatchers,
+    ListNotificationLetters,
     MarkRead,
     MuteTicket,
     ReadInbox,
@@ -49,7 +51,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, mails, news, preferences, watching
+from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -71,6 +73,8 @@ def listen(bus: Bus) -> None:
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
     bus.answers(MarkRead)(inbox.mark_read)
+    bus.answers(ListNotificationLetters)(letters.list_letters)
+    bus.answers(GetNotificationLetter)(letters.get_letter)
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)

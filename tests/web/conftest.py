@@ -102,17 +102,24 @@ def bury_one(desk: Desk, urls: dict[str, Urls]) -> Bury:
 
 
 async def bury_in(
-    urls: Urls, workspace: str, body: bytes, *, detail: str = "subject: can't be blank", **headers: str
+    urls: Urls,
+    workspace: str,
+    body: bytes,
+    *,
+    service: str = "tickets",
+    subject: str = "tickets.intake.v1.ticket_requested.{}.monitor",
+    detail: str = "subject: can't be blank",
+    **headers: str,
 ) -> str:
-    """Bury a message of another system in a workspace, and return the letter's id."""
-    database = Database(urls.app, "tickets", pool=1)
+    """Bury a message in a workspace, one of another system unless told otherwise, and return the letter's id."""
+    database = Database(urls.app, service, pool=1)
     sequence = secrets.randbelow(1 << 60)
     async with database.transaction(workspace) as tx:
         await bury(
             tx,
             stream="INTAKE",
             sequence=sequence,
-            subject=f"tickets.intake.v1.ticket_requested.{workspace}.monitor",
+            subject=subject.format(workspace),
             reason="invalid",
             detail=detail,
             headers=headers,
