@@ -5,14 +5,16 @@ from services.notifications.channels import Smtp
 from services.notifications.handlers import listen
 from services.notifications.settings import Settings
 from services.notifications.timers import tick
+from services.notifications.usecases.postroom import Postroom
 
 
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
-    listen(service.bus)
+    public_url = settings.public_url or "http://localhost:8080"
+    listen(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    tick(service, outlet, settings.public_url or "http://localhost:8080")
+    tick(service, outlet, public_url)
     return service
 
 

@@ -11,6 +11,7 @@ from contracts.gateway import (
     WorkspaceCreated,
     WorkspaceDeleted,
 )
+from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, ResendMail, SendInvitation
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
@@ -52,6 +53,7 @@ from contracts.tickets import (
     Unassigned,
 )
 from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching
+from services.notifications.usecases.postroom import Postroom
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -68,7 +70,7 @@ _NOBODY_IS_TOLD = (
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
 
 
-def listen(bus: Bus) -> None:
+def listen(bus: Bus, postroom: Postroom) -> None:
     """Answer and hear."""
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
@@ -84,7 +86,13 @@ def listen(bus: Bus) -> None:
     bus.answers(GetPreferences)(preferences.get_preferences)
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
+    bus.answers(SendInvitation)(mails.queue_invitation)
     bus.answers(Unsubscribe)(news.unsubscribe)
+    bus.answers(ListMails)(postroom.list)
+    bus.answers(GetMail)(postroom.get)
+    bus.answers(ResendMail)(postroom.resend)
+    bus.answers(ListSuppressed)(postroom.suppressed)
+    bus.answers(LiftSuppression)(postroom.lift)
 
     bus.hears(TicketCreated)(facts.ticket_created)
     bus.hears(SubjectChanged)(facts.subject_changed)

@@ -23,6 +23,7 @@ from contracts.notifications import (
     WatchTicket,
 )
 from services.notifications.handlers import listen
+from services.notifications.usecases.postroom import Postroom
 from tests.notifications.builders import id_of
 
 TABLES = ("members", "tickets", "watchers", "choices", "preferences", "items")
@@ -37,7 +38,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.bus = Bus("", "notifications", self.database, Metrics("notifications"))
-        listen(self.bus)
+        listen(self.bus, Postroom(configured=True, public_url="https://desk.example.com"))
 
     def who(self, name: str, role: Role = Role.MEMBER) -> Caller:
         return Caller(workspace_id=self.workspace, kind=ActorKind.USER, id=str(id_of(name)), name=name, role=role)

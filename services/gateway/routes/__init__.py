@@ -24,6 +24,7 @@ from services.gateway.routes import (
     invitations,
     ledger,
     live,
+    mails,
     members,
     notes,
     notifications,
@@ -70,6 +71,7 @@ _HANDLERS = (
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *mails.HANDLERS,
     *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"

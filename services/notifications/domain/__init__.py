@@ -1,7 +1,7 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
 from services.notifications.domain.hours import check_quiet, quiet_until
-from services.notifications.domain.letters import password_reset
+from services.notifications.domain.letters import invitation, password_reset
 from services.notifications.domain.mail import (
     MAIL_LIFE,
     MAIL_RATE,
@@ -57,6 +57,7 @@ __all__ = [
     "check_quiet",
     "codes_of",
     "concerned",
+    "invitation",
     "mail_id",
     "may_be_told",
     "news_kind",
