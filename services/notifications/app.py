@@ -11,7 +11,8 @@ def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
     listen(service.bus)
-    tick(service, Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None)
+    outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    tick(service, outlet, settings.public_url or "http://localhost:8080")
     return service
 
 

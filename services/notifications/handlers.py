@@ -5,20 +5,26 @@ from contracts.gateway import (
     MemberInvited,
     MemberJoined,
     MemberRemoved,
+    MemberRenamed,
     RoleChanged,
+    WorkspaceChanged,
     WorkspaceCreated,
     WorkspaceDeleted,
 )
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
+    GetMute,
     GetNotificationLetter,
     GetPreferences,
     GetWatchers,
     ListNotificationLetters,
     MarkRead,
+    MuteTicket,
     ReadInbox,
     SendPasswordReset,
+    UnmuteTicket,
+    Unsubscribe,
     UnwatchTicket,
     WatchTicket,
 )
@@ -45,7 +51,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, preferences, watching
+from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -57,7 +63,6 @@ _NOBODY_IS_TOLD = (
     ConversationUnlinked,
     AgentReplied,
     NotePinned,
-    WorkspaceCreated,
     MemberInvited,
 )
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
@@ -73,9 +78,13 @@ def listen(bus: Bus) -> None:
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)
+    bus.answers(MuteTicket)(watching.mute)
+    bus.answers(UnmuteTicket)(watching.unmute)
+    bus.answers(GetMute)(watching.get_mute)
     bus.answers(GetPreferences)(preferences.get_preferences)
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
+    bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)
     bus.hears(SubjectChanged)(facts.subject_changed)
@@ -91,6 +100,9 @@ def listen(bus: Bus) -> None:
     bus.hears(TicketRestored)(facts.ticket_restored)
 
     bus.hears(MemberJoined)(facts.member_joined)
+    bus.hears(MemberRenamed)(facts.member_renamed)
+    bus.hears(WorkspaceCreated)(facts.workspace_created)
+    bus.hears(WorkspaceChanged)(facts.workspace_changed)
     bus.hears(RoleChanged)(facts.role_changed)
     bus.hears(MemberRemoved)(facts.member_removed)
     bus.hears(WorkspaceDeleted)(facts.workspace_deleted)

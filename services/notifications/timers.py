@@ -1,14 +1,14 @@
-"""What happens by the clock: mail is sent, and its words are forgotten when it is over."""
+"""What happens by the clock: news is gathered, mail is sent, and its words are forgotten when it is over."""
 
 from chassis.logs import get_logger
 from chassis.service import Service
 from services.notifications.channels import Outlet
-from services.notifications.usecases import mails
+from services.notifications.usecases import mails, news
 
 log = get_logger()
 
 
-def tick(service: Service, outlet: Outlet | None) -> None:
+def tick(service: Service, outlet: Outlet | None, public_url: str) -> None:
     """Set the clock of whichever replica leads; without an outlet mail is kept, and read by an operator."""
 
     @service.every(60, "forget_mail")
@@ -16,8 +16,13 @@ def tick(service: Service, outlet: Outlet | None) -> None:
         if forgotten := await mails.forget(service.database):
             log.info("mail.forgotten", mails=forgotten)
 
+    @service.every(2, "gather_news")
+    async def gather() -> None:
+        await news.gather(service.database)
+
     if outlet is not None:
+        post = mails.Post(service.database, outlet, public_url)
 
         @service.every(2, "send_mail")
         async def send() -> None:
-            await mails.send_due(service.database, outlet)
+            await mails.send_due(post)

@@ -1,5 +1,6 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
+from services.notifications.domain.hours import check_quiet, quiet_until
 from services.notifications.domain.letters import password_reset
 from services.notifications.domain.mail import (
     MAIL_LIFE,
@@ -15,13 +16,16 @@ from services.notifications.domain.mail import (
     mail_id,
     next_try,
 )
+from services.notifications.domain.news import GATHERED, NEWS_LIFE, News, Reader, Sender, may_be_told, news_letter
 from services.notifications.domain.telling import (
     BY_RULE,
     OURSELVES,
+    Way,
     audiences_of,
     becomes_watcher,
     codes_of,
     concerned,
+    news_kind,
     owner_of_inbox,
     user_of,
     wanted,
@@ -31,9 +35,11 @@ from services.notifications.domain.telling import (
 
 __all__ = [
     "BY_RULE",
+    "GATHERED",
     "MAIL_LIFE",
     "MAIL_RATE",
     "MAIL_RATE_WINDOW",
+    "NEWS_LIFE",
     "OURSELVES",
     "UNTOLD",
     "Addressee",
@@ -41,15 +47,24 @@ __all__ = [
     "Delivery",
     "Letter",
     "Mail",
+    "News",
     "Outgoing",
+    "Reader",
+    "Sender",
+    "Way",
     "audiences_of",
     "becomes_watcher",
+    "check_quiet",
     "codes_of",
     "concerned",
     "mail_id",
+    "may_be_told",
+    "news_kind",
+    "news_letter",
     "next_try",
     "owner_of_inbox",
     "password_reset",
+    "quiet_until",
     "user_of",
     "wanted",
     "wants",
