@@ -25,10 +25,26 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     assert "No notifications yet" in (await browser.open(path)).words
     wishes = at(desk, "notifications")
     form = (await browser.open(wishes)).form(wishes)
-    assert sorted(form.fields) == sorted(["csrf", "assigned", "unassigned", "mention", "message", "note", "status"])
-    saved = await browser.send(form, priority="inbox")
+    kinds = {kind: form.fields[kind] for kind in form.fields.keys() - {"csrf", "start", "end", "zone"}}
+    both, one = ["inbox", "mail"], ["inbox"]
+    assert kinds == {
+        "assigned": both,
+        "mention": both,
+        "unassigned": one,
+        "message": one,
+        "note": one,
+        "status": one,
+    }
+    wrong = await browser.send(form, priority="inbox", quiet="true", start="22:00", zone="Europe/Nowhere")
+    assert wrong.answer.status_code == 422
+    assert "There is no such time zone" in wrong.words
+    form = wrong.form(wishes)
+    assert (form.fields["priority"], form.fields["zone"]) == (["inbox"], ["Europe/Nowhere"])
+    saved = await browser.send(form, zone="Asia/Kathmandu", mail_paused="true")
     assert "Saved." in saved.words
-    assert saved.form(wishes).fields["priority"] == ["inbox"]
+    kept = saved.form(wishes).fields
+    assert (kept["priority"], kept["quiet"], kept["mail_paused"]) == (["inbox"], ["true"], ["true"])
+    assert (kept["start"], kept["end"], kept["zone"]) == (["22:00"], ["07:00"], ["Asia/Kathmandu"])
 
     vector = " ".join(VECTORS)[:190]
     ticket = await desk.ticket(subject=vector, assignee_id=str(grace.user.id))
@@ -66,7 +82,20 @@ async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: O
         "status",
         "priority",
         "created",
+        "arrived",
+        "mail_paused",
+        "quiet",
     }
+
+
+async def test_a_link_that_stops_mail_asks_first_and_one_that_is_none_says_so(desk: Desk, a_browser: Open) -> None:
+    browser = a_browser()
+    asked = await browser.open("/unsubscribe/" + "x" * 32)
+    assert "Stop notification mail?" in asked.words
+    refused = await browser.send(asked.form("/unsubscribe/" + "x" * 32))
+    assert refused.answer.status_code == 404
+    assert "This link stops no mail" in refused.words
+    assert "This link stops no mail" in (await browser.open("/unsubscribe/short")).words
 
 
 async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium: Chromium, desk: Desk) -> None:
