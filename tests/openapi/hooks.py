@@ -29,6 +29,8 @@ _DEPENDS = frozenset(
         "range",
         "not_for_notes",
         "not_for_comments",
+        "unknown_zone",
+        "no_end",
     ]
 )
 """Codes of fields at fault whose fault lies in what is there, or in what else was said."""
@@ -86,6 +88,8 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
             return _id(case) != "read_history"
         case "RejectedPositiveData", "stale_version":
             return "If-Match" not in case.headers
+        case "RejectedPositiveData", "idempotency_key_reused":
+            return "Idempotency-Key" not in case.headers
         case "RejectedPositiveData", "malformed":
             return "cursor" not in (case.query or {})
         case "RejectedPositiveData", "invalid":
