@@ -86,10 +86,8 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
         case "ServerError", "not_yet":
             # Who asks for a version that is yet to come waits for it, and then is told to come again.
             return _id(case) != "read_history"
-        case "RejectedPositiveData", "stale_version":
-            return "If-Match" not in case.headers
-        case "RejectedPositiveData", "idempotency_key_reused":
-            return "Idempotency-Key" not in case.headers
+        case "RejectedPositiveData", "stale_version" | "idempotency_key_reused":
+            return not {"If-Match", "Idempotency-Key"} & {*case.headers}
         case "RejectedPositiveData", "malformed":
             return "cursor" not in (case.query or {})
         case "RejectedPositiveData", "invalid":
