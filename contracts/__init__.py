@@ -7,3 +7,4 @@ from contracts import activity as activity
 from contracts import gateway as gateway
 from contracts import notifications as notifications
 from contracts import tickets as tickets
+from contracts import webhooks as webhooks

@@ -393,6 +393,8 @@ class ReadLog(LookUp[LogPage]):
     workspace_id: Token | None = None
     after_workspace: str = ""
     after: int = 0
+    since: AwareDatetime | None = None
+    """Leaves out what was decided before then."""
     limit: int = Field(default=100, ge=1, le=500)
 
     @classmethod

@@ -1,17 +1,21 @@
 """Assembles notifications: the one place that knows all its parts."""
 
 from chassis.service import Service
-from services.notifications.channels import Smtp
+from services.notifications.channels import Egress, Smtp
 from services.notifications.handlers import listen
 from services.notifications.settings import Settings
 from services.notifications.timers import tick
+from services.notifications.usecases.sending import Sender
+from services.notifications.usecases.webhooks import Webhooks
 
 
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
-    listen(service.bus)
-    tick(service, Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None)
+    egress = Egress(settings.opened)
+    listen(service.bus, Webhooks(egress))
+    outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    tick(service, outlet, Sender(service.database, service.bus.ask, egress))
     return service
 
 

@@ -43,7 +43,20 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, mails, preferences, watching
+from contracts.webhooks import (
+    ChangeWebhook,
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListDeliveries,
+    ListWebhooks,
+    Redeliver,
+    ReplayEvents,
+    RotateWebhookSecret,
+    TestWebhook,
+)
+from services.notifications.usecases import facts, inbox, mails, preferences, watching, webhooks
+from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -61,7 +74,7 @@ _NOBODY_IS_TOLD = (
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
 
 
-def listen(bus: Bus) -> None:
+def listen(bus: Bus, hooks: Webhooks) -> None:
     """Answer and hear."""
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
@@ -72,6 +85,17 @@ def listen(bus: Bus) -> None:
     bus.answers(GetPreferences)(preferences.get_preferences)
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
+
+    bus.answers(ListWebhooks)(webhooks.list_page)
+    bus.answers(GetWebhook)(webhooks.get)
+    bus.answers(CreateWebhook)(hooks.create)
+    bus.answers(ChangeWebhook)(hooks.change)
+    bus.answers(DeleteWebhook)(webhooks.delete)
+    bus.answers(RotateWebhookSecret)(webhooks.rotate)
+    bus.answers(ListDeliveries)(webhooks.deliveries)
+    bus.answers(Redeliver)(webhooks.redeliver)
+    bus.answers(TestWebhook)(webhooks.test)
+    bus.answers(ReplayEvents)(webhooks.replay)
 
     bus.hears(TicketCreated)(facts.ticket_created)
     bus.hears(SubjectChanged)(facts.subject_changed)

@@ -35,6 +35,7 @@ from services.gateway.routes import (
     tokens,
     views,
     watching,
+    webhooks,
     widget,
     workspaces,
 )
@@ -64,6 +65,7 @@ _HANDLERS = (
     *settings.HANDLERS,
     *notes.HANDLERS,
     *watching.HANDLERS,
+    *webhooks.HANDLERS,
     *ledger.HANDLERS,
     *reports.HANDLERS,
     *live.HANDLERS,
