@@ -195,7 +195,7 @@ class Redeliver(Command[Delivery], subject="notifications.requests.v1.redeliver"
     delivery_id: UUID
 
 
-class TestWebhook(Command[Delivery], subject="notifications.requests.v1.test_webhook"):
+class SendTest(Command[Delivery], subject="notifications.requests.v1.test_webhook"):
     """Send an event that means nothing. Refused: not_allowed, not_found, conflict (it is off)."""
 
     webhook_id: UUID

@@ -53,7 +53,7 @@ from contracts.webhooks import (
     Redeliver,
     ReplayEvents,
     RotateWebhookSecret,
-    TestWebhook,
+    SendTest,
 )
 from services.notifications.usecases import facts, inbox, mails, preferences, watching, webhooks
 from services.notifications.usecases.webhooks import Webhooks
@@ -94,7 +94,7 @@ def listen(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(RotateWebhookSecret)(webhooks.rotate)
     bus.answers(ListDeliveries)(webhooks.deliveries)
     bus.answers(Redeliver)(webhooks.redeliver)
-    bus.answers(TestWebhook)(webhooks.test)
+    bus.answers(SendTest)(webhooks.test)
     bus.answers(ReplayEvents)(webhooks.replay)
 
     bus.hears(TicketCreated)(facts.ticket_created)

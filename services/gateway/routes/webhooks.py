@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request
@@ -29,7 +29,7 @@ from contracts.webhooks import (
     ReplayEvents,
     RotateWebhookSecret,
     Secret,
-    TestWebhook,
+    SendTest,
     Webhook,
     WebhookChange,
     WebhookPage,
@@ -64,7 +64,7 @@ class WebhookPatch(Given):
 class Since(Given):
     """From where the past is told again."""
 
-    from_: AwareDatetime | int = Field(
+    from_: AwareDatetime | Annotated[int, Field(ge=1, lt=2**53)] = Field(
         alias="from", description="A time; or a `seq` of the tickets book, which is told from there on."
     )
 
@@ -343,7 +343,7 @@ async def test_webhook(
     """Send a `webhook_test`; the deliveries tell what came of it."""
     visitor = await inside(request, workspace)
     queued = await desk_of(request).bus.ask(
-        TestWebhook(
+        SendTest(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=promise(request),

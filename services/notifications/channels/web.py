@@ -95,7 +95,8 @@ class Egress:
     async def _post(self, where: Target, headers: Mapping[str, str], body: bytes) -> tuple[int, dt.timedelta | None]:
         address = await self._reach(where)
         host = f"[{where.host}]" if ":" in where.host else where.host
-        said = {"host": f"{host}:{where.port}" if where.has_port else host} | dict(headers)
+        said = {"host": f"{host}:{where.port}" if where.has_port else host, "content-length": str(len(body))}
+        said |= headers
         wait = {"connect": _CONNECT_SECONDS, "read": _SECONDS, "write": _SECONDS, "pool": _SECONDS}
         request = httpcore.Request(
             "POST",

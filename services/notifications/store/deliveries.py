@@ -76,9 +76,9 @@ _DISABLE = text(
 )
 _SHOWN = f"""
     select d.*, (
-        select coalesce(json_agg(t order by t.at), '[]') from (
-            select at, status, reason, latency_ms from webhook_tries t
-            where t.workspace_id = d.workspace_id and t.delivery_id = d.id order by at desc limit {_TRIES_SHOWN}
+        select coalesce(json_agg(t order by t.nth), '[]') from (
+            select nth, at, status, reason, latency_ms from webhook_tries t
+            where t.workspace_id = d.workspace_id and t.delivery_id = d.id order by nth desc limit {_TRIES_SHOWN}
         ) t
     ) as tries
     from webhook_deliveries d where d.workspace_id = :ws and d.webhook_id = :webhook

@@ -21,7 +21,7 @@ from contracts.webhooks import (
     ReplayEvents,
     RotateWebhookSecret,
     SecretRotated,
-    TestWebhook,
+    SendTest,
     Trouble,
     Webhook,
     WebhookChanged,
@@ -181,7 +181,7 @@ async def redeliver(command: Redeliver, tx: Transaction) -> Delivery:
     return await _delivery(tx, command.webhook_id, command.delivery_id)
 
 
-async def test(command: TestWebhook, tx: Transaction) -> Delivery:
+async def test(command: SendTest, tx: Transaction) -> Delivery:
     """Send an event that means nothing."""
     _require_on(await _load(tx, command.webhook_id, command.caller))
     await store.queue_test(tx, command.webhook_id, command.delivery_id, TEST_TYPE, now())

@@ -74,11 +74,12 @@ def upgrade() -> None:
         create table webhook_tries (
             workspace_id text not null,
             delivery_id uuid not null,
+            nth bigint generated always as identity,
             at timestamptz not null,
             status int,
             reason text,
             latency_ms int not null,
-            primary key (workspace_id, delivery_id, at),
+            primary key (workspace_id, delivery_id, nth),
             foreign key (workspace_id, delivery_id) references webhook_deliveries on delete cascade
         )""")
     op.execute("comment on table webhook_tries is 'Status and latency alone: nothing of what a receiver said'")
