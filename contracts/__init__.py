@@ -5,6 +5,7 @@ Every owner is imported here, so that the registries are whole, whoever asks the
 
 from contracts import activity as activity
 from contracts import gateway as gateway
+from contracts import mail as mail
 from contracts import notifications as notifications
 from contracts import tickets as tickets
 from contracts import webhooks as webhooks

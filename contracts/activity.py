@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.base import Actor, Audience, DeadLetter, Model, Query, RecordEvent, Subject, Via
+from contracts.letters import DeadLetterPage
 from contracts.streams import Stream
 from contracts.tickets.shapes import Status
 
@@ -279,6 +280,19 @@ class ExportBook(Query[ExportPage], subject="activity.requests.v1.export"):
     after: Place = 0
     to: Place
     """The last seq to read, so that a book that grows ends where its reader began."""
+
+
+class ListActivityLetters(Query[DeadLetterPage], subject="activity.requests.v1.list_dead_letters"):
+    """Read what activity could not apply, bodies left out. Refused: not_allowed, malformed (cursor)."""
+
+    cursor: str | None = None
+    limit: Limit = 50
+
+
+class GetActivityLetter(Query[DeadLetter], subject="activity.requests.v1.get_dead_letter"):
+    """Read one of them whole. Refused: not_found, not_allowed."""
+
+    id: UUID
 
 
 class EntryRecorded(RecordEvent, subject="activity.events.v1.entry_recorded"):

@@ -6,7 +6,18 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Actor, Audience, Change, Command, DeadLetter, Errand, Model, Query, RecordEvent
+from contracts.base import (
+    Actor,
+    Audience,
+    Change,
+    Command,
+    DeadLetter,
+    Errand,
+    Model,
+    Query,
+    RecordEvent,
+)
+from contracts.letters import DeadLetterPage
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
 
@@ -216,6 +227,19 @@ class Notified(RecordEvent, subject="notifications.events.v1.notified", followed
     item_id: UUID
     item_kind: Kind
     ticket_id_of: UUID
+
+
+class ListNotificationLetters(Query[DeadLetterPage], subject="notifications.requests.v1.list_dead_letters"):
+    """Read what notifications could not apply, bodies left out. Refused: not_allowed, malformed (cursor)."""
+
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class GetNotificationLetter(Query[DeadLetter], subject="notifications.requests.v1.get_dead_letter"):
+    """Read one of them whole. Refused: not_found, not_allowed."""
+
+    id: UUID
 
 
 class NotificationsDeadLetter(DeadLetter, subject="notifications.deadletters.v1.buried"):

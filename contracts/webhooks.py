@@ -11,7 +11,9 @@ from contracts.texts import FreeText, SearchText, WebAddress
 
 ANY = "*"
 """Stands for every type of event, those to come included."""
-MOST_WEBHOOKS = 20
+TEST_TYPE = "notifications.events.v1.webhook_test"
+"""Of the event that means nothing: it is sent to one webhook, and no fact."""
+MOST_WEBHOOKS = 100
 """Of one workspace."""
 
 EventType = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,59}|\*)$")]

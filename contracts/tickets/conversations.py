@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Audience, Command, Model, Query, RecordEvent
-from contracts.texts import Body, FreeText, Line, NonEmptyBody, PersonName
+from contracts.texts import Body, FreeText, Line, NonEmptyBody, PersonName, SearchText
 from contracts.tickets.shapes import ContactRef, ConversationRef, Limit, Priority, Status, Tags, TicketSnapshot
 
 
@@ -115,6 +115,8 @@ class ListConversations(Query[ConversationPage], subject="tickets.requests.v1.li
     linked: bool | None = None
     """Whether a ticket is linked to it; None: either."""
     awaits_reply: bool | None = None
+    q: SearchText = ""
+    """Words or parts of words, in any case, of the contact's name or address or of what was written."""
     cursor: str | None = None
     limit: Limit = 50
 

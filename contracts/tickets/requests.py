@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
+from contracts.letters import DeadLetterPage
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     FieldChanges,
@@ -17,6 +18,7 @@ from contracts.tickets.shapes import (
     NoteSnapshot,
     Priority,
     Status,
+    TagList,
     Tags,
     TicketCounts,
     TicketPage,
@@ -63,6 +65,8 @@ class TicketFilter(Model):
     priorities: tuple[Priority, ...] = ()
     assignee: Literal["none"] | UUID | None = None
     contact: UUID | None = None
+    contact_q: SearchText = ""
+    """Words or parts of words of the contact's name or address, in any case; not for guests."""
     tag: Label | None = None
     q: SearchText = ""
     """Words or parts of words of the subject, in any case; `#42` or `42` finds the number too."""
@@ -93,6 +97,10 @@ class CountTickets(TicketFilter, Query[TicketCounts], subject="tickets.requests.
 
     Refused: not_allowed, invalid.
     """
+
+
+class ListTags(Query[TagList], subject="tickets.requests.v1.list_tags"):
+    """Read the tags that tickets have had of late, those of many tickets first. Refused: nothing."""
 
 
 class TicketChange(Change):
@@ -177,13 +185,6 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     pinned: bool | None = None
     cursor: str | None = None
     limit: Limit = 20
-
-
-class DeadLetterPage(Model):
-    """One page of dead letters, newest first."""
-
-    items: tuple[DeadLetter, ...]
-    next_cursor: str | None
 
 
 class ListDeadLetters(Query[DeadLetterPage], subject="tickets.requests.v1.list_dead_letters"):

@@ -149,6 +149,12 @@ class TicketCounts(Model):
     counts: dict[Status, int]
 
 
+class TagList(Model):
+    """Tags that are in use."""
+
+    tags: tuple[Label, ...]
+
+
 class NoteKind(StrEnum):
     """A standing note may be pinned; a comment is one turn of the team's discussion."""
 

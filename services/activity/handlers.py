@@ -3,7 +3,18 @@
 from functools import partial
 
 from chassis.bus import Bus
-from contracts.activity import Book, ExportBook, Feed, History, ReadAudit, ReadHeads, Report, Verify
+from contracts.activity import (
+    Book,
+    ExportBook,
+    Feed,
+    GetActivityLetter,
+    History,
+    ListActivityLetters,
+    ReadAudit,
+    ReadHeads,
+    Report,
+    Verify,
+)
 from services.activity import usecases
 from services.activity.domain import OWNERS
 
@@ -16,6 +27,8 @@ def listen(bus: Bus) -> None:
     bus.answers(Verify)(usecases.verify)
     bus.answers(Report)(usecases.report)
     bus.answers(ReadAudit)(usecases.audit)
+    bus.answers(ListActivityLetters)(usecases.list_letters)
+    bus.answers(GetActivityLetter)(usecases.get_letter)
     bus.answers(ExportBook)(usecases.export)
 
     for book in Book:

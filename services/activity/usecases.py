@@ -5,9 +5,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from chassis import inbox
 from chassis.bus import NotYet, Told, Transaction
 from chassis.database import Database
 from chassis.inbox import advance, applied
+from chassis.letters import letter_page
 from contracts.activity import (
     AuditPage,
     Book,
@@ -21,8 +23,10 @@ from contracts.activity import (
     ExportBook,
     ExportPage,
     Feed,
+    GetActivityLetter,
     Heads,
     History,
+    ListActivityLetters,
     ReadAudit,
     ReadHeads,
     Report,
@@ -32,7 +36,19 @@ from contracts.activity import (
     Verify,
     is_in_scope,
 )
-from contracts.base import Actor, ActorKind, Caller, LoggedFact, Model, Role, Subject, Via, now
+from contracts.base import (
+    Actor,
+    ActorKind,
+    Caller,
+    DeadLetter,
+    LoggedFact,
+    Model,
+    Role,
+    Subject,
+    Via,
+    now,
+)
+from contracts.letters import DeadLetterPage
 from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
 from services.activity import domain, store
@@ -280,6 +296,20 @@ async def verify(request: Verify, tx: Transaction) -> Verdict:
     """Read both books from their beginning."""
     _for_admins(request.caller)
     return await examine(tx, request.heads)
+
+
+async def list_letters(request: ListActivityLetters, tx: Transaction) -> DeadLetterPage:
+    """Read a page of what the record could not take."""
+    _for_admins(request.caller)
+    return await letter_page(tx, "activity", request.cursor, request.limit)
+
+
+async def get_letter(request: GetActivityLetter, tx: Transaction) -> DeadLetter:
+    """Read one of them whole."""
+    _for_admins(request.caller)
+    if letter := await inbox.dead_letter(tx, "activity", request.id):
+        return letter
+    raise NotFound
 
 
 async def examine(tx: Transaction, heads: Sequence[BookHead]) -> Verdict:

@@ -12,8 +12,10 @@ from contracts.gateway import (
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
+    GetNotificationLetter,
     GetPreferences,
     GetWatchers,
+    ListNotificationLetters,
     MarkRead,
     ReadInbox,
     SendPasswordReset,
@@ -55,7 +57,7 @@ from contracts.webhooks import (
     RotateWebhookSecret,
     SendTest,
 )
-from services.notifications.usecases import facts, inbox, mails, preferences, watching, webhooks
+from services.notifications.usecases import facts, inbox, letters, mails, preferences, watching, webhooks
 from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
@@ -79,6 +81,8 @@ def listen(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
     bus.answers(MarkRead)(inbox.mark_read)
+    bus.answers(ListNotificationLetters)(letters.list_letters)
+    bus.answers(GetNotificationLetter)(letters.get_letter)
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)

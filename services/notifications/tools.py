@@ -8,7 +8,6 @@ from uuid import UUID
 from chassis.database import Database
 from chassis.logs import configure
 from chassis.settings import ServiceSettings
-from services.notifications import domain
 from services.notifications.usecases import mails
 
 _MANY = 50
@@ -49,18 +48,17 @@ async def newest(database: Database, say: Say) -> int:
     """List mails: id, state, attempts, when it was made, when its link expires, and why it is not sent."""
     for mail in await mails.newest(database, _MANY):
         times = f"made={mail.made_at:%Y-%m-%dT%H:%M:%SZ} expires={mail.expires_at:%Y-%m-%dT%H:%M:%SZ}"
-        say(f"{mail.id} {mail.state} attempts={mail.attempts} {times} reason={mail.reason or '-'}")
+        say(f"{mail.id} {mail.kind} {mail.state} attempts={mail.attempts} {times} reason={mail.reason or '-'}")
     return 0
 
 
 async def show(database: Database, mail_id: UUID, say: Say) -> int:
     """Show one mail whole, as long as it may be needed."""
     mail = await mails.find(database, mail_id)
-    if mail is None or mail.words is None:
+    if mail is None or mail.letter is None or mail.to is None:
         say("there is no such mail" if mail is None else f"it is {mail.state}, and its words are forgotten")
         return 1
-    letter = domain.letter(mail.words, mail.expires_at)
-    say(f"To: {mail.words.to_name} <{mail.words.to_email}>\nSubject: {letter.subject}\n\n{letter.text}")
+    say(f"To: {mail.to.name} <{mail.to.email}>\nSubject: {mail.letter.subject}\n\n{mail.letter.text}")
     return 0
 
 

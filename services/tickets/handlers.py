@@ -33,6 +33,7 @@ from contracts.tickets import (
     ListConversations,
     ListDeadLetters,
     ListNotes,
+    ListTags,
     ListTickets,
     MakeTicket,
     MarkNotSpam,
@@ -58,6 +59,7 @@ def listen(bus: Bus) -> None:
     bus.answers(CreateTicket)(usecases.create_ticket)
     bus.answers(GetTicket)(usecases.get_ticket)
     bus.answers(ListTickets)(usecases.list_tickets)
+    bus.answers(ListTags)(usecases.list_tags)
     bus.answers(CountTickets)(usecases.count_tickets)
     bus.answers(ChangeTicket)(usecases.change_ticket)
     bus.answers(DeleteTicket)(usecases.delete_ticket)

@@ -54,6 +54,8 @@ ALLOWED = {
     "tickets.visitors.name": STATE,
     "notifications.mails.to_email": MAIL,
     "notifications.mails.to_name": MAIL,
+    "notifications.mails.letter": MAIL,
+    "notifications.suppressed.address": MAIL,
     "tickets.idempotency.answer": ANSWER,
     "gateway.idempotency.answer": ANSWER,
     "notifications.idempotency.answer": ANSWER,

@@ -2,13 +2,15 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, cast
 from uuid import UUID
 
 import httpx
+from litestar import Litestar
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import text
 
@@ -20,7 +22,8 @@ from contracts.notifications import MailQueued, SendPasswordReset
 from contracts.refusals import Unavailable
 from services.gateway import domain, store
 from services.gateway.domain import Cause, User
-from services.gateway.routes import Desk, web
+from services.gateway.routes import Desk, assemble
+from services.gateway.routes.door import Door
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
@@ -36,6 +39,8 @@ from services.gateway.usecases.widget import Widget
 from services.gateway.usecases.widget_live import WidgetLive
 from services.gateway.usecases.workspaces import Workspaces
 
+_IDLE: dict[str, list[Litestar]] = {}
+"""What an API is made of, by its public address: all that it knows of a desk is the desk in its state."""
 PASSWORD = "correct horse battery staple"
 # As costly as the real ones would make each test half a second longer.
 _QUICK = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -234,12 +239,19 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
     )
 
 
-def door(
+@asynccontextmanager
+async def door(
     house: House, public_url: str = "", bus: Bus | None = None, address: str | None = None, **more: Any
-) -> httpx.AsyncClient:
-    """Return a client of the API, in this process; it comes from an address that nobody else comes from."""
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API, in this process; it comes from an address that nobody else comes from."""
     metrics = Metrics("gateway")
     bus = bus or Bus("", "gateway", house.database, metrics)
-    app = cast(Any, web(desk_of(house, bus, public_url, **more), metrics))
+    desk = desk_of(house, bus, public_url, **more)
+    idle = _IDLE.setdefault(public_url, [])
+    api = idle.pop() if idle else assemble(desk)
+    api.state.desk = desk
+    app = cast(Any, Door(api, metrics, https=desk.https))
     transport = httpx.ASGITransport(app, client=(address or an_address(), 50_000))
-    return httpx.AsyncClient(transport=transport, base_url=public_url or "http://desk.test")
+    async with httpx.AsyncClient(transport=transport, base_url=public_url or "http://desk.test") as client:
+        yield client
+    idle.append(api)

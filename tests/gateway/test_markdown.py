@@ -237,15 +237,13 @@ SEEDS = (
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("brackets", [0, 15])
 def test_four_times_as_much_of_anything_costs_about_four_times_as_much(seed: str, brackets: int) -> None:
-    # What grows by the square costs sixteen times as much, and by the cube sixty-four.
-    assert cost(seed, brackets, 65_536) < 10 * cost(seed, brackets, 16_384) + 0.1
+    # What grows by the square costs sixteen times as much, and by the cube sixty-four: however often it is tried.
+    assert any(cost(seed, brackets, 65_536) < 10 * cost(seed, brackets, 16_384) + 0.1 for _ in range(3))
 
 
 def cost(seed: str, brackets: int, size: int) -> float:
-    """Return the least of three times that a text of this size takes."""
-    markdown, took = ("[" * brackets + seed * (size // len(seed)))[:size], []
-    for _ in range(3):
-        began = process_time()
-        rendered(markdown)
-        took.append(process_time() - began)
-    return min(took)
+    """Return how long the processor is busy with a text of this size."""
+    markdown = ("[" * brackets + seed * (size // len(seed)))[:size]
+    began = process_time()
+    rendered(markdown)
+    return process_time() - began

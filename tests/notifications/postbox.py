@@ -31,6 +31,7 @@ class Postbox:
     to_rcpt: str = "250 OK"
     to_data: str = "250 OK"
     """`torn` loses the connection after the words have come."""
+    connections: int = 0
     taken: list[Envelope] = field(default_factory=list)
 
     @property
@@ -66,9 +67,12 @@ class Postbox:
 async def a_postbox() -> AsyncIterator[Postbox]:
     """A mail server on a free port."""
     box = Postbox()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Torn(box, enable_SMTPUTF8=True, hostname="mx.example"), "127.0.0.1", 0
-    )
+
+    def talk() -> _Torn:
+        box.connections += 1
+        return _Torn(box, enable_SMTPUTF8=True, hostname="mx.example")
+
+    server = await asyncio.get_running_loop().create_server(talk, "127.0.0.1", 0)
     box.port = server.sockets[0].getsockname()[1]
     try:
         yield box

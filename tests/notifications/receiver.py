@@ -73,13 +73,12 @@ class Receiver:
         await writer.drain()
 
     async def _never_end(self, writer: asyncio.StreamWriter) -> None:
-        chunk, pause = (b"1\r\nx\r\n", 0.01) if self.does == "drip" else (b"4000\r\n" + b"x" * 0x4000 + b"\r\n", 0)
-        writer.write(_FOR_EVER)
-        while True:
-            writer.write(chunk)
+        writer.write(_FOR_EVER + b"1\r\nx\r\n")
+        while self.does == "endless":
+            writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
             await writer.drain()
-            self.written += len(chunk)
-            await asyncio.sleep(pause)
+            self.written += 0x4000
+        await asyncio.Event().wait()
 
 
 def _pair(line: str) -> tuple[str, str]:

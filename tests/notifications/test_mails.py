@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
 from contracts.base import uuid7
+from contracts.mail import MailState
 from contracts.notifications import MailQueued, SendPasswordReset
 from services.notifications import tools
 from services.notifications.channels import Smtp
-from services.notifications.domain import Mail, MailState, next_try
+from services.notifications.domain import Mail, next_try
 from services.notifications.settings import Settings
 from services.notifications.usecases import mails
 from tests.notifications.postbox import Postbox, a_postbox
@@ -94,7 +95,7 @@ async def test_a_mail_says_what_it_must_and_its_words_are_forgotten(office: Offi
         assert "Ada Lindqvist" in words
         assert f"{until:%Y-%m-%d %H:%M} UTC" in words
     sent = await office.mail(mail_id)
-    assert (sent.state, sent.words, sent.attempts) == (MailState.SENT, None, 1)
+    assert (sent.state, sent.letter, sent.attempts) == (MailState.SENT, None, 1)
     assert await office.sends() == 0
 
 
@@ -256,7 +257,7 @@ async def test_a_link_that_has_expired_is_never_sent(office: Office) -> None:
     assert await office.state(late) == ("failed", "expired")
     assert await office.state(lost) == ("uncertain", "no_answer")
     for mail_id in (late, lost):
-        assert (await office.mail(mail_id)).words is None
+        assert (await office.mail(mail_id)).letter is None
         assert not await mails.resend(office.database, mail_id)
 
 
@@ -267,7 +268,7 @@ async def test_the_ledger_keeps_no_words_of_what_was_sent(office: Office) -> Non
     with pytest.raises(IntegrityError):
         async with office.database.every_workspace("test") as tx:
             await tx.execute(
-                text("update mails set to_email = 'x', to_name = 'x', url = 'x' where id = :id"), {"id": mail_id}
+                text("update mails set to_email = 'x', to_name = 'x', letter = '{}' where id = :id"), {"id": mail_id}
             )
 
 
@@ -276,7 +277,7 @@ async def test_an_operator_reads_what_is_kept(office: Office) -> None:
     mail_id = await office.asks()
 
     assert await tools.newest(office.database, said.append) == 0
-    assert said[0].startswith(f"{mail_id} pending attempts=0 ")
+    assert said[0].startswith(f"{mail_id} password_reset pending attempts=0 ")
     assert "ada@" not in said[0]
     assert "s3cret" not in said[0]
     assert await tools.show(office.database, mail_id, said.append) == 0

@@ -504,3 +504,26 @@ async def test_agents_and_customers_never_wait_in_a_circle(desk: Desk) -> None:
     for chat in chats:
         read = await desk.reads(chat)
         assert [message.seq for message in read.messages] == list(range(1, read.message_count + 1))
+
+
+async def test_conversations_are_found_by_who_wrote_and_by_what_was_written(desk: Desk) -> None:
+    kim = await desk.chat(name="Kim Älvsjö", email="kim@example.com")
+    lee = await desk.chat(name="Lee", email="lee@example.org")
+    await desk.says(kim, "The Parcel never came, 100% sure.")
+    await desk.says(kim, "Hello?")
+    await desk.says(lee, "Another parcel.")
+
+    async def found(q: str, **filters: Any) -> set[Any]:
+        return {each.id for each in (await listed(desk, q=q, **filters)).items}
+
+    assert await found("PARCEL") == {kim, lee}
+    assert await found("parcel älv") == await found("parcel KIM@example") == {kim}
+    assert await found("0% s") == {kim}
+    assert await found("0_ s") == await found("nobody") == await found("lee never") == set()
+    assert await found("parcel", awaits_reply=True) == {kim, lee}
+    first = await listed(desk, q="parcel", limit=1)
+    assert first.next_cursor
+    with pytest.raises(Malformed):
+        await listed(desk, q="other", limit=1, cursor=first.next_cursor)
+    with pytest.raises(NotAllowed):
+        await listed(desk, role=Role.GUEST, q="parcel")

@@ -17,6 +17,7 @@ from contracts.refusals import Invalid, Malformed, NotAllowed
 from contracts.tickets import (
     ACTIVE,
     CountTickets,
+    ListTags,
     ListTickets,
     Priority,
     Status,
@@ -388,3 +389,18 @@ def between(name: str, moment: str) -> dict[str, Any]:
 
 def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return {each: value for each, value in fields.items() if each != name}
+
+
+async def test_tickets_are_found_by_their_contacts_words_and_their_tags_are_told(desk: Desk) -> None:
+    for name, tags in (("Mira Anand", ["old", "rare"]), ("Mirko", ["old"])):
+        await desk.create(subject=f"Of {name}", contact={"name": name, "email": f"{name[:4]}@example.com"}, tags=tags)
+    gone = await desk.create(tags=["gone"])
+    await desk.delete(gone)
+
+    assert set(await desk.found(contact_q="mir")) == {"Of Mira Anand", "Of Mirko"}
+    assert await desk.found(contact_q="MIRA@ anand") == ["Of Mira Anand"]
+    assert await desk.found(contact_q="m_ra") == []
+    assert sum((await counted(desk, contact_q="mirk")).values()) == 1
+    with pytest.raises(NotAllowed):
+        await desk.found(who=desk.who(role=Role.GUEST), contact_q="mira@")
+    assert (await desk.ask(ListTags(caller=desk.who(role=Role.GUEST)))).tags == ("old", "rare")

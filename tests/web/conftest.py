@@ -92,24 +92,39 @@ type Bury = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def bury_one(desk: Desk, urls: dict[str, Urls]) -> AsyncIterator[Bury]:
+def bury_one(desk: Desk, urls: dict[str, Urls]) -> Bury:
     """Call it to bury a message of another system, and be told the letter's id."""
-    database = Database(urls["tickets"].app, "tickets", pool=1)
 
     async def bury_it(body: bytes, *, detail: str = "subject: can't be blank", **headers: str) -> str:
-        sequence = secrets.randbelow(1 << 60)
-        async with database.transaction(desk.workspace.id) as tx:
-            await bury(
-                tx,
-                stream="INTAKE",
-                sequence=sequence,
-                subject=f"tickets.intake.v1.ticket_requested.{desk.workspace.id}.monitor",
-                reason="invalid",
-                detail=detail,
-                headers=headers,
-                body=body,
-            )
-            return str(await tx.scalar(text("select id from dead_letters where sequence = :at"), {"at": sequence}))
+        return await bury_in(urls["tickets"], desk.workspace.id, body, detail=detail, **headers)
 
-    yield bury_it
+    return bury_it
+
+
+async def bury_in(
+    urls: Urls,
+    workspace: str,
+    body: bytes,
+    *,
+    service: str = "tickets",
+    subject: str = "tickets.intake.v1.ticket_requested.{}.monitor",
+    detail: str = "subject: can't be blank",
+    **headers: str,
+) -> str:
+    """Bury a message in a workspace, one of another system unless told otherwise, and return the letter's id."""
+    database = Database(urls.app, service, pool=1)
+    sequence = secrets.randbelow(1 << 60)
+    async with database.transaction(workspace) as tx:
+        await bury(
+            tx,
+            stream="INTAKE",
+            sequence=sequence,
+            subject=subject.format(workspace),
+            reason="invalid",
+            detail=detail,
+            headers=headers,
+            body=body,
+        )
+        letter = str(await tx.scalar(text("select id from dead_letters where sequence = :at"), {"at": sequence}))
     await database.close()
+    return letter

@@ -16,6 +16,8 @@ from services.activity import usecases
 from services.activity.tools import check_export
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
+from tests.support.infra import Urls
+from tests.web.conftest import bury_in
 from tests.web.reader import Browser, Page
 from tests.web.vectors import VECTORS, scripts_in
 
@@ -147,6 +149,49 @@ async def test_a_download_that_breaks_off_is_seen_to(
     monkeypatch.setattr(usecases, "lines", fails_later)
     with pytest.raises(httpx.TransportError):
         await browser.client.get(desk.path("audit/export"))
+
+
+async def test_what_the_other_services_could_not_apply_is_read_beside_it(
+    desk: Desk, browser: Browser, a_browser: Callable[[], Browser], urls: dict[str, Urls]
+) -> None:
+    fact = "tickets.events.v1.status_changed.{}"
+    ids = {}
+    for service in ("activity", "tickets", "notifications"):
+        known = {} if service == "tickets" else {"subject": fact}
+        said = f"too odd for {service}"
+        ids[service] = await bury_in(urls[service], desk.workspace.id, b"{}", service=service, detail=said, **known)
+    newest = ["notifications", "tickets", "activity"]
+    found = await desk.get("dead-letters")
+    assert [(each["service"], each["detail"]) for each in found["items"]] == [(n, f"too odd for {n}") for n in newest]
+    assert (found["next_cursor"], found["away"]) == (None, [])
+    seen, cursor = [], ""
+    for _ in newest:
+        part = await desk.get(f"dead-letters?limit=1{cursor}")
+        seen += [each["id"] for each in part["items"]]
+        cursor = f"&cursor={part['next_cursor']}"
+    assert seen == [ids[name] for name in newest]
+
+    path = at(desk, "dead-letters")
+    page = await browser.open(path)
+    assert "tickets wanted to tell activity “status changed”" in page.words
+    assert "tickets wanted to tell notifications “status changed”" in page.words
+    assert "monitor wanted to open a ticket" in page.words
+    letter = await browser.open(f"{path}/{ids['activity']}")
+    assert "too odd for activity" in letter.words
+    assert [form for form in letter.forms if form.action == f"{path}/{ids['activity']}"] == []
+    for method, end in (("POST", "/retry"), ("DELETE", "")):
+        refused = await desk.send(method, f"dead-letters/{ids['notifications']}{end}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        gone = await desk.send(method, f"dead-letters/{uuid4()}{end}")
+        assert gone.status_code == 404
+    assert (await desk.get(f"dead-letters/{ids['notifications']}"))["size"] == 2
+    member = await desk.member(Role.MEMBER)
+    for name in newest:
+        answer = await desk.client.get(desk.path(f"dead-letters/{ids[name]}"), headers=member.bearer)
+        assert answer.status_code == 403
+    stranger = a_browser()
+    stranger.be(await desk.room.house.somebody())
+    assert (await stranger.open(f"{path}/{ids['activity']}")).status == 404
 
 
 async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:

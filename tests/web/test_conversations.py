@@ -196,3 +196,33 @@ async def test_customer_and_agent_write_to_each_other_without_a_reload(chromium:
         await expect(page.locator("#facts .linked a")).to_contain_text("The printer is on fire")
         await page.locator("#facts .linked a").click()
         await expect(page.locator("textarea#subject")).to_have_value("The printer is on fire")
+
+
+async def test_conversations_are_found_as_one_types(chromium: Chromium, desk: Desk, browser: Browser) -> None:
+    talk = await a_conversation(desk)
+    await a_conversation(desk, "The lamp is broken.")
+    page = await browser.open(f"/w/{desk.workspace.slug}/conversations?q=grace+PARCEL&contact=")
+    assert [e.words for e in page.all("a") if "/conversations/" in e.attributes["href"]] == ["Grace Okafor"]
+    found = await desk.get("conversations?q=parcel")
+    assert [each["id"] for each in found["items"]] == [talk["conversation_id"]]
+
+    async with a_window(chromium, desk) as window:
+        shown, keys = window.page.locator("#talks .letter"), window.page.keyboard
+        await window.open("conversations")
+        await expect(shown).to_have_count(2)
+        await keys.press("/")
+        await keys.type("lamp")
+        await expect(shown).to_have_count(1)
+        await window.page.get_by_role("link", name="Waiting for reply").click()
+        await expect(shown).to_have_count(1)
+        await expect(window.page.locator("#q")).to_have_value("lamp")
+        await keys.press("/")
+        await keys.type("lampX")
+        await expect(window.page.locator(".empty")).to_contain_text("No conversations match")
+        assert await window.flaws() == []
+        await keys.press("Control+k")
+        await keys.type("lamp")
+        option = window.page.locator("#command").get_by_role("group", name="Conversations").get_by_role("option")
+        await expect(option).to_contain_text("Grace Okafor: The lamp is broken.")
+        await keys.press("Enter")
+        await expect(window.page.locator("h1")).to_contain_text("Grace Okafor")

@@ -37,19 +37,36 @@ async def test_ten_tickets_are_sorted_out_by_keyboard_in_the_list_alone(chromium
             await keys.press("x")
         await expect(page.locator("#picked")).to_have_text("5 selected")
         await keys.press("s")
-        await keys.type("Resolved")
-        await keys.press("Tab")
-        await keys.press("Control+k")
-        await keys.type("selected resolved")
+        await expect(page.locator("#bulk .menu[open] .item:focus")).to_have_text("Open")
+        await keys.press("r")
+        await expect(page.locator("#bulk .menu[open] .item:focus")).to_have_text("Resolved")
         await keys.press("Enter")
         await expect(page.locator(".toast")).to_contain_text("5 of 5 changed")
         await expect(page.locator("#bulk")).to_be_hidden()
+        await keys.press("z")
+        await expect(page.locator(".toast")).to_contain_text(
+            "0 of 5 put back; #6 isn't, because no ticket goes from Resolved back to New"
+        )
+        for number in (6, 7):
+            await page.get_by_label(f"Select #{number}").check()
+        await keys.press("p")
+        await keys.press("Enter")
+        await expect(page.locator(".toast")).to_contain_text("2 of 2 changed")
+        await keys.press("z")
+        await expect(page.locator(".toast")).to_have_text("2 of 2 put back.")
+        await page.get_by_label("Select #6").check()
+        await keys.press("Control+k")
+        await keys.type("selected assignee you")
+        await keys.press("Enter")
+        await expect(page.locator(".toast")).to_contain_text("1 of 1 changed")
         await keys.press("?")
         await expect(page.locator("#keys")).to_contain_text("Select for bulk changes")
 
     counts = (await desk.get("tickets/counts"))["counts"]
     assert (counts["in_progress"], counts["new"], counts["resolved"]) == (4, 1, 5)
     fourth, fifth = await desk.get("tickets/4"), await desk.get("tickets/5")
+    sixth = await desk.get("tickets/6")
+    assert (sixth["priority"], sixth["assignee"]["id"]) == ("normal", str(desk.owner.user.id))
     assert (fourth["priority"], fifth["assignee"]["id"]) == ("normal", str(desk.owner.user.id))
 
 
@@ -69,9 +86,12 @@ async def test_many_are_ticked_by_a_range_and_told_of_one_by_one(chromium: Chrom
         await expect(page.locator("#picked")).to_have_text("3 selected")
         assert await window.flaws() == []
 
-        await page.locator("#bulk-status").select_option("in_progress")
-        await page.locator("#bulk button[value=change]").click()
-        await expect(page.locator(".toast")).to_contain_text(re.compile(r"2 of 3 changed; #3 can't: "))
+        await page.locator("#bulk summary", has_text="Status").click()
+        assert await window.flaws() == []
+        await page.locator("#bulk .item", has_text="In Progress").click()
+        await expect(page.locator(".toast")).to_contain_text(
+            "2 of 3 changed; #3 can't, because a Closed ticket can't move there."
+        )
         await page.locator(".toast a").click()
         await expect(page.locator("#outcome tbody tr")).to_have_count(3)
         await page.locator("#outcome [data-back]").click()
@@ -135,14 +155,25 @@ async def test_whoever_comes_back_is_where_they_were(chromium: Chromium, desk: D
 
 async def test_a_list_is_narrowed_and_kept_as_one_types(chromium: Chromium, desk: Desk) -> None:
     await desk.ticket(subject="Printer", contact={"name": "Mira Anand", "email": "mira@example.com"})
-    await desk.ticket(subject="Scanner")
+    await desk.ticket(subject="Scanner", contact={"name": "Mirko"}, tags=["hardware"])
+    await desk.ticket(subject="Nobody's")
     async with a_window(chromium, desk) as window:
         page, keys = window.page, window.page.keyboard
         await window.open("tickets")
+        offered = page.locator("#tags option")
+        assert [await each.get_attribute("value") for each in await offered.all()] == ["hardware"]
         await page.locator("#who").focus()
-        await keys.type("mira")
-        await page.get_by_label("Contacts that fit").get_by_text("Mira Anand").click()
+        await keys.type("mir")
+        await expect(page.locator(".row")).to_have_count(2)
+        await expect(page.get_by_label("Contacts that fit").get_by_role("link")).to_have_count(2)
+        await keys.press("Enter")
+        await expect(page.locator(".row")).to_have_count(2)
+        await keys.type("a")
+        await keys.press("Enter")
+        await expect(page.locator("#chip-contact")).to_contain_text("From Mira Anand")
         await expect(page.locator(".row")).to_have_count(1)
+        await expect(page.locator("#who")).to_have_value("")
+        await eventually(lambda: "contact=" in page.url and "take" not in page.url and "who" not in page.url)
         await page.locator("#q").focus()
         await keys.type("prin")
         await eventually(lambda: "q=prin" in page.url and "contact=" in page.url)

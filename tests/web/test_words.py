@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from itertools import cycle
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from playwright.async_api import Browser as Chromium
@@ -11,7 +11,8 @@ from playwright.async_api import Browser as Chromium
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
-from tests.web.vectors import VECTORS
+from tests.web.reader import Browser
+from tests.web.vectors import VECTORS, scripts_in
 from tests.web.window import Window, a_window
 
 type Bury = Callable[..., Awaitable[str]]
@@ -32,8 +33,14 @@ def packed(most: int) -> list[str]:
 
 
 @pytest.mark.timeout(300)  # many pages, one after another
-async def test_h42_no_name_runs_in_any_page(chromium: Chromium, desk: Desk, bury_one: Bury) -> None:
+async def test_h42_no_name_runs_in_any_page(chromium: Chromium, desk: Desk, browser: Browser, bury_one: Bury) -> None:
     pages = [*await _name_everything(desk), *await _work(desk)]
+    views = await _keep_views(desk)
+    for view in views:
+        listed = await browser.open(f"/w/{desk.workspace.slug}/tickets?{view['query']}")
+        assert (listed.status, scripts_in(listed)) == (200, []), view
+        assert {each["name"] for each in views} <= {" ".join(each.words.split()) for each in listed.all("span")}
+    pages += [f"tickets?{view['query']}" for view in views[: len(packed(200))]]
     letter = await bury_one(EVERYTHING.encode(), detail=packed(200)[0], **{"ce-source": packed(200)[1]})
     pages += [f"settings/dead-letters/{letter}", "settings/dead-letters", "settings/audit?book=tickets"]
     pages += [f"settings/{name}" for name in ("account", "workspace", "members", "widget", "tokens", "audit")]
@@ -63,21 +70,30 @@ async def _sent(desk: Desk, method: str, path: str, body: object) -> Any:
 
 
 async def _name_everything(desk: Desk) -> list[str]:
-    """Call the owner, tokens, the workspace, views and assistants by vectors; return the assistants' pages."""
+    """Call the owner, tokens, the workspace and assistants by vectors; return the assistants' pages."""
     me = await desk.client.patch("/api/v1/me", json={"name": packed(120)[0]}, headers=desk.owner.bearer)
     assert me.is_success, me.text
     for name in packed(200):
         await _sent(desk, "POST", "tokens", {"name": name, "role": "member", "scopes": ["tickets:read"]})
         renamed = await desk.client.patch(desk.path("")[:-1], json={"name": name}, headers=desk.owner.bearer)
         assert renamed.is_success, renamed.text
-    for number, name in enumerate(packed(60)[:20]):
-        await _sent(desk, "POST", "views", {"name": name, "query": f"q={number}", "shared": number % 2 == 0})
     pages = []
     for index, greeting in enumerate(packed(500)):
         widget = {"title": packed(200)[-1 - index], "greeting": greeting}
         made = await _sent(desk, "POST", "assistants", {"name": packed(200)[index], "widget": widget})
         pages.append(f"settings/widget/{made['id']}")
     return pages
+
+
+async def _keep_views(desk: Desk) -> list[Any]:
+    """Keep lists of tickets that are called and look for all vectors; return them."""
+    names, words = packed(60), cycle(packed(200))
+    views = []
+    for number, tag in enumerate(packed(50)):
+        query = urlencode({"q": next(words), "tag": tag})
+        name = names[number] if number < len(names) else f"{number} {names[number % len(names)]}"[:60].strip()
+        views.append(await _sent(desk, "POST", "views", {"name": name, "query": query, "shared": number % 2 == 0}))
+    return views
 
 
 async def _work(desk: Desk) -> list[str]:

@@ -39,7 +39,7 @@ class Tour:
             answer = await browser.client.get(address, headers={"accept": "text/html"}, follow_redirects=True)
             if answer.headers.get("content-type", "").startswith("text/html"):
                 self.pages[address] = page = Page(answer)
-                ahead += [link for link in page.links if not re.match("/api/|/assets/|/w/[^/]+/contacts/", link)]
+                ahead += [link for link in page.links if not re.match("/api/|/assets/", link)]
                 fetched += [e.attributes["hx-get"] for e in page.elements if "hx-get" in e.attributes]
             else:
                 self.others[address] = answer

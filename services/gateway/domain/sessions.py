@@ -15,17 +15,21 @@ SEEN_EVERY = dt.timedelta(minutes=1)
 """How exact the time of the last use of a session or token is kept."""
 
 _BROWSERS = (
-    ("Edge", r"\bEdgA?/"),
+    ("Edge", r"\bEdg(A|iOS)?/"),
     ("Opera", r"\bOPR/"),
     ("Firefox", r"\b(Firefox|FxiOS)/"),
+    ("Samsung Internet", r"\bSamsungBrowser/"),
+    ("Chromium", r"\b(Chromium|HeadlessChrome)/"),
     ("Chrome", r"\b(Chrome|CriOS)/"),
     ("Safari", r"\bVersion/.*\bSafari/"),
     ("curl", r"^curl/"),
 )
 _SYSTEMS = (
     ("Android", r"\bAndroid\b"),
-    ("iOS", r"\b(iPhone|iPad)\b"),
+    ("iPhone", r"\biPhone\b"),
+    ("iPad", r"\biPad\b"),
     ("Windows", r"\bWindows\b"),
+    ("ChromeOS", r"\bCrOS\b"),
     ("macOS", r"\bMacintosh\b"),
     ("Linux", r"\bLinux\b"),
 )

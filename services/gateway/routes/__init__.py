@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Request, Router, get
@@ -19,6 +20,7 @@ from services.gateway.routes import (
     conversations,
     dead_letters,
     deletion,
+    deliveries,
     filters,
     invitations,
     ledger,
@@ -66,6 +68,7 @@ _HANDLERS = (
     *notes.HANDLERS,
     *watching.HANDLERS,
     *webhooks.HANDLERS,
+    *deliveries.HANDLERS,
     *ledger.HANDLERS,
     *reports.HANDLERS,
     *live.HANDLERS,
@@ -88,8 +91,16 @@ class Pages:
 
 
 def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
+    """Assemble the API, and the pages beside it, behind a door."""
+    return Door(assemble(desk, pages), metrics, https=desk.https)
+
+
+def assemble(desk: Desk, pages: Pages | None = None) -> Litestar:
     """Assemble the API, and the pages beside it."""
-    description = json.dumps(describe(_HANDLERS, desk.public_url or "/"), separators=(",", ":")).encode()
+
+    @cache
+    def description() -> bytes:
+        return json.dumps(describe(_HANDLERS, desk.public_url or "/"), separators=(",", ":")).encode()
 
     @get("/")
     async def home(request: Request[Any, Any, Any]) -> ASGIResponse:
@@ -102,7 +113,7 @@ def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
     @get(_DESCRIPTION)
     async def openapi() -> ASGIResponse:
         """Describe the API."""
-        return ASGIResponse(body=description, media_type="application/json", headers={"cache-control": "no-cache"})
+        return ASGIResponse(body=description(), media_type="application/json", headers={"cache-control": "no-cache"})
 
     def answer(request: Request[Any, Any, Any], error: Exception) -> Any:  # noqa: ANN401 - a page or a problem
         if pages is not None and _is_browser(request) and not request.scope["path"].startswith("/api/"):
@@ -114,7 +125,7 @@ def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
         if pages
         else []
     )
-    app = Litestar(
+    return Litestar(
         # First, for Litestar answers OPTIONS itself wherever nobody does yet.
         route_handlers=[
             widget.preflight,
@@ -131,7 +142,6 @@ def web(desk: Desk, metrics: Metrics, pages: Pages | None = None) -> ASGIApp:
         logging_config=None,
         debug=False,
     )
-    return Door(app, metrics, https=desk.https)
 
 
 def _is_browser(request: Request[Any, Any, Any]) -> bool:

@@ -36,7 +36,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Given(BaseModel):
     """What a client may send: every field is named here, and another one is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import uuid7
 from contracts.refusals import Conflict, Deleted, NotAllowed, NotFound, TransitionNotAllowed
-from contracts.texts import Body, Line, NonEmptyBody
+from contracts.texts import Body, Line, NonEmptyBody, SearchText
 from contracts.tickets import (
     ConversationPage,
     ConversationSnapshot,
@@ -45,6 +45,9 @@ class ConversationFilter(Given):
     )
     linked: Flag | None = Field(default=None, description="Whether any ticket is linked.")
     awaits_reply: Flag | None = Field(default=None, description="Whether the customer wrote last.")
+    q: SearchText = Field(
+        default="", description="Words, or parts of words, of the contact's name or address or of what was written."
+    )
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
     limit: int = Field(default=50, ge=1, le=100)
 

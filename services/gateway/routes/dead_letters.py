@@ -1,4 +1,4 @@
-"""Messages of other systems that could not be applied, for admins."""
+"""Messages that could not be applied, for admins."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import DeadLetter
+from contracts.letters import DeadLetterPage
 from contracts.refusals import (
     Conflict,
     Deleted,
@@ -17,12 +18,13 @@ from contracts.refusals import (
     TransitionNotAllowed,
     UnknownMessage,
 )
-from contracts.tickets import DeadLetterPage, DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
+from contracts.tickets import DropDeadLetter, RetryDeadLetter
 from services.gateway.routes.bodies import path_id, promise, query
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
+from services.gateway.usecases import letters
 
 
 @operation(
@@ -40,10 +42,7 @@ async def list_dead_letters(request: Request[Any, Any, Any], workspace: FromPath
     """Return one page of dead letters."""
     visitor = await inside(request, workspace)
     page = query(request, Page)
-    letters = await desk_of(request).bus.ask(
-        ListDeadLetters(caller=visitor.caller, cursor=page.cursor, limit=page.limit)
-    )
-    return reply(letters)
+    return reply(await letters.letters(desk_of(request).bus, visitor.caller, page.cursor, page.limit))
 
 
 @operation(
@@ -61,8 +60,7 @@ async def get_dead_letter(
 ) -> ASGIResponse:
     """Return a dead letter with its body, as it came."""
     visitor = await inside(request, workspace)
-    found = await desk_of(request).bus.ask(GetDeadLetter(caller=visitor.caller, id=path_id(letter)))
-    return reply(found)
+    return reply(await letters.letter(desk_of(request).bus, visitor.caller, path_id(letter)))
 
 
 @operation(
@@ -81,8 +79,13 @@ async def retry_dead_letter(
 ) -> ASGIResponse:
     """Return the letter that was applied now, or why it is refused again."""
     visitor = await inside(request, workspace)
-    command = RetryDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
-    applied = await desk_of(request).bus.ask(command)
+    bus, id = desk_of(request).bus, path_id(letter)
+    command = RetryDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id)
+    try:
+        applied = await bus.ask(command)
+    except NotFound:
+        await letters.require_settled_here(bus, visitor.caller, id)
+        raise
     return reply(applied)
 
 
@@ -95,7 +98,7 @@ async def retry_dead_letter(
     summary="Forget one of them",
     answer=None,
     status=204,
-    refusals=(NotFound, NotAllowed),
+    refusals=(NotFound, NotAllowed, Conflict),
     keyed=True,
 )
 async def drop_dead_letter(
@@ -103,8 +106,12 @@ async def drop_dead_letter(
 ) -> ASGIResponse:
     """Forget it; what it asked for is never done."""
     visitor = await inside(request, workspace)
-    command = DropDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=path_id(letter))
-    await desk_of(request).bus.ask(command)
+    bus, id = desk_of(request).bus, path_id(letter)
+    try:
+        await bus.ask(DropDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id))
+    except NotFound:
+        await letters.require_settled_here(bus, visitor.caller, id)
+        raise
     return nothing()
 
 

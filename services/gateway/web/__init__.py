@@ -39,6 +39,7 @@ from services.gateway.web import (
     ticket_words,
     tickets,
     tokens,
+    undoing,
     views,
     workspace,
 )
@@ -58,6 +59,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *forgotten.HANDLERS,
             *tickets.HANDLERS,
             *bulk.HANDLERS,
+            *undoing.HANDLERS,
             *quick.HANDLERS,
             *views.HANDLERS,
             *opening.HANDLERS,

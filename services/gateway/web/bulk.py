@@ -1,5 +1,7 @@
 """One change for the tickets that were ticked in a list, and how far it is."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -10,16 +12,28 @@ from litestar.response.base import ASGIResponse
 from pydantic import StringConstraints
 
 from contracts.base import uuid7
-from contracts.refusals import Invalid, NotFound, Refusal
-from contracts.tickets import BulkOutcome, BulkState, ChangeTickets, GetBulk, Priority, Status, TicketChange
+from contracts.refusals import Invalid, NotFound, Refusal, TransitionNotAllowed
+from contracts.tickets import (
+    BulkItem,
+    BulkOutcome,
+    BulkState,
+    ChangeTickets,
+    GetBulk,
+    GetTicket,
+    Priority,
+    Status,
+    TicketChange,
+)
 from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.tickets import assigned
-from services.gateway.web.forms import from_address, from_query, words
+from services.gateway.web.forms import because, from_address, from_query, words
 from services.gateway.web.rendering import see
-from services.gateway.web.shell import Here, enter, enter_by_form, page
+from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page
 from services.gateway.web.tickets import Wanted, back_to, show
+from services.gateway.web.undoing import may_be_undone
 
+_MOST_ASKED = 20
 _BULK = "/w/{workspace:str}/bulk/{bulk:str}"
 
 
@@ -74,16 +88,32 @@ async def progress(request: Request[Any, Any, Any], workspace: FromPath[str], bu
     found = await here.desk.bus.ask(
         GetBulk(caller=here.visitor.caller, bulk_id=path_id(bulk), cursor=asked.text("cursor") or None)
     )
+    refused = [each for each in found.items if each.outcome is BulkOutcome.REFUSED]
     return await page(
         request,
         here,
         "bulk.html",
         found=found,
+        undoes=may_be_undone(found),
+        why=dict(zip((each.number for each in refused), await _reasons(here, refused), strict=True)),
         running=found.state is BulkState.RUNNING,
-        refused=[each for each in found.items if each.outcome is BulkOutcome.REFUSED],
+        refused=refused,
         back=back_to(here, asked.text("back")),
         place="tickets",
     )
+
+
+async def _reasons(here: Here, refused: Sequence[BulkItem]) -> list[str]:
+    """Return why each was refused; of a move, where from."""
+    stuck = [each for each in refused if each.code == TransitionNotAllowed.code][:_MOST_ASKED]
+    asked = [or_none(here.desk.bus.ask, GetTicket(caller=here.visitor.caller, ticket=str(x.ticket_id))) for x in stuck]
+    known = {ticket.id: ticket for ticket in await asyncio.gather(*asked) if ticket}
+    return [
+        f"a {known[each.ticket_id].status.label} ticket can't move there"
+        if each.ticket_id in known
+        else because(each.code or "", each.detail or "")
+        for each in refused
+    ]
 
 
 async def _fields(here: Here, given: Ticked) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Wanted(Given):
     awaits_reply: bool | None = None
     linked: bool | None = None
     contact: UUID | None = None
+    q: SearchText = ""
     cursor: str | None = None
 
 

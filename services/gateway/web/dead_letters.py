@@ -1,4 +1,4 @@
-"""What other systems sent and could not be applied, for those who run the desk."""
+"""What was sent and could not be applied, for those who run the desk."""
 
 import base64
 import binascii
@@ -14,9 +14,10 @@ from litestar.response.base import ASGIResponse
 
 from contracts.base import DeadLetter
 from contracts.refusals import NotAllowed, NotFound, Refusal
-from contracts.tickets import DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
+from contracts.tickets import DropDeadLetter, RetryDeadLetter
 from services.gateway.routes.bodies import path_id, query
 from services.gateway.routes.workspaces import Page
+from services.gateway.usecases import letters
 from services.gateway.web.forms import Form
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
@@ -48,9 +49,7 @@ async def letters_page(request: Request[Any, Any, Any], workspace: FromPath[str]
     here = _manager(await enter(request, workspace))
     done = request.query_params.get("done", "")
     wanted = query(request, _Listed)
-    found = await here.desk.bus.ask(
-        ListDeadLetters(caller=here.visitor.caller, cursor=wanted.cursor, limit=wanted.limit)
-    )
+    found = await letters.letters(here.desk.bus, here.visitor.caller, wanted.cursor, wanted.limit)
     return await page(
         request, here, "dead_letters.html", found=found, source=source, done=_DONE.get(done), place="dead-letters"
     )
@@ -86,8 +85,10 @@ def source(letter: DeadLetter) -> tuple[str, str]:
     """Return who sent it and what they wanted, by its subject."""
     parts = letter.subject.split(".")
     kind = parts[3] if len(parts) > 3 else letter.subject  # noqa: PLR2004 - owner, kind and version come before it
-    wanted = _WANTED.get(kind, f"“{kind.replace('_', ' ')}”")
-    return parts[-1] if parts[1:2] == ["intake"] else letter.service, wanted
+    words = f"“{kind.replace('_', ' ')}”"
+    if parts[1:2] == ["intake"]:
+        return parts[-1], _WANTED.get(kind, words)
+    return parts[0], f"to tell {letter.service} {words}"
 
 
 def content(letter: DeadLetter) -> Content:
@@ -121,7 +122,7 @@ def _manager(here: Here) -> Here:
 
 async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form) -> ASGIResponse:
     try:
-        letter = await here.desk.bus.ask(GetDeadLetter(caller=here.visitor.caller, id=id))
+        letter = await letters.letter(here.desk.bus, here.visitor.caller, id)
     except NotFound:
         if form.refusal is None:
             raise
@@ -134,6 +135,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: For
         letter=letter,
         source=source(letter),
         content=content(letter),
+        settles=letter.service == letters.SETTLES,
         form=form,
         place="dead-letters",
     )

@@ -20,6 +20,13 @@ _MASK = 32
 _LONGEST_KEY = 64
 _OURS = ("csrf", "key")
 _HOUR = 60
+_BECAUSE = {
+    "transition_not_allowed": "its status doesn't lead there",
+    "not_allowed": "your role doesn't allow it",
+    "ticket_deleted": "it is deleted",
+    "stale_version": "it was changed since",
+    "not_found": "it isn't there any more",
+}
 
 
 @dataclass(slots=True)
@@ -156,6 +163,11 @@ def unmasked(text: str) -> str:
     if len(both) != 2 * _MASK:
         return ""
     return bytes(a ^ b for a, b in zip(both[:_MASK], both[_MASK:], strict=True)).hex()
+
+
+def because(code: str, detail: str) -> str:
+    """Return a refusal as what stands after `because`."""
+    return _BECAUSE.get(code) or f"{detail[:1].lower()}{detail[1:].rstrip('.')}"
 
 
 def wrong(field: str, code: str, detail: str) -> Invalid:

@@ -19,16 +19,18 @@ from contracts.tickets import (
     CountTickets,
     GetContact,
     ListContacts,
+    ListTags,
     ListTickets,
     Status,
     TicketPage,
     TicketRow,
 )
+from services.gateway.routes.bodies import Flag
 from services.gateway.routes.filters import TicketFilter, query_of, terms
 from services.gateway.usecases.answers import Member, View
 from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import html, own_path
-from services.gateway.web.shell import HIDDEN, Here, enter, nothing, or_none, page, saved, shell
+from services.gateway.web.shell import HIDDEN, PATIENCE, Here, enter, nothing, or_none, page, saved, shell
 
 SORTS = {
     "-updated": "Recently updated",
@@ -50,9 +52,11 @@ _QUICK = (Action.EDIT, Action.ASSIGN, Action.CLAIM)
 
 
 class Wanted(TicketFilter):
-    """Which tickets, and whose name is looked for among the contacts to narrow them to."""
+    """Which tickets, and the words that their contacts are looked for by."""
 
     who: SearchText = ""
+    take: Flag = False
+    """Whether the words are done: where one contact alone fits them, it is that one who is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Listing:
 
     def url(self, **changes: Any) -> str:
         """Return the address of this list with something changed: from its beginning, unless a cursor is given."""
-        query = query_of(self.wanted, **changes)
+        query = query_of(self.wanted, take=None, **changes)
         return f"{self.base}/tickets?{query}" if query else f"{self.base}/tickets"
 
     def toggled(self, status: str) -> str:
@@ -78,7 +82,9 @@ class Listing:
     def filtered(self) -> bool:
         """Whether anything but the status narrows it."""
         wanted = self.wanted
-        return bool(wanted.priority or wanted.assignee or wanted.tag or wanted.q or wanted.contact or self.spans)
+        return bool(
+            wanted.priority or wanted.assignee or wanted.tag or wanted.q or wanted.contact or wanted.who or self.spans
+        )
 
     @property
     def spans(self) -> dict[str, str]:
@@ -94,7 +100,7 @@ class Listing:
     @property
     def query(self) -> str:
         """What a view of this list would keep."""
-        return query_of(self.wanted, who=None)
+        return query_of(self.wanted, who=None, take=None)
 
     def view(self, views: Iterable[View], reader: UUID) -> View | None:
         """Return the view that this list is, one of the reader's own before another's."""
@@ -126,11 +132,17 @@ async def show(
     naming: Form | None = None,
 ) -> ASGIResponse:
     """Return the list as a page, or its part, with the form that was refused, if one was."""
+    contacts = await _contacts(here, wanted.who)
+    if taken := wanted.take and contacts is not None and len(contacts) == 1:
+        wanted = wanted.model_copy(update={"contact": contacts[0].id, "who": ""})
+        contacts = None
     listing = Listing(here.base, wanted)
     counted = not (listing.filtered or wanted.deleted)
     limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
+    if contacts is not None:
+        limits["contact_q"] = wanted.who
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, (contact, contacts), frame, views = await asyncio.gather(
+    found, counts, people, (contact, tags), frame, views = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -138,7 +150,7 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        asyncio.gather(_contact(here, wanted.contact), _contacts(here, wanted.who)),
+        asyncio.gather(_contact(here, wanted.contact), nothing() if part else _tags(here)),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
@@ -155,6 +167,8 @@ async def show(
         "members": people,
         "contact": contact,
         "contacts": contacts,
+        "taken": taken,
+        "tags": tags or (),
         "sorts": SORTS,
         "spans": SPANS,
         "view": view,
@@ -166,7 +180,8 @@ async def show(
         "picked": frozenset(bulk.all("ids")),
     }
     if part:
-        return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown})
+        url = {"hx-replace-url": listing.url(cursor=wanted.cursor)}
+        return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown}, headers=url)
     return await page(request, here, "tickets.html", frame=frame, status=max(bulk.status, naming.status), **shown)
 
 
@@ -213,6 +228,12 @@ async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
     if contact is None:
         return None
     return await or_none(here.desk.bus.ask, GetContact(caller=here.visitor.caller, contact_id=contact))
+
+
+async def _tags(here: Here) -> Sequence[str]:
+    """Return the tags to choose from."""
+    known = await or_none(here.desk.bus.ask, ListTags(caller=here.visitor.caller), within=PATIENCE)
+    return known.tags if known else ()
 
 
 async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:

@@ -74,7 +74,7 @@ def _wanted(here: Here, form: Form) -> Wanted:
 
 
 def _query(wanted: Wanted) -> str:
-    return query_of(wanted, who=None)
+    return query_of(wanted, who=None, take=None)
 
 
 def _address(here: Here, query: str) -> str:

@@ -20,7 +20,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from services.notifications.domain import Letter, Mail
+from services.notifications.domain import Addressee, Letter, Mail
 
 _PATIENCE = 20.0
 """Seconds that a server may take for one answer."""
@@ -31,11 +31,13 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Refused(Exception):
     """The mail was certainly not taken."""
 
-    def __init__(self, reason: str, *, for_good: bool) -> None:
-        """Say why in a word, and whether another try can't help."""
+    def __init__(self, reason: str, *, for_good: bool, address: bool = False, away: bool = False) -> None:
+        """Say why in a word: whether another try can't help, it is the address's fault, or no mail is taken at all."""
         super().__init__(reason)
         self.reason = reason
         self.for_good = for_good
+        self.address = address
+        self.away = away
 
 
 class Unanswered(Exception):
@@ -45,12 +47,15 @@ class Unanswered(Exception):
 class Outlet(Protocol):
     """What mail leaves by."""
 
-    async def send(self, mail: Mail, letter: Letter, ours: Callable[[], Awaitable[bool]]) -> bool:
-        """Hand over if it is `ours`, asked as late as possible; False: it was not. Raises Refused or Unanswered."""
+    async def send(self, mail: Mail, to: Addressee, ours: Callable[[], Awaitable[Letter | None]]) -> bool:
+        """Hand over what `ours` says, asked as late as possible; False: nothing. Raises Refused or Unanswered."""
+
+    async def close(self) -> None:
+        """End a round of mails."""
 
 
 class Smtp:
-    """A mail server, a connection for each mail."""
+    """A mail server; one connection carries the mails of a round."""
 
     def __init__(self, url: str, sender: str, *, tls: ssl.SSLContext | None = None) -> None:
         """Take where the server is and who mail is from; nothing is connected yet."""
@@ -62,6 +67,7 @@ class Smtp:
         self._context = tls
         name, address = parseaddr(sender)
         self._sender = _address(name, address)
+        self._client: SMTP | None = None
 
     @property
     def start_tls(self) -> bool | None:
@@ -73,16 +79,45 @@ class Smtp:
             return False
         return True if self._user and self._host not in _LOOPBACK else None
 
-    async def send(self, mail: Mail, letter: Letter, ours: Callable[[], Awaitable[bool]]) -> bool:
+    async def send(self, mail: Mail, to: Addressee, ours: Callable[[], Awaitable[Letter | None]]) -> bool:
         """Hand over one mail; an answer that is lost after that is Unanswered, whatever came before is Refused."""
-        if mail.words is None:
-            raise Refused("expired", for_good=True)
         try:
-            to = _address(mail.words.to_name, mail.words.to_email)
-            message = _message(mail, letter, self._sender, to)
+            address = _address(to.name, to.email)
+            _head(mail, self._sender, address)
         except (ValueError, MessageError):
-            raise Refused("address", for_good=True) from None
-        client = SMTP(
+            raise Refused("address", for_good=True, address=True) from None
+        done = False
+        try:
+            client = await self._offer(address)
+            letter = await ours()
+            if letter is None:
+                return False
+            await _hand_over(client, _written(mail, letter, self._sender, address))
+            done = True
+        finally:
+            if not done:
+                self._hang_up()
+        return True
+
+    async def close(self) -> None:
+        """Say goodbye, if anybody listens."""
+        if self._client is not None:
+            with suppress(SMTPException, OSError):  # every mail has its answer already
+                await self._client.quit(timeout=1)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    async def _offer(self, to: Address) -> SMTP:
+        if self._client is not None:
+            # A server may end a connection after some mails, or after a silence.
+            with suppress(Refused):
+                return await self._name(self._client, to, again=True)
+            self._hang_up()
+        self._client = SMTP(
             hostname=self._host,
             port=self._port,
             username=self._user,
@@ -93,18 +128,12 @@ class Smtp:
             start_tls=self.start_tls,
             tls_context=self._context,
         )
-        try:
-            await self._offer(client, to)
-            if not await ours():
-                return False
-            await _hand_over(client, message.as_bytes())
-        finally:
-            client.close()
-        return True
+        return await self._name(self._client, to, again=False)
 
-    async def _offer(self, client: SMTP, to: Address) -> None:
+    async def _name(self, client: SMTP, to: Address, *, again: bool) -> SMTP:
         try:
-            await client.connect()
+            if not again:
+                await client.connect()
             wide = not to.addr_spec.isascii()
             if wide and not client.supports_extension("smtputf8"):
                 raise Refused("address", for_good=True)
@@ -112,14 +141,16 @@ class Smtp:
             await client.mail(self._sender.addr_spec, options=options, encoding=encoding)
             await client.rcpt(to.addr_spec, encoding=encoding)
         except SMTPRecipientRefused as error:
-            raise Refused(f"smtp {error.code}", for_good=error.code >= _PERMANENT) from None
+            good = error.code >= _PERMANENT
+            raise Refused(f"smtp {error.code}", for_good=good, address=good) from None
         except SMTPResponseException as error:
             # Our own name or password is refused: that is mended by whoever runs the desk, and the mail waits.
-            raise Refused(f"smtp {error.code}", for_good=False) from None
+            raise Refused(f"smtp {error.code}", for_good=False, away=True) from None
         except SMTPNotSupported:
-            raise Refused("not_supported", for_good=False) from None
+            raise Refused("not_supported", for_good=False, away=True) from None
         except (SMTPException, OSError, ssl.SSLError):
-            raise Refused("no_server", for_good=False) from None
+            raise Refused("no_server", for_good=False, away=True) from None
+        return client
 
 
 async def _hand_over(client: SMTP, message: bytes) -> None:
@@ -129,22 +160,39 @@ async def _hand_over(client: SMTP, message: bytes) -> None:
         raise Refused(f"smtp {error.code}", for_good=error.code >= _PERMANENT) from None
     except (SMTPException, OSError) as error:
         raise Unanswered from error
-    with suppress(SMTPException, OSError):  # it was taken, whatever the server says to our goodbye
-        await client.quit(timeout=1)
 
 
-def _message(mail: Mail, letter: Letter, sender: Address, to: Address) -> EmailMessage:
+def _written(mail: Mail, letter: Letter, sender: Address, to: Address) -> bytes:
     """Write the mail; the same one has the same id and date however often it is tried."""
+    try:
+        message = _head(mail, sender, to)
+        message["Subject"] = letter.subject
+        message["Auto-Submitted"] = letter.automatic.value
+        message["X-Auto-Response-Suppress"] = "All"
+        if letter.thread:
+            first = f"<{letter.thread}@{sender.domain}>"
+            message["In-Reply-To"], message["References"] = first, first
+        if letter.list_id:
+            message["List-Id"] = f"<{letter.list_id}.{sender.domain}>"
+        if letter.reply_to:
+            message["Reply-To"] = Address(addr_spec=letter.reply_to)
+        if letter.unsubscribe:
+            message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(letter.text)
+        if letter.html:
+            message.add_alternative(letter.html, subtype="html")
+        return message.as_bytes()
+    except (ValueError, MessageError):
+        raise Refused("words", for_good=True) from None
+
+
+def _head(mail: Mail, sender: Address, to: Address) -> EmailMessage:
     message = EmailMessage(policy=SMTP_POLICY if to.addr_spec.isascii() else SMTP_POLICY.clone(utf8=True))
     message["From"] = sender
     message["To"] = to
-    message["Subject"] = letter.subject
     message["Date"] = format_datetime(mail.made_at)
     message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
     return message
 
 

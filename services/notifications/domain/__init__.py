@@ -1,7 +1,21 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
 from services.notifications.domain.addresses import Address, Forbidden, Network, Target, allow, is_public, target
-from services.notifications.domain.mail import Delivery, Letter, Mail, MailState, Words, letter, next_try
+from services.notifications.domain.letters import password_reset
+from services.notifications.domain.mail import (
+    MAIL_LIFE,
+    MAIL_RATE,
+    MAIL_RATE_WINDOW,
+    UNTOLD,
+    Addressee,
+    Automatic,
+    Delivery,
+    Letter,
+    Mail,
+    Outgoing,
+    mail_id,
+    next_try,
+)
 from services.notifications.domain.telling import (
     BY_RULE,
     OURSELVES,
@@ -33,23 +47,28 @@ from services.notifications.domain.webhooks import (
 
 __all__ = [
     "BY_RULE",
+    "MAIL_LIFE",
+    "MAIL_RATE",
+    "MAIL_RATE_WINDOW",
     "NOT_KEPT",
     "OURSELVES",
     "SECRET_LIFE",
     "TIMETABLE",
+    "UNTOLD",
     "Address",
+    "Addressee",
+    "Automatic",
     "Delivery",
     "Due",
     "Endpoint",
     "Forbidden",
     "Letter",
     "Mail",
-    "MailState",
     "Network",
     "Next",
     "Outcome",
+    "Outgoing",
     "Target",
-    "Words",
     "after",
     "allow",
     "audiences_of",
@@ -60,9 +79,10 @@ __all__ = [
     "headers",
     "is_public",
     "judge",
-    "letter",
+    "mail_id",
     "next_try",
     "owner_of_inbox",
+    "password_reset",
     "target",
     "test_body",
     "told",

@@ -1,78 +1,93 @@
-"""Decides what a mail says, and when it is tried again."""
+"""Decides what a mail is, and when it is tried again."""
 
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from html import escape
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid5
+
+from contracts.mail import MailKind, MailState
 
 _FIRST_DELAY, _LONGEST_DELAY = dt.timedelta(seconds=15), dt.timedelta(minutes=15)
-_SUBJECT = "Choose a new password"
-_TEXT = """\
-Hello {name},
+_NAMES = UUID("0f6a3c52-5f0e-4c3b-9f5d-6f1f7f0a4a10")
 
-somebody asked for a new password for this address. If it was you, choose one here:
-
-{url}
-
-The link works once, until {until}.
-If it was not you, do nothing: your password stays as it is.
-"""
-_HTML = """\
-<!doctype html>
-<html lang="en">
-<body>
-<p>Hello {name},</p>
-<p>somebody asked for a new password for this address. If it was you, <a href="{url}">choose one here</a>:</p>
-<p>{url}</p>
-<p>The link works once, until {until}.<br>
-If it was not you, do nothing: your password stays as it is.</p>
-</body>
-</html>
-"""
+MAIL_LIFE: Final = dt.timedelta(days=2)
+"""How long a mail without a link in it is tried, and may be sent again by a person."""
+MAIL_RATE: Final = 20
+"""How many mails one recipient is sent in an hour; what is more waits."""
+MAIL_RATE_WINDOW: Final = dt.timedelta(hours=1)
+UNTOLD: Final = frozenset({MailKind.PASSWORD_RESET, MailKind.INVITATION})
+"""Whose words open an account or a workspace: shown to nobody but the recipient, and to who runs the desk."""
 
 
-class MailState(StrEnum):
-    """What became of a mail."""
+class Automatic(StrEnum):
+    """What RFC 3834 calls a mail that no person wrote."""
 
-    PENDING = "pending"
-    SENT = "sent"
-    FAILED = "failed"
-    """Refused, or not sent before its link expired."""
-    UNCERTAIN = "uncertain"
-    """Handed over, and the answer was lost: only a person may have it sent again."""
+    GENERATED = "auto-generated"
+    REPLIED = "auto-replied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a mail says, and what it tells the recipient's program."""
+
+    subject: str
+    text: str
+    html: str
+    thread: str | None = None
+    """What all mails of one conversation name, such as a ticket's id: a program shows them together."""
+    list_id: str | None = None
+    reply_to: str | None = None
+    unsubscribe: str | None = None
+    """Where one click ends mail of this sort (RFC 8058)."""
+    automatic: Automatic = Automatic.GENERATED
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Who is written to, and what opens their account."""
+class Addressee:
+    """Who is written to."""
 
-    to_email: str
-    to_name: str
-    url: str
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A mail to be kept: the same cause and recipient are the same mail, whatever else is said."""
+
+    id: UUID
+    """In its Message-ID: `mail_id` makes the same of the same cause and recipient."""
+    kind: MailKind
+    workspace_id: str | None
+    cause: str
+    recipient: str
+    """`member:<id>` or `contact:<id>`; `address` where the cause is the mail's alone."""
+    to: Addressee | None
+    """Nobody yet: asked for when it is sent, as of news."""
+    letter: Letter | None
+    expires_at: dt.datetime
+    ticket_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail in the ledger; its words are gone once it is sent or its link has expired."""
+    """A mail in the ledger; its words are gone once it is sent or may not be sent any more."""
 
     id: UUID
+    kind: MailKind
+    workspace_id: str | None
+    cause: str
+    recipient: str
+    ticket_id: UUID | None
     state: MailState
     attempts: int
     made_at: dt.datetime
     expires_at: dt.datetime
     not_before: dt.datetime
+    settled_at: dt.datetime | None
     reason: str | None
-    words: Words | None
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What a mail says."""
-
-    subject: str
-    text: str
-    html: str
+    to: Addressee | None
+    letter: Letter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +100,15 @@ class Delivery:
     """When it is tried again."""
     begun: bool = True
     """Whether the mail was handed over, which one alone may do."""
+    bounced: str | None = None
+    """The address, where it was refused for good."""
+    away: bool = False
+    """Whether the server takes no mail at all."""
 
 
-def letter(words: Words, expires_at: dt.datetime) -> Letter:
-    """Return what somebody is told who forgot their password."""
-    until = f"{expires_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-    return Letter(
-        subject=_SUBJECT,
-        text=_TEXT.format(name=words.to_name, url=words.url, until=until),
-        html=_HTML.format(name=escape(words.to_name), url=escape(words.url), until=until),
-    )
+def mail_id(cause: str, recipient: str) -> UUID:
+    """Return the id of the one mail that goes to this recipient for this cause."""
+    return uuid5(_NAMES, f"{cause} {recipient}")
 
 
 def next_try(attempts: int, now: dt.datetime) -> dt.datetime:

@@ -1,90 +1,111 @@
 """Remembers what was sent: a mail's words only as long as they may be needed, that there was one for ever.
 
-Mail belongs to no workspace: these statements run in a transaction over all of them.
+Who sends runs in a transaction over all workspaces; who looks, in that of one.
 """
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis.database import Transaction
-from services.notifications.domain import Delivery, Mail, MailState, Words
+from contracts.mail import MailKind, MailState
+from services.notifications.domain import Addressee, Automatic, Delivery, Letter, Mail, Outgoing
 
 _QUEUE = text(
-    "insert into mails (id, kind, state, made_at, not_before, expires_at, to_email, to_name, url)"
-    " values (:id, 'password_reset', 'pending', :at, :at, :expires_at, :to_email, :to_name, :url)"
-    " on conflict (id) do nothing"
-)
+    "insert into mails (id, kind, workspace_id, cause, recipient, ticket_id, state, made_at, not_before, expires_at,"
+    " to_email, to_name, letter)"
+    " values (:id, :kind, :ws, :cause, :recipient, :ticket, 'pending', :at, :at, :expires_at, :to_email, :to_name,"
+    " :letter)"
+    " on conflict do nothing"
+).bindparams(bindparam("letter", type_=JSONB(none_as_null=True)))
 _DUE = text(
     "select * from mails where state = 'pending' and not_before <= :now and expires_at > :now"
-    " order by not_before, id limit :many"
+    " order by not_before, nth limit :many"
 )
 _BY_ID = text("select * from mails where id = :id")
-_NEWEST = text("select * from mails order by made_at desc, id desc limit :many")
+_NEWEST = text("select * from mails order by nth desc limit :many")
 # Only who finds it as it was read may hand it over: of two senders one does, and settles only what it has begun.
 _BEGIN = text(
     "update mails set state = 'uncertain', reason = 'no_answer', settled_at = :now, attempts = attempts + 1"
     " where id = :id and state = 'pending' and attempts = :attempts"
 )
 _SENT = text(
-    "update mails set state = 'sent', reason = null, settled_at = :now, to_email = null, to_name = null, url = null"
+    "update mails set state = 'sent', reason = null, settled_at = :now, to_email = null, to_name = null, letter = null"
     " where id = :id and state = :held and attempts = :seen"
 )
-_FAILED = text(
-    "update mails set state = 'failed', reason = :reason, settled_at = :now, attempts = :attempts"
+_OVER_WITH = text(
+    "update mails set state = :state, reason = :reason, settled_at = :now, attempts = :attempts"
     " where id = :id and state = :held and attempts = :seen"
 )
 _LATER = text(
     "update mails set state = 'pending', reason = :reason, settled_at = null, attempts = :attempts,"
     " not_before = :not_before"
-    " where id = :id and state = :held and attempts = :seen and url is not null"
+    " where id = :id and state = :held and attempts = :seen and (letter is not null or kind = 'news')"
 )
+_WAIT = text("update mails set not_before = :until where id = :id and state = 'pending' and attempts = :attempts")
 _RESEND = text(
     "update mails set state = 'pending', settled_at = null, not_before = :now"
-    " where id = :id and state in ('failed', 'uncertain') and expires_at > :now and url is not null"
+    " where id = :id and state in ('failed', 'uncertain', 'suppressed') and expires_at > :now"
+    " and (letter is not null or kind = 'news')"
 )
 _OVER = text("""
     update mails set
-        to_email = null, to_name = null, url = null,
+        to_email = null, to_name = null, letter = null,
         reason = case when state = 'pending' then 'expired' else reason end,
         settled_at = coalesce(settled_at, :now),
         state = case when state = 'pending' then 'failed' else state end
-    where expires_at <= :now and url is not null
+    where expires_at <= :now and (letter is not null or state = 'pending')
 """)
+_RECENT = text(
+    "select settled_at from mails where workspace_id = :ws and recipient = :recipient"
+    " and settled_at > :since and state in ('sent', 'uncertain')"
+    " order by settled_at desc limit :many"
+)
 
 
-async def queue_mail(tx: Transaction, mail_id: UUID, words: Words, expires_at: dt.datetime, at: dt.datetime) -> None:
-    """Keep a mail to be sent, unless there is one of this id."""
-    await tx.execute(
-        _QUEUE,
-        {
-            "id": mail_id,
-            "at": at,
-            "expires_at": expires_at,
-            "to_email": words.to_email,
-            "to_name": words.to_name,
-            "url": words.url,
-        },
-    )
+async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
+    """Keep a mail to be sent; False: there is one for this cause and recipient, which is not repeated."""
+    row = {
+        "id": mail.id,
+        "kind": mail.kind.value,
+        "ws": mail.workspace_id,
+        "cause": mail.cause,
+        "recipient": mail.recipient,
+        "ticket": mail.ticket_id,
+        "at": at,
+        "expires_at": mail.expires_at,
+        "to_email": mail.to and mail.to.email,
+        "to_name": mail.to and mail.to.name,
+        "letter": asdict(mail.letter) if mail.letter else None,
+    }
+    return bool((await tx.execute(_QUEUE, row)).rowcount)
 
 
 async def due_mails(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Mail]:
     """Return what should be sent now."""
-    return [_mail(row) for row in await tx.all(_DUE, {"now": now, "many": many})]
+    return [mail_of(row) for row in await tx.all(_DUE, {"now": now, "many": many})]
 
 
 async def mail(tx: Transaction, mail_id: UUID) -> Mail | None:
     """Return one mail."""
     row = await tx.one(_BY_ID, {"id": mail_id})
-    return _mail(row) if row else None
+    return mail_of(row) if row else None
 
 
 async def newest_mails(tx: Transaction, many: int) -> Sequence[Mail]:
     """Return mails, newest first."""
-    return [_mail(row) for row in await tx.all(_NEWEST, {"many": many})]
+    return [mail_of(row) for row in await tx.all(_NEWEST, {"many": many})]
+
+
+async def sent_lately(tx: Transaction, mail: Mail, since: dt.datetime, many: int) -> Sequence[dt.datetime]:
+    """Return when this recipient was written to since then, latest first."""
+    where = {"ws": mail.workspace_id, "recipient": mail.recipient, "since": since, "many": many}
+    return [row["settled_at"] for row in await tx.all(_RECENT, where)]
 
 
 async def begin_delivery(tx: Transaction, mail: Mail, now: dt.datetime) -> bool:
@@ -100,8 +121,10 @@ async def settle_delivery(tx: Transaction, mail: Mail, delivery: Delivery, now: 
     match delivery.state:
         case MailState.SENT:
             await tx.execute(_SENT, where | {"now": now})
-        case MailState.FAILED:
-            await tx.execute(_FAILED, where | {"now": now, "reason": delivery.reason, "attempts": mail.attempts + 1})
+        case MailState.FAILED | MailState.SUPPRESSED:
+            tried = mail.attempts + (delivery.state is MailState.FAILED)
+            over = {"state": delivery.state.value, "reason": delivery.reason, "attempts": tried}
+            await tx.execute(_OVER_WITH, where | over | {"now": now})
         case MailState.PENDING:
             later = {"reason": delivery.reason, "not_before": delivery.not_before, "attempts": mail.attempts + 1}
             await tx.execute(_LATER, where | later)
@@ -109,8 +132,13 @@ async def settle_delivery(tx: Transaction, mail: Mail, delivery: Delivery, now: 
             pass  # it is called so since `begin_delivery`
 
 
+async def let_wait(tx: Transaction, mail: Mail, until: dt.datetime) -> None:
+    """Leave a mail for later without having tried it."""
+    await tx.execute(_WAIT, {"id": mail.id, "attempts": mail.attempts, "until": until})
+
+
 async def resend_mail(tx: Transaction, mail_id: UUID, now: dt.datetime) -> bool:
-    """Let a mail that failed or is uncertain be sent again; False where there is none, or nothing left to send."""
+    """Let a mail that was not sent, or is uncertain, be sent again; False where there is none, or nothing to send."""
     return bool((await tx.execute(_RESEND, {"id": mail_id, "now": now})).rowcount)
 
 
@@ -119,15 +147,28 @@ async def forget_words(tx: Transaction, now: dt.datetime) -> int:
     return (await tx.execute(_OVER, {"now": now})).rowcount
 
 
-def _mail(row: RowMapping) -> Mail:
-    words = Words(row["to_email"], row["to_name"], row["url"]) if row["url"] is not None else None
+def mail_of(row: RowMapping) -> Mail:
+    """Return the mail in a row."""
+    written = row["letter"]
     return Mail(
         id=row["id"],
+        kind=MailKind(row["kind"]),
+        workspace_id=row["workspace_id"],
+        cause=row["cause"],
+        recipient=row["recipient"],
+        ticket_id=row["ticket_id"],
         state=MailState(row["state"]),
         attempts=row["attempts"],
         made_at=row["made_at"],
         expires_at=row["expires_at"],
         not_before=row["not_before"],
+        settled_at=row["settled_at"],
         reason=row["reason"],
-        words=words,
+        to=Addressee(row["to_email"], row["to_name"]) if row["to_email"] is not None else None,
+        letter=_letter(written) if written else None,
     )
+
+
+def _letter(written: dict[str, Any]) -> Letter:
+    automatic = Automatic(written.get("automatic", Automatic.GENERATED))
+    return Letter(**{name: value for name, value in written.items() if name != "automatic"}, automatic=automatic)

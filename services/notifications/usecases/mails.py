@@ -7,23 +7,33 @@ from uuid import UUID
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
 from contracts.base import now
+from contracts.mail import MailKind, MailState
 from contracts.notifications import MailQueued, SendPasswordReset
 from services.notifications import domain, store
 from services.notifications.channels import Outlet, Refused, Unanswered
-from services.notifications.domain import Delivery, Mail, MailState, Words
+from services.notifications.domain import Addressee, Delivery, Letter, Mail, Outgoing
 
 # Why a transaction may see every workspace.
 MAIL = "mail"
 
-_AT_ONCE = 20
+_AT_ONCE = 50
 
 log = get_logger()
 
 
 async def queue(request: SendPasswordReset, tx: Transaction) -> MailQueued:
     """Keep a mail to be sent; the same id is the same mail."""
-    words = Words(request.to_email, request.to_name, request.url)
-    await store.queue_mail(tx, request.mail_id, words, request.expires_at, now())
+    mail = Outgoing(
+        id=request.mail_id,
+        kind=MailKind.PASSWORD_RESET,
+        workspace_id=None,
+        cause=str(request.mail_id),
+        recipient="address",
+        to=Addressee(request.to_email, request.to_name),
+        letter=domain.password_reset(request.to_name, request.url, request.expires_at),
+        expires_at=request.expires_at,
+    )
+    await store.queue(tx, mail, now())
     return MailQueued(mail_id=request.mail_id)
 
 
@@ -38,47 +48,79 @@ async def send_due(database: Database, outlet: Outlet, clock: Callable[[], dt.da
     async with database.every_workspace(MAIL) as tx:
         due = await store.due_mails(tx, clock(), _AT_ONCE)
     sent = 0
-    for mail in due:
-        delivery = await _deliver(database, outlet, mail, clock)
-        if delivery is None:
-            continue
-        async with database.every_workspace(MAIL) as tx:
-            await store.settle_delivery(tx, mail, delivery, clock())
-        about = {"mail": str(mail.id), "reason": delivery.reason, "attempt": mail.attempts + 1}
-        if delivery.state in (MailState.FAILED, MailState.UNCERTAIN):
-            log.warning("mail.not_sent", state=delivery.state, **about)
-        else:
-            log.info("mail.sent" if delivery.state is MailState.SENT else "mail.delayed", **about)
-        sent += delivery.state is MailState.SENT
-        if delivery.state is MailState.PENDING:
-            break
+    try:
+        for mail in due:
+            delivery = await _deliver(database, outlet, mail, clock)
+            if delivery is None:
+                continue
+            await _settle(database, mail, delivery, clock())
+            sent += delivery.state is MailState.SENT
+            if delivery.away:
+                break
+    finally:
+        await outlet.close()
     return sent
 
 
+async def _settle(database: Database, mail: Mail, delivery: Delivery, at: dt.datetime) -> None:
+    async with database.every_workspace(MAIL) as tx:
+        await store.settle_delivery(tx, mail, delivery, at)
+        if delivery.state is not MailState.SUPPRESSED:
+            await store.server_said(tx, delivery.reason or "ok", at)
+        if delivery.bounced and mail.workspace_id:
+            await store.suppress(tx, mail.workspace_id, delivery.bounced, delivery.reason or "", at)
+    about = {"mail": str(mail.id), "reason": delivery.reason, "attempt": mail.attempts + 1}
+    if delivery.state in (MailState.FAILED, MailState.UNCERTAIN):
+        log.warning("mail.not_sent", state=delivery.state, **about)
+    elif delivery.state is MailState.SUPPRESSED:
+        log.info("mail.suppressed", **about)
+    else:
+        log.info("mail.sent" if delivery.state is MailState.SENT else "mail.delayed", **about)
+
+
 async def _deliver(database: Database, outlet: Outlet, mail: Mail, clock: Callable[[], dt.datetime]) -> Delivery | None:
-    """Hand a mail over and return how that ended; None where somebody else does it."""
-    if mail.words is None:
-        return None
+    """Hand a mail over and return how that ended; None where somebody else does it, or it has to wait."""
+    async with database.every_workspace(MAIL) as tx:
+        to = await _may_go(tx, mail, clock())
+    if not isinstance(to, Addressee):
+        return to
 
     begun = False
 
-    async def ours() -> bool:
+    async def ours() -> Letter | None:
         nonlocal begun
-        if mail.expires_at > clock():
-            async with database.every_workspace(MAIL) as tx:
-                begun = await store.begin_delivery(tx, mail, clock())
-        return begun
+        if mail.letter is None or mail.expires_at <= clock():
+            return None
+        async with database.every_workspace(MAIL) as tx:
+            begun = await store.begin_delivery(tx, mail, clock())
+        return mail.letter if begun else None
 
     try:
-        handed = await outlet.send(mail, domain.letter(mail.words, mail.expires_at), ours)
+        handed = await outlet.send(mail, to, ours)
     except Refused as refused:
         if refused.for_good:
-            return Delivery(MailState.FAILED, refused.reason, begun=begun)
+            bounced = to.email if refused.address else None
+            return Delivery(MailState.FAILED, refused.reason, begun=begun, bounced=bounced)
         again = domain.next_try(mail.attempts + 1, clock())
-        return Delivery(MailState.PENDING, refused.reason, again, begun=begun)
+        return Delivery(MailState.PENDING, refused.reason, again, begun=begun, away=refused.away)
     except Unanswered:
         return Delivery(MailState.UNCERTAIN, "no_answer")
     return Delivery(MailState.SENT) if handed else None
+
+
+async def _may_go(tx: Transaction, mail: Mail, at: dt.datetime) -> Addressee | Delivery | None:
+    """Return whom to write to, or why not; None where the mail waits, since they were written to so much lately."""
+    to = mail.to
+    if to is None or mail.workspace_id is None:
+        return to
+    if await store.is_suppressed(tx, mail.workspace_id, to.email):
+        return Delivery(MailState.SUPPRESSED, "address", begun=False)
+    if mail.kind not in domain.UNTOLD:
+        lately = await store.sent_lately(tx, mail, at - domain.MAIL_RATE_WINDOW, domain.MAIL_RATE)
+        if len(lately) >= domain.MAIL_RATE:
+            await store.let_wait(tx, mail, lately[-1] + domain.MAIL_RATE_WINDOW)
+            return None
+    return to
 
 
 async def newest(database: Database, many: int) -> list[Mail]:
@@ -93,7 +135,7 @@ async def find(database: Database, mail_id: UUID) -> Mail | None:
         return await store.mail(tx, mail_id)
 
 
-async def resend(database: Database, mail_id: UUID) -> bool:
+async def resend(database: Database, mail_id: UUID, clock: Callable[[], dt.datetime] = now) -> bool:
     """Let a mail be sent again that failed or may not have arrived; False where that can't be."""
     async with database.every_workspace(MAIL) as tx:
-        return await store.resend_mail(tx, mail_id, now())
+        return await store.resend_mail(tx, mail_id, clock())

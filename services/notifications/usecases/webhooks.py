@@ -8,6 +8,7 @@ from contracts.base import Audience, Caller, Subject, now
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
 from contracts.webhooks import (
     MOST_WEBHOOKS,
+    TEST_TYPE,
     ChangeWebhook,
     CreateWebhook,
     DeleteWebhook,
@@ -32,8 +33,6 @@ from contracts.webhooks import (
 )
 from services.notifications import domain, store
 from services.notifications.channels import Forbidden, Way
-
-TEST_TYPE = "notifications.events.v1.webhook_test"
 
 
 class Webhooks:

@@ -14,6 +14,8 @@ def require_filter(wanted: TicketFilter, caller: Caller) -> None:
     """Raise NotAllowed to those who see no deleted tickets, and Invalid for a range that no moment is in."""
     if wanted.deleted:
         policy.require_desk(caller)
+    if wanted.contact_q and not policy.sees_addresses(caller):
+        raise NotAllowed
     for start, end in _RANGES:
         since, until = (_moment(wanted, name) for name in (start, end))
         if since is not None and until is not None and since >= until:

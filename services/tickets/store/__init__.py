@@ -51,7 +51,7 @@ from services.tickets.store.conversations import (
 )
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
-from services.tickets.store.lists import count, page
+from services.tickets.store.lists import count, page, tags
 from services.tickets.store.notes import has_note, note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
 from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
@@ -131,6 +131,7 @@ __all__ = [
     "save_settings",
     "settings",
     "settings_since",
+    "tags",
     "take_up",
     "time_of",
     "transcript",

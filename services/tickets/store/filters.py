@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts.tickets import ACTIVE, Status, TicketFilter
+from services.tickets.store.pages import WILDCARDS
 from services.tickets.store.tickets import LARGEST_NUMBER, folded
 
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
-_WILDCARDS = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 _HERE = "t.workspace_id = :ws"
 _STATUSES = "t.status = any(cast(:statuses as text[]))"
 _PRIORITIES = "t.priority = any(cast(:priorities as text[]))"
 _NOBODYS = "t.assignee_id is null"
 _TAG = ":tag = any(t.tags)"
+_OF_CONTACT = (
+    "t.contact_id in (select n.id from contacts n where n.workspace_id = :ws and n.words like :contact_word{})"
+)
 # The trigram index answers first; its ids are then looked up in `tickets`, under the policy.
 _FOUND = "select s.ticket_id from ticket_search s where s.workspace_id = :ws"
 _NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
@@ -48,13 +51,16 @@ def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], 
         if (value := getattr(wanted, name)) is not None:
             conditions.append(condition)
             values[name] = value
+    for nth, word in enumerate(dict.fromkeys(folded(wanted.contact_q).split())):
+        conditions.append(_OF_CONTACT.format(nth))
+        values[f"contact_word{nth}"] = f"%{word.translate(WILDCARDS)}%"
     if words := folded(wanted.q).split():
         _search(wanted.q, words, conditions, values)
     return conditions, values
 
 
 def _search(q: str, words: Sequence[str], conditions: list[str], values: dict[str, Any]) -> None:
-    likes = {f"word{nth}": f"%{word.translate(_WILDCARDS)}%" for nth, word in enumerate(dict.fromkeys(words))}
+    likes = {f"word{nth}": f"%{word.translate(WILDCARDS)}%" for nth, word in enumerate(dict.fromkeys(words))}
     found = [_FOUND, *(f"and s.words like :{name}" for name in likes)]
     values |= likes
     number = _A_NUMBER.fullmatch(q.strip())

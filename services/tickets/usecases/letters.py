@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from chassis import cursors, inbox
+from chassis import inbox
 from chassis.database import Transaction
+from chassis.letters import letter_page
 from contracts.base import DeadLetter
-from contracts.refusals import Malformed, NotFound
+from contracts.letters import DeadLetterPage
+from contracts.refusals import NotFound
 from contracts.tickets import (
     DeadLetterDropped,
-    DeadLetterPage,
     DeadLetterRetried,
     DropDeadLetter,
     GetDeadLetter,
@@ -23,12 +24,7 @@ from services.tickets.usecases.shown import by
 async def list_dead_letters(query: ListDeadLetters, tx: Transaction) -> DeadLetterPage:
     """Read a page of what could not be applied."""
     domain.require_desk(query.caller)
-    scope = f"dead letters {tx.workspace_id}"
-    before = _letter_before(scope, query.cursor) if query.cursor is not None else None
-    letters = await inbox.dead_letters(tx, "tickets", before, query.limit + 1)
-    page = letters[: query.limit]
-    more = cursors.encode(scope, [str(page[-1].id)]) if len(letters) > query.limit else None
-    return DeadLetterPage(items=tuple(page), next_cursor=more)
+    return await letter_page(tx, "tickets", query.cursor, query.limit)
 
 
 async def get_dead_letter(query: GetDeadLetter, tx: Transaction) -> DeadLetter:
@@ -56,11 +52,3 @@ async def drop_dead_letter(command: DropDeadLetter, tx: Transaction) -> DeadLett
         tx.announce(domain.settled(DeadLetterDropped, letter, tx.workspace_id, by(command)))
         return letter
     raise NotFound
-
-
-def _letter_before(scope: str, cursor: str) -> UUID:
-    try:
-        (id,) = cursors.decode(scope, cursor)
-        return UUID(id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Malformed("the cursor is broken") from error

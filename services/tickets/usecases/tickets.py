@@ -12,9 +12,11 @@ from contracts.tickets import (
     CreateTicket,
     DeleteTicket,
     GetTicket,
+    ListTags,
     ListTickets,
     MarkNotSpam,
     RestoreTicket,
+    TagList,
     TicketChange,
     TicketCounts,
     TicketPage,
@@ -80,6 +82,11 @@ async def count_tickets(query: CountTickets, tx: Transaction) -> TicketCounts:
     """Count tickets per status."""
     domain.require_filter(query, query.caller)
     return TicketCounts(counts=await store.count(tx, query))
+
+
+async def list_tags(_query: ListTags, tx: Transaction) -> TagList:
+    """Read the tags in use."""
+    return TagList(tags=tuple(await store.tags(tx)))
 
 
 async def change_ticket(command: ChangeTicket, tx: Transaction) -> TicketSnapshot:

@@ -17,8 +17,10 @@ function known() {
     add(`${button.closest(".row").querySelector(".number").textContent}: ${button.dataset.name}`, () => button.click(), "this row");
   }
   if (document.querySelector(".pick:checked")) {
-    for (const option of all("#bulk option:not([value=''])")) add(`Selected: ${option.parentElement.options[0].text} ${option.text}`, () => many(option), "selected");
-    for (const button of all("#bulk button:not([value=change])")) add(`Selected: ${button.textContent.trim()}`, () => button.click(), "selected");
+    for (const item of all("#bulk [data-key-all] + .panel .item")) {
+      add(`Selected: ${item.closest("details").querySelector("summary").dataset.name} ${item.querySelector("span:last-child").textContent.trim()}`, () => item.click(), "selected");
+    }
+    for (const button of all("#bulk button[data-name]:not([value=change])")) add(`Selected: ${button.dataset.name}`, () => button.click(), "selected");
   }
   const every = document.querySelector(".pick") && document.getElementById("pick-all");
   if (every) add("Select all on this page", () => { every.checked = true; every.dispatchEvent(new Event("change", { bubbles: true })); });
@@ -33,11 +35,6 @@ function known() {
   for (const item of all(".side .me .item")) add(item.querySelector("span").textContent, () => item.click());
   add("Keyboard shortcuts", help, "?");
   return found;
-}
-
-function many(option) {
-  option.parentElement.value = option.value;
-  option.parentElement.form.requestSubmit(document.querySelector("#bulk [value=change]"));
 }
 
 function choose(option) {

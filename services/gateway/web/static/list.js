@@ -55,7 +55,9 @@ async function together(form, button) {
     if (!outcome) return say((page.querySelector("[role=alert]") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was changed.");
     const words = page.getElementById("summary").textContent.trim();
     if (outcome.dataset.state === "done") {
-      say(words, element("a", { href: answer.url }, "Details"));
+      const undo = page.querySelector(".undo-many");
+      undo?.querySelector("button").classList.replace("button", "link");
+      say(element("span", {}, words), ...(undo ? [undo] : []), element("a", { href: answer.url }, "Details"));
       break;
     }
     document.getElementById("picked").textContent = words.split(".")[0];
@@ -67,6 +69,12 @@ async function together(form, button) {
   // The key was this change's.
   for (const key of all("[name=key][form=bulk]")) key.value = "";
   tickAll(false);
+  renew(0);
+}
+
+async function back(form, button) {
+  const page = parse(await (await posted(form, button)).text());
+  say((page.getElementById("summary") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was undone.");
   renew(0);
 }
 
@@ -113,7 +121,7 @@ async function quick(form, button) {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  const act = form.id === "bulk" ? together : form.matches(".quick, .undo") ? quick : null;
+  const act = form.id === "bulk" ? together : form.matches(".quick, .undo") ? quick : form.matches(".toast .undo-many") ? back : null;
   if (!act || event.defaultPrevented) return;
   event.preventDefault();
   try {
@@ -142,6 +150,7 @@ document.addEventListener("htmx:afterSettle", () => {
     if (link.getAttribute("href") === list.dataset.url) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if ("taken" in list.dataset) document.getElementById("who").value = "";
   document.getElementById("title").textContent = list.dataset.title;
   count();
 });

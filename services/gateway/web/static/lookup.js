@@ -6,6 +6,7 @@ const MOST = 6;
 const KINDS = [
   { group: "Tickets", place: "tickets", query: { status: "all" }, item: (each) => [`#${each.number} ${each.subject}`, each.status.replaceAll("_", " "), each.number] },
   { group: "Contacts", place: "contacts", query: {}, item: (each) => [each.name, each.email ?? "", each.id] },
+  { group: "Conversations", place: "conversations", query: {}, item: (each) => [`${each.contact?.name ?? "A visitor"}: ${each.last_message?.body ?? "nothing written yet"}`, each.awaits_reply ? "waiting" : "", each.id] },
 ];
 
 /** Return where the words lead to, kind by kind; whoever has no such place is not asked for it. */

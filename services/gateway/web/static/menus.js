@@ -37,7 +37,13 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   } else if (step && items.length) {
     items[(at + step + items.length) % items.length].focus();
-  } else return;
+  } else {
+    // A letter goes to the next entry that begins with it.
+    const named = event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1 || !items.includes(document.activeElement) ? [] :
+      [...items.slice(at + 1), ...items.slice(0, at + 1)].filter((item) => item.textContent.trim().toLowerCase().startsWith(event.key.toLowerCase()) && !item.closest("[hidden]"));
+    if (!named.length || event.key === " ") return;
+    named[0].focus();
+  }
   event.preventDefault();
   event.stopPropagation();
 }, true);
