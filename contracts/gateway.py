@@ -27,7 +27,7 @@ class WorkspaceNames(Model):
     slug: str
 
 
-class WorkspaceChanged(RecordEvent, subject="gateway.events.v1.workspace_changed", heard_by=("activity",)):
+class WorkspaceChanged(RecordEvent, subject="gateway.events.v1.workspace_changed", heard_by=_RECORDED):
     """Sent when a workspace got another name or slug."""
 
     old: WorkspaceNames
@@ -78,7 +78,7 @@ class RoleChanged(RecordEvent, subject="gateway.events.v1.role_changed", heard_b
     new: Role
 
 
-class MemberRenamed(RecordEvent, subject="gateway.events.v1.member_renamed", heard_by=("activity",)):
+class MemberRenamed(RecordEvent, subject="gateway.events.v1.member_renamed", heard_by=_RECORDED):
     """Sent to each workspace of a person who is called something else now; what was recorded keeps the name it had."""
 
     user_id: UUID

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.base import (
     Actor,
@@ -25,6 +25,9 @@ NOTIFICATIONS = Stream(
     "NOTIFICATIONS", ("notifications.events.>",), max_bytes=256 << 20, max_msg_size=64 * 1024, batches=True
 )
 
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of day, such as `22:30`."""
+
 
 class Kind(StrEnum):
     """Why somebody is told."""
@@ -41,6 +44,12 @@ class Kind(StrEnum):
     PRIORITY = "priority"
     CREATED = "created"
     """Somebody opened a ticket."""
+    ARRIVED = "arrived"
+    """A ticket came from outside: by the widget or another system."""
+    DEAD_LETTER = "dead_letter"
+    """A message could not be applied; for admins, of no ticket."""
+    WEBHOOK = "webhook"
+    """A webhook was turned off, since its calls failed; for admins, of no ticket."""
 
 
 class Item(Model):
@@ -146,20 +155,61 @@ class GetWatchers(Query[Watchers], subject="notifications.requests.v1.get_watche
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 
 
+class MuteState(Model):
+    """Whether the caller hears nothing of the ticket."""
+
+    muted: bool
+
+
+class MuteTicket(Command[MuteState], subject="notifications.requests.v1.mute_ticket"):
+    """Tell the caller nothing more of a ticket that they may see, mentions included. Refused: not_allowed."""
+
+    ticket_id: UUID
+
+
+class UnmuteTicket(Command[MuteState], subject="notifications.requests.v1.unmute_ticket"):
+    """Tell the caller of a ticket again, as they watch it and as they chose. Refused: not_allowed."""
+
+    ticket_id: UUID
+
+
+class GetMute(Query[MuteState], subject="notifications.requests.v1.get_mute"):
+    """Read whether the caller has muted a ticket. Refused: not_allowed."""
+
+    ticket_id: UUID
+
+
 class Wanted(Model):
     """By which way somebody wants to hear of something; another way is another field."""
 
     inbox: bool = True
+    mail: bool = False
+
+
+class WantedChange(Model):
+    """By which way somebody wants to hear of something otherwise: what is not said stays as it is."""
+
+    inbox: bool | None = None
+    mail: bool | None = None
+
+
+class QuietHours(Model):
+    """When no mail is sent: each day from one time to another, which may be on the next day."""
+
+    start: Clock
+    end: Clock
+    zone: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """An IANA time zone, such as `Europe/Berlin`."""
 
 
 class Preferences(Model):
     """What somebody wants to hear of: what they never chose stays as it is here."""
 
-    assigned: Wanted = Wanted()
+    assigned: Wanted = Wanted(mail=True)
     """A ticket was given to them."""
     unassigned: Wanted = Wanted()
     """A ticket was taken from them."""
-    mention: Wanted = Wanted()
+    mention: Wanted = Wanted(mail=True)
     """They were called by name."""
     message: Wanted = Wanted()
     """The customer wrote on a ticket that they watch, closed ones included."""
@@ -170,7 +220,17 @@ class Preferences(Model):
     priority: Wanted = Wanted(inbox=False)
     """A ticket that they watch became more or less urgent."""
     created: Wanted = Wanted(inbox=False)
-    """Somebody opened a ticket that they may see."""
+    """Somebody of the workspace, or a program, opened a ticket that they may see."""
+    arrived: Wanted = Wanted(inbox=False)
+    """A ticket that they may see came by the widget or from another system."""
+    dead_letter: Wanted = Wanted()
+    """A message could not be applied; told to owners and admins."""
+    webhook: Wanted = Wanted()
+    """A webhook was turned off; told to owners and admins."""
+    mail_paused: bool = False
+    """No mail at all, whatever else is chosen."""
+    quiet_hours: QuietHours | None = None
+    """When mail waits."""
 
 
 class GetPreferences(Query[Preferences], subject="notifications.requests.v1.get_preferences"):
@@ -180,20 +240,41 @@ class GetPreferences(Query[Preferences], subject="notifications.requests.v1.get_
 class PreferencesChange(Change):
     """What the caller wants to hear of otherwise than before."""
 
-    assigned: Wanted | None = None
-    unassigned: Wanted | None = None
-    mention: Wanted | None = None
-    message: Wanted | None = None
-    note: Wanted | None = None
-    status: Wanted | None = None
-    priority: Wanted | None = None
-    created: Wanted | None = None
+    assigned: WantedChange | None = None
+    unassigned: WantedChange | None = None
+    mention: WantedChange | None = None
+    message: WantedChange | None = None
+    note: WantedChange | None = None
+    status: WantedChange | None = None
+    priority: WantedChange | None = None
+    created: WantedChange | None = None
+    arrived: WantedChange | None = None
+    dead_letter: WantedChange | None = None
+    webhook: WantedChange | None = None
+    mail_paused: bool | None = None
+    quiet_hours: QuietHours | None = None
+    """Null: none any more."""
 
 
 class ChangePreferences(Command[Preferences], subject="notifications.requests.v1.change_preferences"):
-    """Change what the caller hears of from now on: what is in their inbox stays. Refused: not_allowed (programs)."""
+    """Change what the caller hears of from now on: what is in their inbox stays.
+
+    Refused: not_allowed (programs), invalid (time zone).
+    """
 
     change: PreferencesChange
+
+
+class Left(Model):
+    """They are sent no more news by mail."""
+
+
+class Unsubscribe(Errand[Left], subject="notifications.requests.v1.unsubscribe"):
+    """Send no more news to whoever got this token in a mail; a repeat changes nothing. Refused: not_found."""
+
+    PURPOSE: ClassVar[str] = "mail"
+
+    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{20,64}$")]
 
 
 class MailQueued(Model):

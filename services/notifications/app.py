@@ -2,9 +2,9 @@
 
 from chassis.service import Service
 from services.notifications.channels import Egress, Smtp
-from services.notifications.handlers import listen
+from services.notifications.handlers import answer_for_webhooks, listen
 from services.notifications.settings import Settings
-from services.notifications.timers import tick
+from services.notifications.timers import send_webhooks, tick
 from services.notifications.usecases.sending import Sender
 from services.notifications.usecases.webhooks import Webhooks
 
@@ -12,10 +12,12 @@ from services.notifications.usecases.webhooks import Webhooks
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
-    egress = Egress(settings.opened)
-    listen(service.bus, Webhooks(egress))
+    listen(service.bus)
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    tick(service, outlet, Sender(service.database, service.bus.ask, egress))
+    tick(service, outlet, settings.public_url or "http://localhost:8080")
+    egress = Egress(settings.opened)
+    answer_for_webhooks(service.bus, Webhooks(egress))
+    send_webhooks(service, Sender(service.database, service.bus.ask, egress))
     return service
 
 

@@ -5,20 +5,26 @@ from contracts.gateway import (
     MemberInvited,
     MemberJoined,
     MemberRemoved,
+    MemberRenamed,
     RoleChanged,
+    WorkspaceChanged,
     WorkspaceCreated,
     WorkspaceDeleted,
 )
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
+    GetMute,
     GetNotificationLetter,
     GetPreferences,
     GetWatchers,
     ListNotificationLetters,
     MarkRead,
+    MuteTicket,
     ReadInbox,
     SendPasswordReset,
+    UnmuteTicket,
+    Unsubscribe,
     UnwatchTicket,
     WatchTicket,
 )
@@ -57,7 +63,7 @@ from contracts.webhooks import (
     RotateWebhookSecret,
     SendTest,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, preferences, watching, webhooks
+from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
 from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
@@ -70,13 +76,12 @@ _NOBODY_IS_TOLD = (
     ConversationUnlinked,
     AgentReplied,
     NotePinned,
-    WorkspaceCreated,
     MemberInvited,
 )
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
 
 
-def listen(bus: Bus, hooks: Webhooks) -> None:
+def listen(bus: Bus) -> None:
     """Answer and hear."""
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
@@ -86,20 +91,13 @@ def listen(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)
+    bus.answers(MuteTicket)(watching.mute)
+    bus.answers(UnmuteTicket)(watching.unmute)
+    bus.answers(GetMute)(watching.get_mute)
     bus.answers(GetPreferences)(preferences.get_preferences)
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
-
-    bus.answers(ListWebhooks)(webhooks.list_page)
-    bus.answers(GetWebhook)(webhooks.get)
-    bus.answers(CreateWebhook)(hooks.create)
-    bus.answers(ChangeWebhook)(hooks.change)
-    bus.answers(DeleteWebhook)(webhooks.delete)
-    bus.answers(RotateWebhookSecret)(webhooks.rotate)
-    bus.answers(ListDeliveries)(webhooks.deliveries)
-    bus.answers(Redeliver)(webhooks.redeliver)
-    bus.answers(SendTest)(webhooks.test)
-    bus.answers(ReplayEvents)(webhooks.replay)
+    bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)
     bus.hears(SubjectChanged)(facts.subject_changed)
@@ -115,8 +113,25 @@ def listen(bus: Bus, hooks: Webhooks) -> None:
     bus.hears(TicketRestored)(facts.ticket_restored)
 
     bus.hears(MemberJoined)(facts.member_joined)
+    bus.hears(MemberRenamed)(facts.member_renamed)
+    bus.hears(WorkspaceCreated)(facts.workspace_created)
+    bus.hears(WorkspaceChanged)(facts.workspace_changed)
     bus.hears(RoleChanged)(facts.role_changed)
     bus.hears(MemberRemoved)(facts.member_removed)
     bus.hears(WorkspaceDeleted)(facts.workspace_deleted)
     for fact in _NOBODY_IS_TOLD:
         bus.hears(fact)(facts.tell_nobody)
+
+
+def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
+    """Answer what is asked about webhooks."""
+    bus.answers(ListWebhooks)(webhooks.list_page)
+    bus.answers(GetWebhook)(webhooks.get)
+    bus.answers(CreateWebhook)(hooks.create)
+    bus.answers(ChangeWebhook)(hooks.change)
+    bus.answers(DeleteWebhook)(webhooks.delete)
+    bus.answers(RotateWebhookSecret)(webhooks.rotate)
+    bus.answers(ListDeliveries)(webhooks.deliveries)
+    bus.answers(Redeliver)(webhooks.redeliver)
+    bus.answers(SendTest)(webhooks.test)
+    bus.answers(ReplayEvents)(webhooks.replay)

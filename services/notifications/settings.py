@@ -34,6 +34,9 @@ class Settings(ServiceSettings):
             raise ValueError(msg) from None
         return self
 
+    public_url: str = ""
+    """Where people find the desk, as the gateway is told: links in mail begin with it."""
+
     @model_validator(mode="after")
     def _mail_has_a_sender_and_a_server(self) -> Self:
         if self.smtp_url:

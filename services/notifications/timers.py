@@ -1,15 +1,15 @@
-"""What happens by the clock: mail and webhooks are sent, and forgotten when that is over."""
+"""What happens by the clock: news is gathered, mail is sent, and its words are forgotten when it is over."""
 
 from chassis.logs import get_logger
 from chassis.service import Service
 from services.notifications.channels import Outlet
-from services.notifications.usecases import mails, sending
+from services.notifications.usecases import mails, news, sending
 from services.notifications.usecases.sending import Sender
 
 log = get_logger()
 
 
-def tick(service: Service, outlet: Outlet | None, sender: Sender) -> None:
+def tick(service: Service, outlet: Outlet | None, public_url: str) -> None:
     """Set the clock of whichever replica leads; without an outlet mail is kept, and read by an operator."""
 
     @service.every(60, "forget_mail")
@@ -17,14 +17,23 @@ def tick(service: Service, outlet: Outlet | None, sender: Sender) -> None:
         if forgotten := await mails.forget(service.database):
             log.info("mail.forgotten", mails=forgotten)
 
+    @service.every(2, "gather_news")
+    async def gather() -> None:
+        await news.gather(service.database)
+
     if outlet is not None:
+        post = mails.Post(service.database, outlet, public_url)
 
         @service.every(2, "send_mail")
         async def send() -> None:
-            await mails.send_due(service.database, outlet)
+            await mails.send_due(post)
+
+
+def send_webhooks(service: Service, sender: Sender) -> None:
+    """Let whichever replica leads tell webhooks what happens."""
 
     @service.every(3600, "forget_webhooks")
-    async def forget_webhooks() -> None:
+    async def forget() -> None:
         if forgotten := await sending.forget(service.database):
             log.info("webhook.forgotten", deliveries=forgotten)
 

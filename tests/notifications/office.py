@@ -24,7 +24,7 @@ from contracts.notifications import (
     WatchTicket,
 )
 from services.notifications.channels import Egress
-from services.notifications.handlers import listen
+from services.notifications.handlers import answer_for_webhooks, listen
 from services.notifications.usecases.webhooks import Webhooks
 from tests.notifications.builders import id_of
 
@@ -42,7 +42,8 @@ class Office:
 
     def __post_init__(self) -> None:
         self.bus = Bus("", "notifications", self.database, Metrics("notifications"))
-        listen(self.bus, Webhooks(Egress(self.opened)))
+        listen(self.bus)
+        answer_for_webhooks(self.bus, Webhooks(Egress(self.opened)))
 
     def who(self, name: str, role: Role = Role.MEMBER) -> Caller:
         return Caller(workspace_id=self.workspace, kind=ActorKind.USER, id=str(id_of(name)), name=name, role=role)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, TicketEvent
 from contracts.notifications import Kind, Preferences
 from contracts.refusals import NotAllowed
-from services.notifications.domain import codes_of, concerned, owner_of_inbox, user_of, wanted, who_hears
+from services.notifications.domain import Way, codes_of, concerned, owner_of_inbox, user_of, wanted, who_hears
 from tests.notifications.builders import (
     MONITORING,
     assigned,
@@ -57,8 +57,12 @@ some = st.frozensets(st.sampled_from(sorted(PEOPLE)))
 rosters = st.dictionaries(st.sampled_from(sorted(PEOPLE)), st.sampled_from(Role))
 choices = st.dictionaries(
     st.sampled_from(sorted(PEOPLE)),
-    st.dictionaries(st.sampled_from(sorted(Preferences.model_fields)), st.booleans()),
+    st.dictionaries(
+        st.sampled_from(sorted(Preferences.model_fields.keys() - {"mail_paused", "quiet_hours"})), st.booleans()
+    ),
 )
+
+_ASKED_FOR = (Kind.PRIORITY, Kind.CREATED, Kind.ARRIVED)
 
 type Choices = dict[UUID, dict[str, bool]]
 
@@ -79,7 +83,7 @@ def why(fact: TicketEvent, who: UUID, listeners: frozenset[UUID], chosen: dict[s
         "customer_message": Kind.MESSAGE,
         "follow_up_opened": Kind.FOLLOW_UP,
         "priority_changed": Kind.PRIORITY,
-        "ticket_created": Kind.CREATED,
+        "ticket_created": Kind.ARRIVED if said["via"] in ("widget", "intake") else Kind.CREATED,
     }.get(type_)
     reasons = (
         any(each["id"] == str(who) for each in said.get("mentions", [])) and Kind.MENTION,
@@ -88,7 +92,7 @@ def why(fact: TicketEvent, who: UUID, listeners: frozenset[UUID], chosen: dict[s
         who in listeners and listened_to,
     )
     for kind in reasons:
-        if kind and chosen.get(kind.replace("follow_up", "message"), kind not in (Kind.PRIORITY, Kind.CREATED)):
+        if kind and chosen.get(kind.replace("follow_up", "message"), kind not in _ASKED_FOR):
             return kind
     return None
 
@@ -103,7 +107,7 @@ def preferring(chosen: Choices) -> dict[UUID, Preferences]:
 def telling(
     fact: TicketEvent, listeners: frozenset[UUID], members: dict[UUID, Role], chosen: Choices | None = None
 ) -> list[tuple[UUID, Kind]]:
-    return who_hears(wanted(concerned(fact, listeners), preferring(chosen or {})), fact.audience, members)
+    return who_hears(wanted(concerned(fact, listeners), preferring(chosen or {}), Way.INBOX), fact.audience, members)
 
 
 def may_see(audience: Audience, role: Role) -> bool:
@@ -135,7 +139,7 @@ def test_who_hears_is_whom_the_rules_name(
 def test_whoever_is_not_known_is_concerned_all_the_same(fact: TicketEvent, watchers: frozenset[UUID]) -> None:
     everyone = dict.fromkeys(PEOPLE, Role.OWNER)
 
-    assert wanted(concerned(fact, watchers), {}) == dict(telling(fact, watchers, everyone))
+    assert wanted(concerned(fact, watchers), {}, Way.INBOX) == dict(telling(fact, watchers, everyone))
 
 
 def test_of_several_reasons_the_strongest_is_given() -> None:

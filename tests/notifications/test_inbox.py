@@ -43,17 +43,30 @@ async def test_each_hears_what_they_chose_and_what_they_heard_stays(desk: Desk) 
     ada, ben, guest = await desk.member(name="Ada"), await desk.member(name="Ben"), await desk.member(Role.GUEST)
     path = "notifications/preferences"
     at_first = await desk.done("GET", path, who=ada)
-    assert {kind for kind, wanted in at_first.items() if not wanted["inbox"]} == {"priority", "created"}
+    assert {kind for kind, wanted in at_first.items() if wanted and not wanted["inbox"]} == {
+        "priority",
+        "created",
+        "arrived",
+    }
+    assert {kind for kind, wanted in at_first.items() if wanted and wanted["mail"]} == {"assigned", "mention"}
+    assert (at_first["mail_paused"], at_first["quiet_hours"]) == (False, None)
     ticket = await desk.ticket(assignee_id=str(ada.user.id))
     await desk.is_told(ada, "assigned")
 
-    chosen = {"assigned": {"inbox": False}, "priority": {"inbox": True}, "mention": {"inbox": False}}
+    chosen: dict[str, Any] = {"assigned": {"inbox": False}, "priority": {"inbox": True, "mail": True}}
+    chosen |= {"mention": {"inbox": False}, "mail_paused": True}
+    chosen["quiet_hours"] = {"start": "22:00", "end": "07:00", "zone": "Europe/Berlin"}
     changed = await desk.done("PATCH", path, chosen, who=ada)
+    chosen["assigned"]["mail"] = chosen["mention"]["mail"] = True
     assert changed == at_first | chosen == await desk.done("GET", path, who=ada)
+    assert await desk.done("PATCH", path, {"quiet_hours": None}, who=ada) == changed | {"quiet_hours": None}
     assert await desk.done("GET", path, who=ben) == at_first
     for who in (ben, guest):
         await desk.done("PATCH", path, {"created": {"inbox": True}}, who=who)
-    refused: list[Any] = [{}, {"assigned": None}, {"assigned": {"inbox": "no"}}, {"assigned": {"mail": True}}]
+    refused: list[Any] = [{}, {"assigned": None}, {"assigned": {"inbox": "no"}}, {"assigned": {"fax": True}}]
+    night = chosen["quiet_hours"]
+    refused += [{"quiet_hours": night | {wrong: "x"}} for wrong in ("start", "end", "zone")]
+    refused.append({"quiet_hours": night | {"end": "22:00"}})
     for wrong in (*refused, {"all": {}}):
         is_problem(await desk.send("PATCH", path, wrong, who=ada), 422, "invalid")
 

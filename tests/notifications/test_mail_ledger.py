@@ -42,7 +42,9 @@ class Ledger:
             return await store.queue(tx, mail, self.now)
 
     async def sends(self) -> int:
-        return await mails.send_due(self.database, Smtp(self.box.url, "Desk <desk@example.com>"), lambda: self.now)
+        return await mails.send_due(
+            mails.Post(self.database, Smtp(self.box.url, "Desk <desk@example.com>"), clock=lambda: self.now)
+        )
 
     async def states(self) -> dict[str, tuple[str, str | None]]:
         return {mail.cause: (mail.state.value, mail.reason) for mail in await mails.newest(self.database, 100)}

@@ -33,7 +33,15 @@ async def test_a_ticket_is_opened_for_a_contact_and_from_a_conversation_without_
     page = await browser.send(page.form(path))
     assert page.status == 422
     assert "autofocus" in page.one("input", name="contact_q").attributes
-    page = await browser.send(page.form(path), contact_id=ada, subject=" ", assignee_id=str(desk.owner.user.id))
+    named = {"field_name_0": "Order No", "field_value_0": "A-7", "field_name_1": "Shop"}
+    page = await browser.send(page.form(path), press=("do", "field"), **named)
+    assert page.form(path).fields["field_name_2"] == [""]
+    page = await browser.send(page.form(path), contact_id=ada)
+    assert page.status == 422
+    assert "Enter a value for shop" in page.words
+    page = await browser.send(
+        page.form(path), contact_id=ada, field_value_1="Oslo", subject=" ", assignee_id=str(desk.owner.user.id)
+    )
     again = page.form(path)
     assert page.status == 422
     assert page.one("input", name="subject").attributes["aria-invalid"] == "true"
@@ -51,6 +59,9 @@ async def test_a_ticket_is_opened_for_a_contact_and_from_a_conversation_without_
     assert (ticket["subject"], ticket["description"]) == ("Lost parcel", "My *parcel*\nnever came.")
     assert (ticket["contact"]["id"], ticket["conversations"][0]["id"]) == (ada, talk)
     assert (ticket["priority"], ticket["tags"]) == ("high", ["one", "two"])
+    assert ticket["fields"] == {"order_no": "A-7", "shop": "Oslo"}
+    fresh = await browser.open(path)
+    assert {"one", "two"} <= {each.attributes["value"] for each in fresh.all("option")}
     assert ticket["assignee"]["id"] == str(desk.owner.user.id)
 
 
@@ -88,6 +99,12 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
         await expect(page.locator(".content-preview em")).to_have_text("burns")
         await page.locator("#contact_q").focus()
         await page.keyboard.type("ada")
+        await expect(page.locator(".found [role=option]")).to_have_count(2)
+        # What was found covers nothing that stands below it.
+        await page.locator("summary", has_text="New contact").click()
+        await expect(page.get_by_label("E-mail")).to_be_visible()
+        await page.locator("#contact_q").focus()
+        await page.keyboard.press("ArrowDown")
         await expect(page.locator(".found [role=option]")).to_have_count(2)
         assert await window.flaws() == []
         await page.keyboard.press("ArrowDown")

@@ -35,9 +35,14 @@ async def test_what_is_touched_is_as_large_as_a_finger(chromium: Chromium, desk:
         found["menu"] = await page.evaluate(_LOW)
         await window.open("tickets")
         await page.locator(".pick").tap()
-        await page.locator("#bulk summary", has_text="Status").tap()
         found["bulk"] = await page.evaluate(_LOW)
-        assert await page.locator("#bulk .item").first.evaluate("(e) => e.getBoundingClientRect().left >= 0")
+        for menu in await page.locator("#bulk .menu > summary").all():
+            await menu.tap()
+            found["bulk"] += await page.evaluate(_LOW)
+            panel = page.locator("#bulk .menu[open] > .panel")
+            inside = "(e) => [e.getBoundingClientRect()].every((at) => at.left >= 0 && at.right <= innerWidth)"
+            assert await panel.evaluate(inside), await panel.inner_text()
+            await menu.tap()
 
         await window.open("reports")
         await page.locator(".behind > summary").tap()

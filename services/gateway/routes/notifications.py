@@ -10,6 +10,7 @@ from pydantic import Field
 
 from contracts.notifications import (
     ChangePreferences,
+    Clock,
     CountUnread,
     GetPreferences,
     Inbox,
@@ -44,7 +45,18 @@ class ToRead(Given):
 class Ways(Given):
     """By which way you want to hear of it."""
 
-    inbox: bool
+    inbox: bool = Field(default_factory=left_out, description="In your inbox.")
+    mail: bool = Field(default_factory=left_out, description="By mail.")
+
+
+class Quiet(Given):
+    """When mail waits, each day."""
+
+    start: Clock = Field(description="From this time on, such as `22:00`.")
+    end: Clock = Field(description="Up to this time, which may be on the next day.")
+    zone: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        description="An IANA time zone, such as `Europe/Berlin`."
+    )
 
 
 class PreferencesPatch(Given):
@@ -58,6 +70,11 @@ class PreferencesPatch(Given):
     status: Ways = Field(default_factory=left_out, description="A ticket that you watch was moved.")
     priority: Ways = Field(default_factory=left_out, description="A ticket that you watch became more or less urgent.")
     created: Ways = Field(default_factory=left_out, description="Somebody opened a ticket that you may see.")
+    arrived: Ways = Field(default_factory=left_out, description="A ticket came by the widget or another system.")
+    dead_letter: Ways = Field(default_factory=left_out, description="A message could not be applied; for admins.")
+    webhook: Ways = Field(default_factory=left_out, description="A webhook was turned off; for admins.")
+    mail_paused: bool = Field(default_factory=left_out, description="No mail at all, whatever else is chosen.")
+    quiet_hours: Quiet | None = Field(default_factory=left_out, description="When mail waits; null: never.")
 
 
 @operation(

@@ -9,7 +9,16 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field
 
 from contracts.base import Model
-from contracts.notifications import GetWatchers, Reason, UnwatchTicket, WatchState, WatchTicket
+from contracts.notifications import (
+    GetWatchers,
+    MuteState,
+    MuteTicket,
+    Reason,
+    UnmuteTicket,
+    UnwatchTicket,
+    WatchState,
+    WatchTicket,
+)
 from contracts.refusals import NotAllowed, NotFound
 from contracts.tickets import GetTicket
 from services.gateway.routes.bodies import promise, query
@@ -86,6 +95,48 @@ async def unwatch_ticket(
 
 
 @operation(
+    "POST",
+    f"{_TICKET}/mute",
+    "mute_ticket",
+    scope="tickets:write",
+    tag="tickets",
+    summary="Hear nothing more of a ticket, mentions included",
+    answer=MuteState,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def mute_ticket(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
+    """Tell the visitor nothing more of it; once more is no change."""
+    visitor = await inside(request, workspace)
+    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
+    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    state = await bus.ask(MuteTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    return reply(state)
+
+
+@operation(
+    "DELETE",
+    f"{_TICKET}/mute",
+    "unmute_ticket",
+    scope="tickets:write",
+    tag="tickets",
+    summary="Hear of a ticket again",
+    answer=MuteState,
+    refusals=(NotFound, NotAllowed),
+    keyed=True,
+)
+async def unmute_ticket(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Tell the visitor of it again, as they watch it; once more is no change."""
+    visitor = await inside(request, workspace)
+    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
+    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    state = await bus.ask(UnmuteTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    return reply(state)
+
+
+@operation(
     "GET",
     f"{_TICKET}/watchers",
     "list_watchers",
@@ -111,4 +162,4 @@ async def list_watchers(
     return reply(WatcherPage(items=tuple(items), next_cursor=found.next_cursor))
 
 
-HANDLERS = (watch_ticket, unwatch_ticket, list_watchers)
+HANDLERS = (watch_ticket, unwatch_ticket, mute_ticket, unmute_ticket, list_watchers)

@@ -40,6 +40,7 @@ from services.gateway.web import (
     tickets,
     tokens,
     undoing,
+    unsubscribe,
     views,
     workspace,
 )
@@ -57,6 +58,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             demo.demo,
             *doors.HANDLERS,
             *forgotten.HANDLERS,
+            *unsubscribe.HANDLERS,
             *tickets.HANDLERS,
             *bulk.HANDLERS,
             *undoing.HANDLERS,

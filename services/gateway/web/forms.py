@@ -38,7 +38,7 @@ class Form:
 
     def text(self, name: str, default: str = "") -> str:
         """Return a field's one value."""
-        return self.fields.get(name, [default])[-1]
+        return (self.fields.get(name) or [default])[-1]
 
     def all(self, name: str) -> list[str]:
         """Return every value of a field."""
@@ -82,6 +82,11 @@ class Form:
             values = [value for value in self.all(name) if value.strip() or known.is_required()]
             if values:
                 given[name] = values if get_origin(known.annotation) is tuple else values[-1]
+        return self.checked(model, given)
+
+    @staticmethod
+    def checked[Model: BaseModel](model: type[Model], given: dict[str, Any]) -> Model:
+        """Return what was given as `model`; raises Invalid with the fields at fault."""
         try:
             return model.model_validate(given)
         except ValidationError as error:

@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from contracts.base import Role, uuid7
 from contracts.refusals import NotAllowed, Refusal
@@ -16,22 +16,26 @@ from contracts.tickets import (
     ConversationRow,
     ConversationSnapshot,
     CreateTicket,
+    Fields,
     GetConversation,
     ListConversations,
     NewContact,
     Priority,
 )
-from services.gateway.routes.bodies import Given
+from services.gateway.routes.bodies import Given, fault_of
 from services.gateway.routes.tickets import assigned
 from services.gateway.web.choices import contacts_for, id_in
 from services.gateway.web.forms import Form, from_address, read_form, words, wrong
 from services.gateway.web.rendering import html, see
 from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page, shell
-from services.gateway.web.tickets import members
+from services.gateway.web.tickets import known_tags, members
 
 _PAGE = "/w/{workspace:str}/tickets/new"
 _RECENT = 20
 _LONGEST_SUBJECT = 100
+_ROWS = 2
+"""How many custom fields can be named at first."""
+_FIELD_NAME = "field_name_"
 
 
 class NewTicket(Given):
@@ -49,6 +53,12 @@ class NewTicket(Given):
     tags: Annotated[str, StringConstraints(max_length=1200)] = Field(default="")
 
 
+class Named(Given):
+    """The custom fields of a new ticket."""
+
+    fields: Fields = Field(default_factory=dict)
+
+
 @get(_PAGE)
 async def new_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show the form of a new ticket, begun from a conversation or for a contact where the address names one."""
@@ -63,7 +73,7 @@ async def new_page(request: Request[Any, Any, Any], workspace: FromPath[str]) ->
 
 @post(_PAGE)
 async def create(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Open a ticket; one button shows how it will look instead, another looks for a contact."""
+    """Open a ticket; one button shows how it will look instead, another looks for a contact, a third adds a row."""
     came, form = await enter_by_form(request, workspace)
     here = await _enter(came)
     if form.text("do"):
@@ -85,6 +95,7 @@ async def create(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
                 contact=NewContact(name=new.contact_name, email=new.contact_email) if new.contact_name else None,
                 conversation_id=new.conversation_id,
                 tags=tuple(words(new.tags)),
+                fields=_fields(form),
             )
         )
     except Refusal as refusal:
@@ -119,12 +130,37 @@ def _require_one_contact(form: Form, new: NewTicket) -> None:
         raise wrong("contact_id", "missing", "choose who is meant, or empty the search")
 
 
+def _rows(form: Form) -> int:
+    """Return how many custom fields the form can name."""
+    return max(_ROWS, sum(name.startswith(_FIELD_NAME) for name in form.fields))
+
+
+def _fields(form: Form) -> dict[str, str]:
+    """Return the custom fields that the form names; raises Invalid."""
+    named: dict[str, str] = {}
+    for row in range(_rows(form)):
+        name = "_".join(form.text(f"{_FIELD_NAME}{row}").lower().split())
+        value = form.text(f"field_value_{row}").strip()
+        if not name and not value:
+            continue
+        if not name or not value:
+            raise wrong("fields", "missing", f"enter a {'value for ' + name if name else 'name for ' + value}")
+        if name in named:
+            raise wrong("fields", "ambiguous", f"{name} is there twice")
+        named[name] = value
+    try:
+        return Named(fields=named).fields
+    except ValidationError as error:
+        raise fault_of(error) from None
+
+
 async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
-    people, contacts, talk, recent, frame = await asyncio.gather(
+    people, contacts, talk, recent, tags, frame = await asyncio.gather(
         members(here),
         contacts_for(here, form),
         _talk(here, form),
         or_none(here.desk.bus.ask, ListConversations(caller=here.visitor.caller, limit=_RECENT)),
+        known_tags(here),
         shell(here),
     )
     talks: list[ConversationRow] = [each for each in (recent.items if recent else ()) if not talk or each.id != talk.id]
@@ -143,6 +179,8 @@ async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGI
         assignable=able,
         contacts=contacts,
         talk=talk,
+        tags=tags,
+        rows=_rows(form) + (form.text("do") == "field"),
         talks=[talk, *talks] if talk else talks,
         place="new",
         frame=frame,

@@ -28,6 +28,7 @@ from contracts.tickets import (
 from services.gateway.routes.bodies import Flag
 from services.gateway.routes.filters import TicketFilter, query_of, terms
 from services.gateway.usecases.answers import Member, View
+from services.gateway.web.briefly import Briefly
 from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import html, own_path
 from services.gateway.web.shell import HIDDEN, PATIENCE, Here, enter, nothing, or_none, page, saved, shell
@@ -48,6 +49,8 @@ SPANS = {
 _MOST_MEMBERS = 100
 _PAGES_OF_MEMBERS = 5
 _MOST_CONTACTS = 8
+_TAGS: Briefly[str, Sequence[str]] = Briefly(seconds=30, most=256)
+"""By workspace: every page of the list offers them."""
 _QUICK = (Action.EDIT, Action.ASSIGN, Action.CLAIM)
 
 
@@ -150,7 +153,7 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        asyncio.gather(_contact(here, wanted.contact), nothing() if part else _tags(here)),
+        asyncio.gather(_contact(here, wanted.contact), nothing() if part else known_tags(here)),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
@@ -230,10 +233,12 @@ async def _contact(here: Here, contact: UUID | None) -> ContactSnapshot | None:
     return await or_none(here.desk.bus.ask, GetContact(caller=here.visitor.caller, contact_id=contact))
 
 
-async def _tags(here: Here) -> Sequence[str]:
+async def known_tags(here: Here) -> Sequence[str]:
     """Return the tags to choose from."""
+    if (kept := _TAGS.of(here.workspace.id)) is not None:
+        return kept
     known = await or_none(here.desk.bus.ask, ListTags(caller=here.visitor.caller), within=PATIENCE)
-    return known.tags if known else ()
+    return _TAGS.keep(here.workspace.id, known.tags) if known else ()
 
 
 async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:

@@ -1,6 +1,7 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
 from services.notifications.domain.addresses import Address, Forbidden, Network, Target, allow, is_public, target
+from services.notifications.domain.hours import check_quiet, quiet_until
 from services.notifications.domain.letters import password_reset
 from services.notifications.domain.mail import (
     MAIL_LIFE,
@@ -16,13 +17,16 @@ from services.notifications.domain.mail import (
     mail_id,
     next_try,
 )
+from services.notifications.domain.news import GATHERED, NEWS_LIFE, News, Reader, Sender, may_be_told, news_letter
 from services.notifications.domain.telling import (
     BY_RULE,
     OURSELVES,
+    Way,
     audiences_of,
     becomes_watcher,
     codes_of,
     concerned,
+    news_kind,
     owner_of_inbox,
     user_of,
     wanted,
@@ -47,9 +51,11 @@ from services.notifications.domain.webhooks import (
 
 __all__ = [
     "BY_RULE",
+    "GATHERED",
     "MAIL_LIFE",
     "MAIL_RATE",
     "MAIL_RATE_WINDOW",
+    "NEWS_LIFE",
     "NOT_KEPT",
     "OURSELVES",
     "SECRET_LIFE",
@@ -65,14 +71,19 @@ __all__ = [
     "Letter",
     "Mail",
     "Network",
+    "News",
     "Next",
     "Outcome",
     "Outgoing",
+    "Reader",
+    "Sender",
     "Target",
+    "Way",
     "after",
     "allow",
     "audiences_of",
     "becomes_watcher",
+    "check_quiet",
     "check_types",
     "codes_of",
     "concerned",
@@ -80,9 +91,13 @@ __all__ = [
     "is_public",
     "judge",
     "mail_id",
+    "may_be_told",
+    "news_kind",
+    "news_letter",
     "next_try",
     "owner_of_inbox",
     "password_reset",
+    "quiet_until",
     "target",
     "test_body",
     "told",

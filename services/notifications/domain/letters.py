@@ -79,4 +79,11 @@ def _until(at: dt.datetime) -> str:
 
 
 def _paragraph(words: str) -> str:
-    return f'<p style="margin:0 0 12px">{escape(words).replace(chr(10), "<br>")}</p>'
+    return f'<p style="margin:0 0 12px">{"<br>".join(map(_line, words.split(chr(10))))}</p>'
+
+
+def _line(words: str) -> str:
+    safe = escape(words)
+    if words.startswith(("https://", "http://")) and " " not in words:
+        return f'<a href="{safe}" style="color:inherit;overflow-wrap:anywhere">{safe}</a>'
+    return safe

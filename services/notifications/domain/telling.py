@@ -1,6 +1,7 @@
 """Decides who hears of a fact, and why they are told."""
 
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 from uuid import UUID
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
@@ -22,7 +23,16 @@ OURSELVES = Actor(kind=ActorKind.SYSTEM, id="notifications", name="Notifications
 """Who tells people; what they are told of has an actor of its own."""
 BY_RULE = Via.RULE
 
+
+class Way(StrEnum):
+    """How somebody hears of something."""
+
+    INBOX = "inbox"
+    MAIL = "mail"
+
+
 _STRONGEST_LAST = (
+    Kind.ARRIVED,
     Kind.CREATED,
     Kind.PRIORITY,
     Kind.STATUS,
@@ -34,7 +44,6 @@ _STRONGEST_LAST = (
     Kind.MENTION,
 )
 _LISTENED_TO: Mapping[type[TicketEvent], Kind] = {
-    TicketCreated: Kind.CREATED,
     PriorityChanged: Kind.PRIORITY,
     StatusChanged: Kind.STATUS,
     CustomerMessage: Kind.MESSAGE,
@@ -69,19 +78,26 @@ def concerned(event: TicketEvent, listeners: Collection[UUID]) -> dict[UUID, tup
     return found
 
 
-def wanted(reasons: Mapping[UUID, Collection[Kind]], preferences: Mapping[UUID, Preferences]) -> dict[UUID, Kind]:
-    """Return the strongest reason that each person wants to hear of; who wants none of theirs is left out."""
+def wanted(
+    reasons: Mapping[UUID, Collection[Kind]], preferences: Mapping[UUID, Preferences], way: Way
+) -> dict[UUID, Kind]:
+    """Return the strongest reason that each person wants to hear of this way; who wants none of theirs is left out."""
     found = {
-        person: next((kind for kind in kinds if wants(preferences.get(person, _UNCHOSEN), kind)), None)
+        person: next((kind for kind in kinds if wants(preferences.get(person, _UNCHOSEN), kind, way)), None)
         for person, kinds in reasons.items()
     }
     return {person: kind for person, kind in found.items() if kind is not None}
 
 
-def wants(preferences: Preferences, kind: Kind) -> bool:
-    """Tell whether somebody wants this in their inbox."""
+def wants(preferences: Preferences, kind: Kind, way: Way) -> bool:
+    """Tell whether somebody wants to hear of this in this way."""
     chosen: Wanted = getattr(preferences, _CHOSEN_AS.get(kind, kind).value)
-    return chosen.inbox
+    return chosen.mail if way is Way.MAIL else chosen.inbox
+
+
+def news_kind(event: TicketCreated) -> Kind:
+    """Return what a new ticket is to those who want to hear of new ones: some come from outside."""
+    return Kind.ARRIVED if event.via in (Via.WIDGET, Via.INTAKE) else Kind.CREATED
 
 
 def user_of(actor: Actor) -> UUID | None:
@@ -122,7 +138,8 @@ def becomes_watcher(event: NoteAdded | CommentAdded) -> list[UUID]:
 
 
 def _reasons(event: TicketEvent, listeners: Collection[UUID]) -> Iterator[tuple[UUID, Kind]]:
-    if kind := _LISTENED_TO.get(type(event)):
+    kind = news_kind(event) if isinstance(event, TicketCreated) else _LISTENED_TO.get(type(event))
+    if kind is not None:
         yield from ((listener, kind) for listener in listeners)
     match event:
         case TicketCreated(assignee=assignee) if assignee is not None:

@@ -7,26 +7,38 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from contracts.notifications import Preferences
+from contracts.notifications import Kind, Preferences, Wanted
 
 _OF = text("""
-    select user_id, jsonb_object_agg(kind, jsonb_build_object('inbox', inbox)) as chosen
+    select user_id, jsonb_object_agg(kind, jsonb_build_object('inbox', inbox, 'mail', mail)) as chosen
     from (
-        select distinct on (user_id, kind) user_id, kind, inbox from preferences
+        select distinct on (user_id, kind) user_id, kind, inbox, mail from preferences
         where workspace_id = :ws and user_id = any(cast(:users as uuid[])) and since <= :at
         order by user_id, kind, since desc
     ) p group by user_id
 """)
 _CURIOUS = text("""
     select user_id from (
-        select distinct on (user_id) user_id, inbox from preferences
-        where workspace_id = :ws and kind = 'created' and since <= :at order by user_id, since desc
-    ) p where inbox
+        select distinct on (user_id) user_id, inbox, mail from preferences
+        where workspace_id = :ws and kind = :kind and since <= :at order by user_id, since desc
+    ) p where inbox or mail
 """)
 _PREFER = text(
-    "insert into preferences (workspace_id, user_id, kind, since, inbox) values (:ws, :user, :kind, :at, :inbox)"
-    " on conflict (workspace_id, user_id, kind, since) do update set inbox = excluded.inbox"
+    "insert into preferences (workspace_id, user_id, kind, since, inbox, mail)"
+    " values (:ws, :user, :kind, :at, :inbox, :mail)"
+    " on conflict (workspace_id, user_id, kind, since) do update set inbox = excluded.inbox, mail = excluded.mail"
 )
+_MUTE = text(
+    "insert into mutes (workspace_id, ticket_id, user_id, since, muted) values (:ws, :ticket, :user, :at, :muted)"
+    " on conflict (workspace_id, ticket_id, user_id, since) do update set muted = excluded.muted"
+)
+_MUTED = text("""
+    select user_id from (
+        select distinct on (user_id) user_id, muted from mutes
+        where workspace_id = :ws and ticket_id = :ticket and user_id = any(cast(:users as uuid[])) and since <= :at
+        order by user_id, since desc
+    ) m where muted
+""")
 
 
 async def preferences(tx: Transaction, people: Iterable[UUID], at: dt.datetime) -> dict[UUID, Preferences]:
@@ -35,14 +47,26 @@ async def preferences(tx: Transaction, people: Iterable[UUID], at: dt.datetime) 
     return {row["user_id"]: Preferences.model_validate(row["chosen"]) for row in rows}
 
 
-async def curious(tx: Transaction, at: dt.datetime) -> frozenset[UUID]:
-    """Return who wanted to hear of every new ticket at that time."""
-    rows = await tx.all(_CURIOUS, {"ws": tx.workspace_id, "at": at})
+async def curious(tx: Transaction, kind: Kind, at: dt.datetime) -> frozenset[UUID]:
+    """Return who wanted to hear of every new ticket of this sort at that time, by whatever way."""
+    rows = await tx.all(_CURIOUS, {"ws": tx.workspace_id, "kind": kind.value, "at": at})
     return frozenset(row["user_id"] for row in rows)
 
 
-async def prefer(tx: Transaction, person: UUID, inbox: Mapping[str, bool], at: dt.datetime) -> None:
-    """Remember of which kinds somebody wants to hear in their inbox from that time on, and of which not."""
+async def prefer(tx: Transaction, person: UUID, chosen: Mapping[str, Wanted], at: dt.datetime) -> None:
+    """Remember by which ways somebody wants to hear of these kinds from that time on."""
     where = {"ws": tx.workspace_id, "user": person, "at": at}
-    for kind, wanted in sorted(inbox.items()):
-        await tx.execute(_PREFER, where | {"kind": kind, "inbox": wanted})
+    for kind, wanted in sorted(chosen.items()):
+        await tx.execute(_PREFER, where | {"kind": kind, "inbox": wanted.inbox, "mail": wanted.mail})
+
+
+async def mute(tx: Transaction, ticket_id: UUID, person: UUID, at: dt.datetime, *, muted: bool) -> None:
+    """Remember that somebody wants to hear nothing of a ticket from that time on, or again."""
+    where = {"ws": tx.workspace_id, "ticket": ticket_id, "user": person, "at": at}
+    await tx.execute(_MUTE, where | {"muted": muted})
+
+
+async def muted(tx: Transaction, ticket_id: UUID, people: Iterable[UUID], at: dt.datetime) -> frozenset[UUID]:
+    """Return who of these wanted to hear nothing of a ticket at that time."""
+    where = {"ws": tx.workspace_id, "ticket": ticket_id, "users": list(people), "at": at}
+    return frozenset(row["user_id"] for row in await tx.all(_MUTED, where))

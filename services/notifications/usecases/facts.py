@@ -1,11 +1,20 @@
 """What notifications do about the facts they hear: load, decide, save, announce."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from chassis.database import Transaction
-from contracts.base import Audience, Event, Role, Subject, TicketEvent
-from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted
-from contracts.notifications import Notified, Reason
+from contracts.base import Audience, Event, Role, Subject, TicketEvent, now
+from contracts.gateway import (
+    MemberJoined,
+    MemberRemoved,
+    MemberRenamed,
+    RoleChanged,
+    WorkspaceChanged,
+    WorkspaceCreated,
+    WorkspaceDeleted,
+)
+from contracts.notifications import Kind, Notified, Reason
 from contracts.tickets import (
     Assigned,
     CommentAdded,
@@ -17,6 +26,7 @@ from contracts.tickets import (
     Unassigned,
 )
 from services.notifications import domain, store
+from services.notifications.domain import News, Way
 from services.notifications.store import Told
 
 
@@ -69,12 +79,22 @@ async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
 async def tell(event: TicketEvent, tx: Transaction) -> None:
     """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
     await store.require_ticket(tx, event.ticket_id)
-    news = isinstance(event, TicketCreated)
-    listeners = await store.curious(tx, event.at) if news else await store.watchers(tx, event.ticket_id)
+    if isinstance(event, TicketCreated):
+        listeners = await store.curious(tx, domain.news_kind(event), event.at)
+    else:
+        listeners = await store.watchers(tx, event.ticket_id)
     reasons = domain.concerned(event, listeners)
-    concerned = domain.wanted(reasons, await store.preferences(tx, reasons, event.at))
-    if not concerned:
-        return
+    for person in await store.muted(tx, event.ticket_id, reasons, event.at):
+        del reasons[person]
+    preferences = await store.preferences(tx, reasons, event.at)
+    inbox = domain.wanted(reasons, preferences, Way.INBOX)
+    if inbox:
+        await _tell_inboxes(event, tx, inbox)
+    if event.at > now() - domain.NEWS_LIFE:
+        await _tell_by_mail(event, tx, domain.wanted(reasons, preferences, Way.MAIL))
+
+
+async def _tell_inboxes(event: TicketEvent, tx: Transaction, concerned: Mapping[UUID, Kind]) -> None:
     known = await store.standing(tx, concerned)
     if strangers := concerned.keys() - known.keys():
         known |= await store.expect(tx, strangers)
@@ -86,6 +106,26 @@ async def tell(event: TicketEvent, tx: Transaction) -> None:
         await store.add_waiting(tx, event, person, concerned[person])
 
 
+async def _tell_by_mail(event: TicketEvent, tx: Transaction, concerned: Mapping[UUID, Kind]) -> None:
+    """Keep news for them, whoever they are now: who may see it is asked when it is sent."""
+    old, new = domain.codes_of(event)
+    for person, kind in concerned.items():
+        news = News(
+            kind=kind,
+            audience=event.audience,
+            at=event.at,
+            actor_kind=event.actor.kind,
+            actor_name=event.actor.name,
+            old=old,
+            new=new,
+            ticket_id=event.ticket_id,
+            number=None,
+            subject=None,
+            hidden=False,
+        )
+        await store.add_news(tx, person, event.id, news, now() + domain.GATHERED)
+
+
 async def tell_nobody(event: Event, tx: Transaction) -> None:
     """Hear a fact that is in nobody's inbox."""
 
@@ -93,6 +133,22 @@ async def tell_nobody(event: Event, tx: Transaction) -> None:
 async def member_joined(event: MemberJoined, tx: Transaction) -> None:
     """Know a member, and tell them what has waited for them."""
     await _is_now(tx, event.user_id, event.role)
+    await store.know(tx, event.user_id, event.name, event.email)
+
+
+async def member_renamed(event: MemberRenamed, tx: Transaction) -> None:
+    """Know what a member is called now."""
+    await store.rename(tx, event.user_id, event.new)
+
+
+async def workspace_created(event: WorkspaceCreated, tx: Transaction) -> None:
+    """Know what the workspace is called, and where its pages are."""
+    await store.workspace(tx, event.name, event.slug)
+
+
+async def workspace_changed(event: WorkspaceChanged, tx: Transaction) -> None:
+    """Know what the workspace is called now."""
+    await store.workspace(tx, event.new.name, event.new.slug)
 
 
 async def role_changed(event: RoleChanged, tx: Transaction) -> None:

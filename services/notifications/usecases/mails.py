@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.database import Database, Transaction
@@ -12,6 +13,7 @@ from contracts.notifications import MailQueued, SendPasswordReset
 from services.notifications import domain, store
 from services.notifications.channels import Outlet, Refused, Unanswered
 from services.notifications.domain import Addressee, Delivery, Letter, Mail, Outgoing
+from services.notifications.usecases import news
 
 # Why a transaction may see every workspace.
 MAIL = "mail"
@@ -43,22 +45,32 @@ async def forget(database: Database, clock: Callable[[], dt.datetime] = now) -> 
         return await store.forget_words(tx, clock())
 
 
-async def send_due(database: Database, outlet: Outlet, clock: Callable[[], dt.datetime] = now) -> int:
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What sends mail: its ledger, the way out, where links lead, and the time."""
+
+    database: Database
+    outlet: Outlet
+    public_url: str = "http://localhost:8080"
+    clock: Callable[[], dt.datetime] = now
+
+
+async def send_due(post: Post) -> int:
     """Send what is due, one after the other; return how many. A server that is away ends the round."""
-    async with database.every_workspace(MAIL) as tx:
-        due = await store.due_mails(tx, clock(), _AT_ONCE)
+    async with post.database.every_workspace(MAIL) as tx:
+        due = await store.due_mails(tx, post.clock(), _AT_ONCE)
     sent = 0
     try:
         for mail in due:
-            delivery = await _deliver(database, outlet, mail, clock)
+            delivery = await _deliver(post, mail)
             if delivery is None:
                 continue
-            await _settle(database, mail, delivery, clock())
+            await _settle(post.database, mail, delivery, post.clock())
             sent += delivery.state is MailState.SENT
             if delivery.away:
                 break
     finally:
-        await outlet.close()
+        await post.outlet.close()
     return sent
 
 
@@ -78,44 +90,53 @@ async def _settle(database: Database, mail: Mail, delivery: Delivery, at: dt.dat
         log.info("mail.sent" if delivery.state is MailState.SENT else "mail.delayed", **about)
 
 
-async def _deliver(database: Database, outlet: Outlet, mail: Mail, clock: Callable[[], dt.datetime]) -> Delivery | None:
+async def _deliver(post: Post, mail: Mail) -> Delivery | None:
     """Hand a mail over and return how that ended; None where somebody else does it, or it has to wait."""
-    async with database.every_workspace(MAIL) as tx:
-        to = await _may_go(tx, mail, clock())
+    async with post.database.every_workspace(MAIL) as tx:
+        to = await _may_go(tx, mail, post.clock())
     if not isinstance(to, Addressee):
         return to
 
     begun = False
+    nothing_left = False
 
     async def ours() -> Letter | None:
-        nonlocal begun
-        if mail.letter is None or mail.expires_at <= clock():
+        nonlocal begun, nothing_left
+        if mail.expires_at <= post.clock():
             return None
-        async with database.every_workspace(MAIL) as tx:
-            begun = await store.begin_delivery(tx, mail, clock())
-        return mail.letter if begun else None
+        async with post.database.every_workspace(MAIL) as tx:
+            letter = mail.letter or await news.write(tx, mail, post.public_url)
+            if letter is None:
+                nothing_left = True
+                return None
+            begun = await store.begin_delivery(tx, mail, post.clock())
+        return letter if begun else None
 
     try:
-        handed = await outlet.send(mail, to, ours)
+        handed = await post.outlet.send(mail, to, ours)
     except Refused as refused:
         if refused.for_good:
             bounced = to.email if refused.address else None
             return Delivery(MailState.FAILED, refused.reason, begun=begun, bounced=bounced)
-        again = domain.next_try(mail.attempts + 1, clock())
+        again = domain.next_try(mail.attempts + 1, post.clock())
         return Delivery(MailState.PENDING, refused.reason, again, begun=begun, away=refused.away)
     except Unanswered:
         return Delivery(MailState.UNCERTAIN, "no_answer")
+    if nothing_left:
+        return Delivery(MailState.SUPPRESSED, "nothing_left", begun=False)
     return Delivery(MailState.SENT) if handed else None
 
 
 async def _may_go(tx: Transaction, mail: Mail, at: dt.datetime) -> Addressee | Delivery | None:
     """Return whom to write to, or why not; None where the mail waits, since they were written to so much lately."""
-    to = mail.to
-    if to is None or mail.workspace_id is None:
+    to = mail.to if mail.kind is not MailKind.NEWS else await news.addressee(tx, mail)
+    if to is None:
+        return Delivery(MailState.SUPPRESSED, "no_member", begun=False)
+    if mail.workspace_id is None:
         return to
     if await store.is_suppressed(tx, mail.workspace_id, to.email):
         return Delivery(MailState.SUPPRESSED, "address", begun=False)
-    if mail.kind not in domain.UNTOLD:
+    if mail.kind not in (*domain.UNTOLD, MailKind.NEWS):
         lately = await store.sent_lately(tx, mail, at - domain.MAIL_RATE_WINDOW, domain.MAIL_RATE)
         if len(lately) >= domain.MAIL_RATE:
             await store.let_wait(tx, mail, lately[-1] + domain.MAIL_RATE_WINDOW)

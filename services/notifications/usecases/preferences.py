@@ -2,8 +2,9 @@
 
 from chassis.database import Transaction
 from contracts.base import now
-from contracts.notifications import ChangePreferences, GetPreferences, Preferences, Wanted
+from contracts.notifications import ChangePreferences, GetPreferences, Preferences, Wanted, WantedChange
 from services.notifications import domain, store
+from services.notifications.store import Wishes
 
 
 async def get_preferences(query: GetPreferences, tx: Transaction) -> Preferences:
@@ -14,13 +15,28 @@ async def get_preferences(query: GetPreferences, tx: Transaction) -> Preferences
 async def change_preferences(command: ChangePreferences, tx: Transaction) -> Preferences:
     """Remember what the caller wants to hear of otherwise."""
     person = domain.owner_of_inbox(command.caller)
-    change = command.change.model_dump(exclude_none=True)
-    before = await _of(tx, command)
-    inbox = {kind: wanted["inbox"] for kind, wanted in change.items() if getattr(before, kind) != Wanted(**wanted)}
-    await store.prefer(tx, person, inbox, now())
+    before, change = await _of(tx, command), command.change
+    chosen = {}
+    for kind in change.model_fields_set - {"mail_paused", "quiet_hours"}:
+        was: Wanted = getattr(before, kind)
+        asked: WantedChange | None = getattr(change, kind)
+        wanted = was.model_copy(update=asked.model_dump(exclude_none=True) if asked else {})
+        if wanted != was:
+            chosen[kind] = wanted
+    await store.prefer(tx, person, chosen, now())
+    wishes = Wishes(
+        paused=before.mail_paused if change.mail_paused is None else change.mail_paused,
+        quiet=change.quiet_hours if "quiet_hours" in change.model_fields_set else before.quiet_hours,
+    )
+    if wishes.quiet is not None:
+        domain.check_quiet(wishes.quiet)
+    if wishes != Wishes(before.mail_paused, before.quiet_hours):
+        await store.wish(tx, person, wishes)
     return await _of(tx, command)
 
 
 async def _of(tx: Transaction, request: GetPreferences | ChangePreferences) -> Preferences:
     person = domain.owner_of_inbox(request.caller)
-    return (await store.preferences(tx, [person], now())).get(person, Preferences())
+    chosen = (await store.preferences(tx, [person], now())).get(person, Preferences())
+    wishes = await store.wishes(tx, person)
+    return chosen.model_copy(update={"mail_paused": wishes.paused, "quiet_hours": wishes.quiet})

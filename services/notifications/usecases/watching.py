@@ -1,7 +1,18 @@
 """Who watches a ticket. That the caller may see it was asked of its owner before."""
 
 from chassis.database import Transaction
-from contracts.notifications import GetWatchers, UnwatchTicket, Watchers, WatchState, WatchTicket
+from contracts.base import now
+from contracts.notifications import (
+    GetMute,
+    GetWatchers,
+    MuteState,
+    MuteTicket,
+    UnmuteTicket,
+    UnwatchTicket,
+    Watchers,
+    WatchState,
+    WatchTicket,
+)
 from services.notifications import domain, store
 
 
@@ -16,6 +27,24 @@ async def unwatch(command: UnwatchTicket, tx: Transaction) -> WatchState:
     person = domain.owner_of_inbox(command.caller)
     await store.choose(tx, command.ticket_id, person, watches=False, version=command.ticket_version)
     return WatchState(watching=False)
+
+
+async def mute(command: MuteTicket, tx: Transaction) -> MuteState:
+    """Tell the caller nothing more of a ticket."""
+    await store.mute(tx, command.ticket_id, domain.owner_of_inbox(command.caller), now(), muted=True)
+    return MuteState(muted=True)
+
+
+async def unmute(command: UnmuteTicket, tx: Transaction) -> MuteState:
+    """Tell the caller of a ticket again."""
+    await store.mute(tx, command.ticket_id, domain.owner_of_inbox(command.caller), now(), muted=False)
+    return MuteState(muted=False)
+
+
+async def get_mute(query: GetMute, tx: Transaction) -> MuteState:
+    """Read whether the caller has muted a ticket."""
+    person = domain.owner_of_inbox(query.caller)
+    return MuteState(muted=person in await store.muted(tx, query.ticket_id, [person], now()))
 
 
 async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:

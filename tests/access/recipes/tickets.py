@@ -118,6 +118,16 @@ async def unwatch_ticket(scene: Scene) -> Call:
 
 
 @recipe
+async def mute_ticket(scene: Scene) -> Call:
+    return Call(path={"ticket": (await a_ticket(scene))["id"]})
+
+
+@recipe
+async def unmute_ticket(scene: Scene) -> Call:
+    return Call(path={"ticket": (await a_ticket(scene))["id"]})
+
+
+@recipe
 async def list_watchers(scene: Scene) -> Call:
     return Call(path={"ticket": (await a_ticket(scene))["id"]})
 

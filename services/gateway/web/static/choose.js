@@ -13,7 +13,8 @@ function begin(chooser) {
   let at = 0;
   let waiting;
   let asked = 0;
-  input.after(list);
+  // Below the row, where it pushes down what follows and covers nothing.
+  chooser.querySelector(".chooser-row").after(list);
   for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list" })) input.setAttribute(name, value);
 
   function draw() {
@@ -80,7 +81,14 @@ function begin(chooser) {
     event.preventDefault();
     draw();
   });
-  input.addEventListener("blur", close);
+  // What is being pressed must not move away from under the pointer.
+  let pressed = false;
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const type of ["pointerup", "pointercancel"]) document.addEventListener(type, () => { pressed = false; }, true);
+  input.addEventListener("blur", () => {
+    if (pressed) document.addEventListener("pointerup", () => setTimeout(close), { once: true });
+    else close();
+  });
   choices.addEventListener("change", (event) => {
     if (event.target.value) return;
     input.value = "";

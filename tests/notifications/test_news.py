@@ -1,0 +1,335 @@
+"""News by mail: gathered, written of what its reader may see when it is sent, and never twice."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from chassis.database import Database
+from contracts.base import Event, Role, Via
+from contracts.gateway import MemberRenamed, WorkspaceCreated
+from contracts.mail import MailState
+from contracts.notifications import (
+    ChangePreferences,
+    MuteTicket,
+    PreferencesChange,
+    QuietHours,
+    UnmuteTicket,
+    Unsubscribe,
+    WatchTicket,
+)
+from contracts.refusals import Invalid, NotFound
+from services.notifications.channels import Smtp
+from services.notifications.domain import MAIL_RATE, check_quiet, mail_id, quiet_until
+from services.notifications.usecases import mails, news
+from tests.notifications.builders import (
+    _fact,
+    assigned,
+    became,
+    created,
+    deleted,
+    id_of,
+    joined,
+    moved,
+    noted,
+    prioritised,
+    removed,
+    renamed,
+    restored,
+)
+from tests.notifications.office import Office
+from tests.notifications.postbox import Postbox, a_postbox
+from tests.support.infra import PostgresServer
+
+FROM = "Counterfoil <desk@example.com>"
+MINUTE = dt.timedelta(minutes=1)
+
+
+@dataclass
+class Newsroom(Office):
+    """An office that writes mail, with a clock that a test moves; facts happen at this moment."""
+
+    box: Postbox = field(default_factory=Postbox)
+    now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    owner_url: str = ""
+
+    async def opens(self, *names: str, **words: Any) -> None:
+        """Begin with a workspace, people and a ticket."""
+        opened = _fact(WorkspaceCreated, "Olivia", name="Northwind", slug="northwind")
+        await self.hears(opened, joined("Olivia", Role.OWNER), *(joined(name) for name in names))
+        await self.hears(created(at=self.now, **words))
+
+    async def hear(self, *facts: Event) -> None:
+        await self.hears(*(fact.model_copy(update={"at": dt.datetime.now(dt.UTC)}) for fact in facts))
+
+    async def prefers(self, name: str, role: Role = Role.MEMBER, **change: Any) -> Any:
+        chosen = PreferencesChange.model_validate(change)
+        return await self.ask(ChangePreferences(caller=self.who(name, role), change=chosen))
+
+    async def later(self, by: dt.timedelta = 2 * MINUTE) -> list[EmailMessage]:
+        """Let so much time pass, and return the mails that came by then."""
+        before = len(self.box.taken)
+        self.now = max(self.now, dt.datetime.now(dt.UTC)) + by
+        await news.gather(self.database, lambda: self.now)
+        await self.sends()
+        return self.box.mails[before:]
+
+    async def forgets_all_but_what_people_said(self) -> None:
+        """Lose what facts had made, as before it is made anew; mail that was written is remembered."""
+        owner = Database(self.owner_url, "notifications", pool=1)
+        async with owner.transaction(self.workspace) as tx:
+            for table in ("items", "watchers", "tickets", "members", "event_texts", "event_log", "positions"):
+                await tx.execute(text(f"delete from {table}"))
+        await owner.close()
+
+    async def sends(self) -> int:
+        post = mails.Post(self.database, Smtp(self.box.url, FROM), "https://desk.example.com", clock=lambda: self.now)
+        return await mails.send_due(post)
+
+
+def words_of(mail: EmailMessage, sort: str = "plain") -> str:
+    body = mail.get_body((sort,))
+    assert body is not None
+    content: str = body.get_content()
+    return content
+
+
+@pytest.fixture
+async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
+    """A database of its own: the sender sees every workspace."""
+    urls = await postgres_server.migrated_database("notifications")
+    database = Database(urls.app, "notifications", pool=5)
+    async with a_postbox() as box:
+        yield Newsroom(database, box=box, owner_url=urls.owner)
+    await database.close()
+
+
+async def test_an_assignment_and_a_mention_are_written_of_and_nothing_else_unless_chosen(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada", "Ben")
+    fact = assigned("Ada")
+    await newsroom.hear(fact, moved(), prioritised(), noted("Olivia", "Ben"))
+    told = await newsroom.later()
+
+    assert [mail["To"] for mail in told] == ["Ada <ada@example.com>", "Ben <ben@example.com>"]
+    mail = told[0]
+    assert mail["Message-ID"] == f"<{mail_id(str(fact.id), f'member:{id_of("Ada")}')}@example.com>"
+    assert mail["Subject"] == "[#1] Printer on fire"
+    assert mail["In-Reply-To"] == mail["References"] == f"<ticket.{id_of('ticket')}@example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Unsubscribe"].strip().startswith("<https://desk.example.com/unsubscribe/")
+    for sort in ("plain", "html"):
+        assert "Olivia assigned this to you" in words_of(mail, sort)
+        assert "https://desk.example.com/w/northwind/tickets/1" in words_of(mail, sort)
+        assert "It smokes." not in words_of(mail, sort)
+    assert "Olivia mentioned you" in words_of(told[1])
+
+    await newsroom.prefers("Ada", status={"mail": True}, assigned={"mail": False})
+    await newsroom.hear(moved(), assigned("Ada"))
+    (mail,) = await newsroom.later()
+    assert "moved this from New to Open" in words_of(mail)
+    assert "assigned" not in words_of(mail)
+    assert await newsroom.told("Ada") == ["assigned", "status", "note", "status", "assigned"], (
+        "the inbox is chosen apart"
+    )
+    assert await newsroom.told("Olivia") == []
+
+
+async def test_h45_names_and_titles_are_plain_words_in_news(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada", subject='</title><script>alert(1)</script> & "more"')
+    await newsroom.hear(renamed("x"), renamed('<b>Bcc: victim@example.org</b> & "more"'))
+    await newsroom.hear(assigned("Ada", "<i>Olivia</i>"))
+    (mail,) = await newsroom.later()
+    assert mail["Subject"] == '[#1] <b>Bcc: victim@example.org</b> & "more"'
+    assert "<b>" not in words_of(mail, "html")
+    assert "<i>" not in words_of(mail, "html")
+    assert mail["Bcc"] is None
+
+
+async def test_a_burst_of_a_thousand_is_one_mail_each_and_told_again_it_is_none(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada", "Ben")
+    for name in ("Ada", "Ben"):
+        await newsroom.ask(WatchTicket(caller=newsroom.who(name), ticket_id=id_of("ticket")))
+        await newsroom.prefers(name, note={"mail": True, "inbox": False})
+    burst = [noted("Olivia") for _ in range(1000)]
+    await newsroom.hear(*burst)
+
+    told = await newsroom.later()
+    assert sorted(mail["To"] for mail in told) == ["Ada <ada@example.com>", "Ben <ben@example.com>"]
+    assert "… and 992 more" in words_of(told[0])
+    assert len(told[0].as_bytes()) < 10_000
+    await newsroom.hears(*burst[:50], *burst[-50:])
+    assert await newsroom.later() == []
+
+
+async def test_who_may_not_see_it_when_it_is_sent_gets_nothing(newsroom: Newsroom) -> None:
+    people = ("Guest", "Gone", "Ada")
+    await newsroom.opens(*people)
+    await newsroom.hear(noted("Olivia", *people))
+    await newsroom.hears(became("Guest", Role.GUEST))
+    # It is a mail by now, which waits for the server.
+    await news.gather(newsroom.database, lambda: newsroom.now + 2 * MINUTE)
+    await newsroom.hears(removed("Gone"))
+    told = await newsroom.later()
+
+    assert [mail["To"] for mail in told] == ["Ada <ada@example.com>"]
+    ended = {mail.recipient: (mail.state, mail.reason) for mail in await mails.newest(newsroom.database, 10)}
+    assert ended[f"member:{id_of('Guest')}"] == (MailState.SUPPRESSED, "nothing_left")
+    assert ended[f"member:{id_of('Gone')}"] == (MailState.SUPPRESSED, "no_member")
+
+    await newsroom.hear(noted("Olivia", "Ada"), deleted())
+    assert await newsroom.later() == [], "a deleted ticket is not written of"
+    await newsroom.hear(restored(), noted("Olivia", "Ada"))
+    assert len(await newsroom.later()) == 1
+
+
+async def test_a_muted_ticket_says_nothing_not_even_to_who_is_mentioned(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    await newsroom.hear(noted("Olivia", "Ada"))
+    ada, ticket = newsroom.who("Ada"), id_of("ticket")
+    assert (await newsroom.ask(MuteTicket(caller=ada, ticket_id=ticket))).muted
+    await newsroom.hear(noted("Olivia", "Ada"), assigned("Ada"))
+    assert await newsroom.later() == [], "what has waited is not sent either"
+    assert await newsroom.told("Ada") == ["mention"]
+    assert not (await newsroom.ask(UnmuteTicket(caller=ada, ticket_id=ticket))).muted
+    await newsroom.hear(noted("Olivia", "Ada"))
+    assert len(await newsroom.later()) == 1
+    assert await newsroom.told("Ada") == ["mention", "mention"]
+
+
+async def test_quiet_hours_hold_mail_back_and_no_inbox(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    soon = newsroom.now + 2 * MINUTE
+    clocks = {"start": f"{newsroom.now - MINUTE:%H:%M}", "end": f"{soon + dt.timedelta(hours=3):%H:%M}"}
+    kept = await newsroom.prefers("Ada", quiet_hours=clocks | {"zone": "Etc/UTC"})
+    assert kept.quiet_hours == QuietHours(**clocks, zone="Etc/UTC")
+    await newsroom.hear(assigned("Ada"))
+    assert await newsroom.later() == []
+    assert await newsroom.told("Ada") == ["assigned"]
+    await newsroom.hear(noted("Olivia", "Ada"))
+    assert await newsroom.later(dt.timedelta(hours=1)) == []
+    (mail,) = await newsroom.later(dt.timedelta(hours=3))
+    assert "assigned this to you" in words_of(mail)
+    assert "mentioned you" in words_of(mail)
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-03-28T20:59:00Z", None),
+        ("2026-03-28T21:00:00Z", "2026-03-29T05:00:00Z"),  # the night is an hour shorter
+        ("2026-03-29T04:59:00Z", "2026-03-29T05:00:00Z"),
+        ("2026-03-29T05:00:00Z", None),
+        ("2026-10-24T20:00:00Z", "2026-10-25T06:00:00Z"),  # and an hour longer
+        ("2026-10-25T05:59:00Z", "2026-10-25T06:00:00Z"),
+        ("2026-10-25T06:00:00Z", None),
+        ("2026-01-10T03:00:00Z", "2026-01-10T06:00:00Z"),
+    ],
+)
+def test_quiet_hours_follow_the_clock_on_the_wall_where_it_is_moved(at: str, until: str | None) -> None:
+    night = QuietHours(start="22:00", end="07:00", zone="Europe/Berlin")
+    ends = quiet_until(night, dt.datetime.fromisoformat(at))
+    assert ends == (until and dt.datetime.fromisoformat(until))
+    noon = QuietHours(start="12:00", end="13:00", zone="Asia/Kathmandu")
+    assert quiet_until(noon, dt.datetime(2026, 1, 1, 6, 30, tzinfo=dt.UTC)) is not None
+    assert quiet_until(noon, dt.datetime(2026, 1, 1, 7, 15, tzinfo=dt.UTC)) is None
+
+
+@pytest.mark.parametrize("zone", ["Europe/Nowhere", "../../etc/passwd", "/etc/localtime", "CET+1x", "\0"])
+def test_a_time_zone_that_there_is_none_of_is_refused(zone: str) -> None:
+    with pytest.raises(Invalid):
+        check_quiet(QuietHours(start="22:00", end="07:00", zone=zone))
+    with pytest.raises(Invalid):
+        check_quiet(QuietHours(start="22:00", end="22:00", zone="Etc/UTC"))
+
+
+async def test_one_click_ends_it_and_a_person_begins_again(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada", "Ben")
+    await newsroom.hear(noted("Olivia", "Ada", "Ben"))
+    mail = next(mail for mail in await newsroom.later() if "Ada" in mail["To"])
+    token = mail["List-Unsubscribe"].strip(" <>").rpartition("/")[2]
+    await newsroom.hear(noted("Olivia", "Ada", "Ben"))
+    async with newsroom.database.every_workspace("test") as tx:
+        for _ in range(2):
+            await news.unsubscribe(Unsubscribe(token=token), tx)
+        with pytest.raises(NotFound):
+            await news.unsubscribe(Unsubscribe(token=token[::-1]), tx)
+    assert [mail["To"] for mail in await newsroom.later()] == ["Ben <ben@example.com>"]
+    assert (await newsroom.prefers("Ada", mail_paused=False)).mail_paused is False
+    await newsroom.hear(noted("Olivia", "Ada"))
+    assert len(await newsroom.later()) == 1
+
+
+async def test_who_is_written_to_a_lot_gets_the_rest_in_one(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    for _ in range(MAIL_RATE):
+        await newsroom.hear(noted("Olivia", "Ada"))
+        assert len(await newsroom.later()) == 1
+    for _ in range(5):
+        await newsroom.hear(noted("Olivia", "Ada"))
+        assert await newsroom.later() == []
+    (mail,) = await newsroom.later(dt.timedelta(hours=1))
+    assert words_of(mail).count("mentioned you") == 5
+
+
+async def test_tickets_from_outside_are_chosen_apart(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada", "Ben")
+    await newsroom.prefers("Ada", created={"inbox": True, "mail": True})
+    await newsroom.prefers("Ben", arrived={"inbox": True, "mail": True})
+    for nth, via in enumerate((Via.API, Via.WIDGET, Via.INTAKE)):
+        await newsroom.hear(created(ticket_id=id_of(f"ticket {nth}"), number=nth + 2, via=via))
+    assert await newsroom.told("Ada") == ["created"]
+    assert await newsroom.told("Ben") == ["arrived", "arrived"]
+    one, other = await newsroom.later()
+    assert (one["To"], one["Subject"]) == ("Ada <ada@example.com>", "[#2] Printer on fire")
+    assert (other["To"], other["Subject"]) == ("Ben <ben@example.com>", "2 notifications from Northwind")
+
+
+async def test_who_is_not_known_yet_is_written_to_once_they_are_and_by_their_present_name(newsroom: Newsroom) -> None:
+    await newsroom.opens()
+    await newsroom.hear(assigned("Ada"))
+    assert await newsroom.later() == []
+    await newsroom.hears(joined("Ada"), _fact(MemberRenamed, "Ada", user_id=id_of("Ada"), old="Ada", new="Ada L."))
+    assert [mail["To"] for mail in await newsroom.later()] == ['"Ada L." <ada@example.com>']
+
+
+async def test_made_anew_from_the_log_the_inbox_is_the_same_and_nothing_is_sent(newsroom: Newsroom) -> None:
+    people: list[Event] = [joined("Olivia", Role.OWNER), joined("Ada"), joined("Ben"), became("Ben", Role.GUEST)]
+    opened = _fact(WorkspaceCreated, "Olivia", name="Northwind", slug="northwind")
+    at = newsroom.now
+    told: list[Event] = [created(at=at), assigned("Ada", at=at), noted("Olivia", "Ada", "Ben", at=at), moved(at=at)]
+    await newsroom.hears(opened, *people)
+    await newsroom.hears(*told)
+    assert len(await newsroom.later()) == 1
+    before = [_seen(each) for each in (await newsroom.inbox("Ada")).items]
+
+    await newsroom.forgets_all_but_what_people_said()
+    assert (await newsroom.inbox("Ada")).items == ()
+    await newsroom.hears(opened, *people)
+    await newsroom.hears(*told)
+    assert [_seen(each) for each in (await newsroom.inbox("Ada")).items] == before
+    assert await newsroom.later() == []
+    assert len(newsroom.box.taken) == 1
+
+
+def _seen(item: Any) -> dict[str, Any]:
+    seen: dict[str, Any] = item.model_dump(exclude={"id", "read_at"})
+    return seen
+
+
+async def test_what_happened_long_ago_is_not_written_of(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    await newsroom.hears(assigned("Ada", at=newsroom.now - dt.timedelta(days=2)))
+    assert await newsroom.later() == []
+    assert await newsroom.told("Ada") == ["assigned"]
+
+
+async def test_a_server_that_is_not_set_leaves_news_pending(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    await newsroom.hear(assigned("Ada"))
+    await news.gather(newsroom.database, lambda: newsroom.now + 2 * MINUTE)
+    (mail,) = await mails.newest(newsroom.database, 10)
+    assert (mail.state, mail.letter, mail.ticket_id) == (MailState.PENDING, None, id_of("ticket"))
