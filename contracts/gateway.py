@@ -78,7 +78,7 @@ class RoleChanged(RecordEvent, subject="gateway.events.v1.role_changed", heard_b
     new: Role
 
 
-class MemberRenamed(RecordEvent, subject="gateway.events.v1.member_renamed", heard_by=_RECORDED):
+class MemberRenamed(RecordEvent, subject="gateway.events.v1.member_renamed", heard_by=("tickets", *_RECORDED)):
     """Sent to each workspace of a person who is called something else now; what was recorded keeps the name it had."""
 
     user_id: UUID

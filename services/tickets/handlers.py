@@ -2,7 +2,7 @@
 
 from chassis.bus import Bus, Transaction
 from contracts.base import DeadLetter
-from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
+from contracts.gateway import MemberRenamed, WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
     ChangeAssistant,
@@ -96,6 +96,7 @@ def listen(bus: Bus) -> None:
     bus.hears(TicketRequested)(usecases.request_ticket)
     bus.hears(TicketUpdated)(usecases.update_ticket)
     bus.hears(MessageReceived)(usecases.receive_message)
+    bus.hears(MemberRenamed)(usecases.rename_member)
     bus.hears(WorkspaceCreated)(usecases.remember_workspace)
     bus.hears(WorkspaceDeleted)(usecases.forget_workspace)
 

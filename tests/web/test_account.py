@@ -11,7 +11,7 @@ type Open = Callable[[], Browser]
 
 async def test_a_new_name_is_on_what_is_done_from_now_on(desk: Desk, browser: Browser) -> None:
     path = f"/w/{desk.workspace.slug}/settings/account"
-    ticket = await desk.ticket()
+    ticket = await desk.ticket(assignee_id=str(desk.owner.user.id))
     before = desk.owner.user.name
     page = await browser.open(path)
     form = page.form(path)
@@ -33,6 +33,20 @@ async def test_a_new_name_is_on_what_is_done_from_now_on(desk: Desk, browser: Br
         return [(f["old"], f["new"]) for f in facts if f["type"] == "member_renamed"] == [(before, "Ada <b>Byron</b>")]
 
     await eventually(told)
+
+    async def on_the_list() -> bool:
+        shown = (await desk.get("tickets"))["items"][0]
+        return bool(shown["assignee"]["name"] == "Ada <b>Byron</b>")
+
+    # Nothing happened to the ticket: its version is the same, and its record keeps the name of its time.
+    await eventually(on_the_list)
+    for place in ("tickets", f"tickets?assignee={desk.owner.user.id}"):
+        listed = await browser.open(f"/w/{desk.workspace.slug}/{place}")
+        assert listed.all("span", class_="avatar", title="Ada <b>Byron</b>")
+    now = await desk.get(f"tickets/{ticket['number']}")
+    assert (now["assignee"]["name"], now["version"]) == ("Ada <b>Byron</b>", changed["version"])
+    created = (await desk.recorded(now))["items"][0]
+    assert created["data"]["assignee"]["name"] == before
 
 
 async def test_a_new_password_ends_every_other_session(desk: Desk, a_browser: Open) -> None:

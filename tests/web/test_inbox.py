@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import expect
 
@@ -26,10 +25,26 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     assert "No notifications yet" in (await browser.open(path)).words
     wishes = at(desk, "notifications")
     form = (await browser.open(wishes)).form(wishes)
-    assert sorted(form.fields) == sorted(["csrf", "assigned", "unassigned", "mention", "message", "note", "status"])
-    saved = await browser.send(form, priority="inbox")
+    kinds = {kind: form.fields[kind] for kind in form.fields.keys() - {"csrf", "start", "end", "zone"}}
+    both, one = ["inbox", "mail"], ["inbox"]
+    assert kinds == {
+        "assigned": both,
+        "mention": both,
+        "unassigned": one,
+        "message": one,
+        "note": one,
+        "status": one,
+    }
+    wrong = await browser.send(form, priority="inbox", quiet="true", start="22:00", zone="Europe/Nowhere")
+    assert wrong.answer.status_code == 422
+    assert "There is no such time zone" in wrong.words
+    form = wrong.form(wishes)
+    assert (form.fields["priority"], form.fields["zone"]) == (["inbox"], ["Europe/Nowhere"])
+    saved = await browser.send(form, zone="Asia/Kathmandu", mail_paused="true")
     assert "Saved." in saved.words
-    assert saved.form(wishes).fields["priority"] == ["inbox"]
+    kept = saved.form(wishes).fields
+    assert (kept["priority"], kept["quiet"], kept["mail_paused"]) == (["inbox"], ["true"], ["true"])
+    assert (kept["start"], kept["end"], kept["zone"]) == (["22:00"], ["07:00"], ["Asia/Kathmandu"])
 
     vector = " ".join(VECTORS)[:190]
     ticket = await desk.ticket(subject=vector, assignee_id=str(grace.user.id))
@@ -67,7 +82,20 @@ async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: O
         "status",
         "priority",
         "created",
+        "arrived",
+        "mail_paused",
+        "quiet",
     }
+
+
+async def test_a_link_that_stops_mail_asks_first_and_one_that_is_none_says_so(desk: Desk, a_browser: Open) -> None:
+    browser = a_browser()
+    asked = await browser.open("/unsubscribe/" + "x" * 32)
+    assert "Stop notification mail?" in asked.words
+    refused = await browser.send(asked.form("/unsubscribe/" + "x" * 32))
+    assert refused.answer.status_code == 404
+    assert "This link stops no mail" in refused.words
+    assert "This link stops no mail" in (await browser.open("/unsubscribe/short")).words
 
 
 async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium: Chromium, desk: Desk) -> None:
@@ -104,10 +132,7 @@ async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium
     assert kinds == ["status", "note", "assigned"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_serious_in_these_pages(
-    chromium: Chromium, desk: Desk, bury_one: Bury, scheme: Any
-) -> None:
+async def test_axe_finds_nothing_serious_in_these_pages(chromium: Chromium, desk: Desk, bury_one: Bury) -> None:
     letter = await bury_one(b'{"external_id": "alarm-1"}', **{"ce-id": "77"})
     await desk.send("PATCH", "settings", {"members_may_claim": True})
     await desk.send("PATCH", "notifications/preferences", {"created": {"inbox": True}})
@@ -119,12 +144,12 @@ async def test_axe_finds_nothing_serious_in_these_pages(
 
     await eventually(told)
     pages = ("audit", "audit?verify=true", "audit?book=tickets", "tickets", "notifications")
-    async with a_window(chromium, desk, color_scheme=scheme) as window:
+    async with a_window(chromium, desk) as window:
         found = {}
         for path in (
             *(f"settings/{page}" for page in (*pages, "dead-letters", f"dead-letters/{letter}")),
             "notifications",
         ):
             await window.open(path)
-            found[path] = await window.flaws()
+            found[path] = await window.flaws_by_day_and_night()
     assert {path: flaws for path, flaws in found.items() if flaws} == {}

@@ -61,6 +61,11 @@ async def test_a_draft_survives_everything_and_a_stale_one_is_merged(chromium: C
         await page.get_by_role("button", name="Save description").click()
         await expect(page.locator("#stale")).to_contain_text("You changed different lines")
         assert await window.flaws() == []
+        merged = await page.get_by_role("button", name="Save merged").bounding_box()
+        mine = await page.get_by_role("button", name="Keep mine").bounding_box()
+        assert merged
+        assert mine
+        assert mine["y"] - (merged["y"] + merged["height"]) >= 12
         await page.get_by_role("button", name="Save merged").click()
         await expect(page.locator("#description-box .prose")).to_contain_text("ONE")
         await expect(page.locator("#stale")).to_have_count(0)
@@ -111,3 +116,29 @@ async def test_a_name_is_finished_and_everything_has_a_key(chromium: Chromium, d
         await page.locator("#as-of").focus()
         await page.keyboard.press("ArrowRight")
         await page.wait_for_url("**as_of=2")
+
+
+async def test_a_long_story_has_a_way_to_its_newest_and_says_when_it_is_behind(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.ticket()
+    for nth in range(16):
+        await desk.note(ticket, f"Step {nth}")
+    path = f"tickets/{ticket['number']}"
+    page_path = f"**/w/{desk.workspace.slug}/{path}"
+    await desk.recorded(await desk.get(path))
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open(path)
+        newest = page.locator("#story .card-internal").last
+        await expect(newest).to_contain_text("Step 15")
+        await expect(newest).not_to_be_in_viewport()
+        await page.get_by_role("link", name="Jump to newest").click()
+        await expect(newest).to_be_in_viewport()
+
+        # The stream tells of a step that the page can't fetch.
+        await page.route(page_path, lambda route: route.fulfill(status=204))
+        await desk.note(ticket, "Step 16")
+        await expect(page.locator("#behind")).to_have_text("1 change behind…")
+        await page.unroute(page_path)
+        await desk.note(ticket, "Step 17")
+        await expect(page.locator("#story .card-internal").last).to_contain_text("Step 17")
+        await expect(page.locator("#behind")).to_be_empty()

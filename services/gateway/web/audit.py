@@ -56,6 +56,7 @@ async def audit_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
             limit=_AT_ONCE,
         )
     )
+    verdict, verified_at = await _verdict(here) if wanted.verify else (None, now())
     heads = await here.desk.bus.ask(ReadHeads(caller=caller))
     return await page(
         request,
@@ -64,8 +65,8 @@ async def audit_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
         wanted=wanted,
         found=found,
         heads=heads.items,
-        verdict=await _verdict(here) if wanted.verify else None,
-        verified_at=now(),
+        verdict=verdict,
+        verified_at=verified_at,
         people=await members(here),
         types=sorted(
             kind.TYPE for kind in RecordEvent.of_kind(_BOOKS[wanted.book]) if kind.AUDIENCE is Audience.ADMINS
@@ -77,14 +78,9 @@ async def audit_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
 
 @get(f"{_PAGE}/seal")
 async def seal(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Show a seal: the record was verified within the last five minutes."""
+    """Show a seal: when the record was verified last, within five minutes, and what was found."""
     here = await _manager(request, workspace)
-    found = _WHOLE.of(here.workspace.id)
-    if found is None:
-        found = await _verdict(here), now()
-        if found[0].ok:
-            _WHOLE.keep(here.workspace.id, found)
-    verdict, at = found
+    verdict, at = _WHOLE.of(here.workspace.id) or await _verdict(here)
     return html(request, "seal.html", {"verdict": verdict, "verified_at": at, "base": here.base})
 
 
@@ -103,8 +99,13 @@ def _short(value: Any) -> str:  # noqa: ANN401 - a setting's value, of whichever
     return said(value) or "nothing"
 
 
-async def _verdict(here: Here) -> Verdict:
-    return await here.desk.bus.ask(Verify(caller=here.visitor.caller), within=_VERIFYING, patience=_VERIFYING)
+async def _verdict(here: Here) -> tuple[Verdict, dt.datetime]:
+    """Verify the record; a fault that is found is on every seal from now on."""
+    found = await here.desk.bus.ask(Verify(caller=here.visitor.caller), within=_VERIFYING, patience=_VERIFYING)
+    if found.ok:
+        return _WHOLE.keep(here.workspace.id, (found, now()))
+    _WHOLE.forget(here.workspace.id)
+    return found, now()
 
 
 async def _manager(request: Request[Any, Any, Any], workspace: str) -> Here:

@@ -20,6 +20,10 @@ class Briefly[Key: Hashable, Value]:
         until, value = self._kept.get(key, (0.0, None))
         return value if until > self._clock() else None
 
+    def forget(self, key: Key) -> None:
+        """Keep this no longer."""
+        self._kept.pop(key, None)
+
     def keep(self, key: Key, value: Value) -> Value:
         """Keep an answer and return it; the oldest makes room."""
         self._kept.pop(key, None)

@@ -65,8 +65,8 @@ class Story:
     """Who wrote each note and comment of this part."""
 
 
-_TOLD: Briefly[tuple[UUID, int, Role, str, int | None], Story] = Briefly(seconds=30, most=64)
-"""What happened to a ticket up to a version does not change, but for words that are erased."""
+_TOLD: Briefly[tuple[UUID, int, Role, str, int | None], Story] = Briefly(seconds=2, most=64)
+"""What happened to a ticket up to a version does not change, but for words that are erased: nobody tells us of that."""
 
 
 async def story(here: Here, ticket: TicketSnapshot, shown: str = "all", until: int | None = None) -> Story:

@@ -27,8 +27,8 @@ VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _MOST_PINNED = 20
 _WATCHING = 2.0
 """Seconds that a page waits to be told who watches."""
-_PINNED: Briefly[tuple[UUID, int], Sequence[NoteSnapshot]] = Briefly(seconds=30, most=256)
-"""A note that is pinned or unpinned is a step of its ticket."""
+_PINNED: Briefly[tuple[UUID, int], Sequence[NoteSnapshot]] = Briefly(seconds=2, most=256)
+"""A note that is pinned or unpinned is a step of its ticket; one whose words are erased is not."""
 _PEOPLE: Briefly[str, Sequence[Person]] = Briefly(seconds=3, most=64)
 _LONG = ("description",)
 

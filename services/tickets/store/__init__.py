@@ -54,7 +54,17 @@ from services.tickets.store.intake import asked, forget_workspace, knows_workspa
 from services.tickets.store.lists import count, page, tags
 from services.tickets.store.notes import has_note, note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
-from services.tickets.store.tickets import insert, life, load, load_all, load_linked, missed, next_number, save
+from services.tickets.store.tickets import (
+    insert,
+    life,
+    load,
+    load_all,
+    load_linked,
+    missed,
+    next_number,
+    rename_assignee,
+    save,
+)
 from services.tickets.store.transcripts import (
     conversation_page,
     conversation_row,
@@ -123,6 +133,7 @@ __all__ = [
     "page",
     "record",
     "remember_visitor",
+    "rename_assignee",
     "require_free",
     "running",
     "save",

@@ -86,6 +86,7 @@ _UPDATE = text("""
     where workspace_id = :ws and id = :id and version = :before
 """)
 _FIND_BY = text("update ticket_search set words = :words where workspace_id = :ws and ticket_id = :id")
+_RENAME = text("update tickets set assignee_name = :name where workspace_id = :ws and assignee_id = :user")
 _LINK = text(
     "insert into ticket_conversations (workspace_id, ticket_id, conversation_id, ticket_version, opened)"
     " values (:ws, :ticket, :conversation, :version, :opened)"
@@ -166,6 +167,11 @@ async def save(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) ->
     if any(isinstance(fact, SubjectChanged) for fact in facts):
         await tx.execute(_FIND_BY, {"ws": state.workspace_id, "id": state.id, "words": folded(state.subject)})
     await _beside(tx, facts)
+
+
+async def rename_assignee(tx: Transaction, user: UUID, name: str) -> None:
+    """Call somebody by another name on the tickets that are theirs; nothing happened to the tickets."""
+    await tx.execute(_RENAME, {"ws": tx.workspace_id, "user": user, "name": name})
 
 
 async def missed(tx: Transaction, ticket: Ticket, version: int) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from services.tickets.usecases.intake import (
     forget_workspace,
     receive_message,
     remember_workspace,
+    rename_member,
     request_ticket,
     update_ticket,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "read_visitor_conversation",
     "receive_message",
     "remember_workspace",
+    "rename_member",
     "request_ticket",
     "restore_ticket",
     "retry_dead_letter",

@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.bus import NotYet, Origin
 from chassis.database import Transaction
 from contracts.base import Via, now, uuid7
-from contracts.gateway import WorkspaceCreated, WorkspaceDeleted
+from contracts.gateway import MemberRenamed, WorkspaceCreated, WorkspaceDeleted
 from contracts.refusals import Deleted, NotFound
 from contracts.tickets import (
     Author,
@@ -119,6 +119,11 @@ async def update_ticket(message: TicketUpdated, origin: Origin, tx: Transaction)
     )
     await store.save(tx, ticket, facts)
     tx.announce(*facts)
+
+
+async def rename_member(event: MemberRenamed, tx: Transaction) -> None:
+    """Have tickets show what the one who has them is called now; what was recorded keeps the name it had."""
+    await store.rename_assignee(tx, event.user_id, event.new)
 
 
 async def remember_workspace(event: WorkspaceCreated, tx: Transaction) -> None:
