@@ -47,7 +47,7 @@ async def test_it_is_changed_tried_rotated_replayed_and_removed(helpdesk: Helpde
         webhook = await desk.done("POST", "webhooks", {"url": receiver.url, "event_types": ["*"]})
         path = f"webhooks/{webhook['id']}"
         await desk.done("POST", f"{path}/test")
-        await eventually(lambda: [_type(receiver, nth) for nth in range(len(receiver.calls))] == ["webhook_test"])
+        await eventually(lambda: "webhook_test" in [_type(receiver, nth) for nth in range(len(receiver.calls))])
 
         rotated = await desk.done("POST", f"{path}/rotate")
         assert rotated["secret"] != webhook["secret"]
