@@ -51,7 +51,20 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching
+from contracts.webhooks import (
+    ChangeWebhook,
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListDeliveries,
+    ListWebhooks,
+    Redeliver,
+    ReplayEvents,
+    RotateWebhookSecret,
+    SendTest,
+)
+from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
+from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -108,3 +121,17 @@ def listen(bus: Bus) -> None:
     bus.hears(WorkspaceDeleted)(facts.workspace_deleted)
     for fact in _NOBODY_IS_TOLD:
         bus.hears(fact)(facts.tell_nobody)
+
+
+def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
+    """Answer what is asked about webhooks."""
+    bus.answers(ListWebhooks)(webhooks.list_page)
+    bus.answers(GetWebhook)(webhooks.get)
+    bus.answers(CreateWebhook)(hooks.create)
+    bus.answers(ChangeWebhook)(hooks.change)
+    bus.answers(DeleteWebhook)(webhooks.delete)
+    bus.answers(RotateWebhookSecret)(webhooks.rotate)
+    bus.answers(ListDeliveries)(webhooks.deliveries)
+    bus.answers(Redeliver)(webhooks.redeliver)
+    bus.answers(SendTest)(webhooks.test)
+    bus.answers(ReplayEvents)(webhooks.replay)

@@ -85,6 +85,8 @@ _PATHS = {
     "bulk": "Id of the bulk change.",
     "note": "Id of the note.",
     "view": "Id of the view.",
+    "webhook": "Id of the webhook.",
+    "delivery": "Id of the delivery.",
 }
 
 
