@@ -83,6 +83,7 @@ _LOGGED = text(
     "   where t.workspace_id = e.workspace_id and t.event_id = e.id) as texts"
     " from event_log as e where position is not null and (workspace_id, position) > (:workspace, :after)"
     " and (cast(:only as text) is null or workspace_id = :only)"
+    " and (cast(:since as timestamptz) is null or at >= :since)"
     " order by workspace_id, position limit :many"
 )
 
@@ -124,6 +125,7 @@ async def read_log(request: ReadLog, tx: Transaction) -> LogPage:
             "workspace": request.workspace_id or request.after_workspace,
             "after": request.after,
             "only": request.workspace_id,
+            "since": request.since,
             "many": request.limit + 1,
         },
     )

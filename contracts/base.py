@@ -142,7 +142,6 @@ class Errand[Reply: BaseModel](Request[Reply]):
     """A command that belongs to no workspace; its handler knows a repeat by an id in it and does it once."""
 
     PURPOSE: ClassVar[str]
-    """Why it may see every workspace; a test lists the purposes."""
 
 
 class Role(StrEnum):
@@ -383,7 +382,7 @@ class LogPage(Model):
 class ReadLog(LookUp[LogPage]):
     """Read an owner's event log again: to close a gap, or to rebuild what was made of it.
 
-    With `workspace_id` that one's facts after the position; without it everybody's, after that place.
+    With `workspace_id` that one's facts after the position, without it everybody's; none from before `since`.
     """
 
     PURPOSE: ClassVar[str] = "tell the log again"
@@ -392,6 +391,7 @@ class ReadLog(LookUp[LogPage]):
     workspace_id: Token | None = None
     after_workspace: str = ""
     after: int = 0
+    since: AwareDatetime | None = None
     limit: int = Field(default=100, ge=1, le=500)
 
     @classmethod

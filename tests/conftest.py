@@ -21,6 +21,7 @@ _LONGEST_FIRST = (
     "tests/access/",
     "tests/journeys/",
     "tests/web/",
+    "tests/erasure/",
     "tests/embedded/",
     "tests/docs/test_counterfoil.py",
     "tests/gateway/",

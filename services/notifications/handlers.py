@@ -52,8 +52,21 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching
+from contracts.webhooks import (
+    ChangeWebhook,
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListDeliveries,
+    ListWebhooks,
+    Redeliver,
+    ReplayEvents,
+    RotateWebhookSecret,
+    SendTest,
+)
+from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
 from services.notifications.usecases.postroom import Postroom
+from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
     DescriptionChanged,
@@ -70,7 +83,7 @@ _NOBODY_IS_TOLD = (
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
 
 
-def listen(bus: Bus, postroom: Postroom) -> None:
+def listen(bus: Bus) -> None:
     """Answer and hear."""
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(CountUnread)(inbox.count_unread)
@@ -88,11 +101,6 @@ def listen(bus: Bus, postroom: Postroom) -> None:
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
     bus.answers(Unsubscribe)(news.unsubscribe)
-    bus.answers(ListMails)(postroom.list)
-    bus.answers(GetMail)(postroom.get)
-    bus.answers(ResendMail)(postroom.resend)
-    bus.answers(ListSuppressed)(postroom.suppressed)
-    bus.answers(LiftSuppression)(postroom.lift)
 
     bus.hears(TicketCreated)(facts.ticket_created)
     bus.hears(SubjectChanged)(facts.subject_changed)
@@ -116,3 +124,26 @@ def listen(bus: Bus, postroom: Postroom) -> None:
     bus.hears(WorkspaceDeleted)(facts.workspace_deleted)
     for fact in _NOBODY_IS_TOLD:
         bus.hears(fact)(facts.tell_nobody)
+
+
+def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
+    """Answer what is asked about webhooks."""
+    bus.answers(ListWebhooks)(webhooks.list_page)
+    bus.answers(GetWebhook)(webhooks.get)
+    bus.answers(CreateWebhook)(hooks.create)
+    bus.answers(ChangeWebhook)(hooks.change)
+    bus.answers(DeleteWebhook)(webhooks.delete)
+    bus.answers(RotateWebhookSecret)(webhooks.rotate)
+    bus.answers(ListDeliveries)(webhooks.deliveries)
+    bus.answers(Redeliver)(webhooks.redeliver)
+    bus.answers(SendTest)(webhooks.test)
+    bus.answers(ReplayEvents)(webhooks.replay)
+
+
+def answer_for_mail(bus: Bus, postroom: Postroom) -> None:
+    """Answer about a workspace's mail."""
+    bus.answers(ListMails)(postroom.list)
+    bus.answers(GetMail)(postroom.get)
+    bus.answers(ResendMail)(postroom.resend)
+    bus.answers(ListSuppressed)(postroom.suppressed)
+    bus.answers(LiftSuppression)(postroom.lift)

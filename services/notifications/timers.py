@@ -3,7 +3,8 @@
 from chassis.logs import get_logger
 from chassis.service import Service
 from services.notifications.channels import Outlet
-from services.notifications.usecases import mails, news
+from services.notifications.usecases import mails, news, sending
+from services.notifications.usecases.sending import Sender
 
 log = get_logger()
 
@@ -26,3 +27,15 @@ def tick(service: Service, outlet: Outlet | None, public_url: str) -> None:
         @service.every(2, "send_mail")
         async def send() -> None:
             await mails.send_due(post)
+
+
+def send_webhooks(service: Service, sender: Sender) -> None:
+    """Let whichever replica leads tell webhooks what happens."""
+
+    @service.every(3600, "forget_webhooks")
+    async def forget() -> None:
+        if forgotten := await sending.forget(service.database):
+            log.info("webhook.forgotten", deliveries=forgotten)
+
+    # It ends only where something is away.
+    service.every(1, "send_webhooks")(sender.run)

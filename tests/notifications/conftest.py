@@ -47,7 +47,11 @@ async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
 
         def another() -> Service:
             return notifications.build(
-                NotificationsSettings(nats_url=nats.url_for("notifications"), database_url=urls["notifications"].app)
+                NotificationsSettings(
+                    nats_url=nats.url_for("notifications"),
+                    database_url=urls["notifications"].app,
+                    webhook_allow="127.0.0.0/8",
+                )
             )
 
         services: dict[str, Service] = {

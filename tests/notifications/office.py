@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +23,10 @@ from contracts.notifications import (
     UnwatchTicket,
     WatchTicket,
 )
-from services.notifications.handlers import listen
+from services.notifications.channels import Egress
+from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
 from services.notifications.usecases.postroom import Postroom
+from services.notifications.usecases.webhooks import Webhooks
 from tests.notifications.builders import id_of
 
 TABLES = ("members", "tickets", "watchers", "choices", "preferences", "items")
@@ -34,11 +37,15 @@ class Office:
     """One workspace."""
 
     database: Database
+    opened: tuple[IPv4Network, ...] = (IPv4Network("127.0.0.0/8"),)
+    """Where webhooks may lead."""
     workspace: str = field(default_factory=lambda: f"ws-{secrets.token_hex(5)}")
 
     def __post_init__(self) -> None:
         self.bus = Bus("", "notifications", self.database, Metrics("notifications"))
-        listen(self.bus, Postroom(configured=True, public_url="https://desk.example.com"))
+        listen(self.bus)
+        answer_for_mail(self.bus, Postroom(configured=True, public_url="https://desk.example.com"))
+        answer_for_webhooks(self.bus, Webhooks(Egress(self.opened)))
 
     def who(self, name: str, role: Role = Role.MEMBER) -> Caller:
         return Caller(workspace_id=self.workspace, kind=ActorKind.USER, id=str(id_of(name)), name=name, role=role)

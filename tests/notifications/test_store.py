@@ -9,7 +9,6 @@ from contracts.base import ActorKind, Caller, Event, Role, uuid7
 from contracts.notifications import MarkRead, ReadInbox
 from contracts.refusals import Malformed, NotAllowed, NotFound
 from services.notifications.handlers import listen
-from services.notifications.usecases.postroom import Postroom
 from tests.notifications.builders import (
     MONITORING,
     assigned,
@@ -324,4 +323,4 @@ async def test_what_is_no_person_has_no_inbox(office: Office) -> None:
 async def test_every_fact_that_is_meant_for_notifications_is_heard(office: Office) -> None:
     office.bus.consumers()
     with pytest.raises(TypeError):
-        listen(office.bus, Postroom(configured=False, public_url=""))
+        listen(office.bus)

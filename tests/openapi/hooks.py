@@ -29,6 +29,8 @@ _DEPENDS = frozenset(
         "range",
         "not_for_notes",
         "not_for_comments",
+        "unknown_zone",
+        "no_end",
     ]
 )
 """Codes of fields at fault whose fault lies in what is there, or in what else was said."""
@@ -84,8 +86,8 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
         case "ServerError", "not_yet":
             # Who asks for a version that is yet to come waits for it, and then is told to come again.
             return _id(case) != "read_history"
-        case "RejectedPositiveData", "stale_version":
-            return "If-Match" not in case.headers
+        case "RejectedPositiveData", "stale_version" | "idempotency_key_reused":
+            return not {"If-Match", "Idempotency-Key"} & {*case.headers}
         case "RejectedPositiveData", "malformed":
             return "cursor" not in (case.query or {})
         case "RejectedPositiveData", "invalid":

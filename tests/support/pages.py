@@ -47,11 +47,11 @@ def script(written: Iterable[Block], changes: Mapping[str, str], *, mark: str = 
 
 
 async def run(directory: Path, *command: str, within: float = 60) -> str:
-    """Run a command and return what it said; it must end well."""
+    """Run a command and return what it said; it must end well. Its `python3` is ours, which starts at once."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -212,6 +212,7 @@ async def running_stack(data: Path, **settings: str) -> AsyncIterator[Stack]:
             "COUNTERFOIL_OWNER_PASSWORD": PASSWORD,
             "COUNTERFOIL_WORKSPACE": WORKSPACE,
             "COUNTERFOIL_DEMO": "0",
+            "COUNTERFOIL_WEBHOOK_ALLOW": "127.0.0.0/8",
             "COUNTERFOIL_TRUSTED_PROXIES": "127.0.0.1",  # who needs an address of their own says it
         }
         | settings,

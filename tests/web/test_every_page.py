@@ -20,7 +20,7 @@ from tests.web.conftest import bury_in
 from tests.web.reader import Browser, Page
 from tests.web.tour import Tour, furnish
 from tests.web.vectors import scripts_in
-from tests.web.window import Window, a_window
+from tests.web.window import IN_THE_DARK, Window, a_window
 
 type Open = Callable[[], Browser]
 
@@ -33,8 +33,6 @@ SHOP = "/demo"
 OUTSIDE = ("/looks", "/sign-in", "/forgotten", "/invitations/", "/password-resets/")
 """Forms of people who may have no session; where they come from is all that they prove."""
 MOST = 100_000
-IN_THE_DARK = ("color-contrast", "scrollable-region-focusable", "target-size")
-"""What another colour and another width can change."""
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -104,7 +104,8 @@ async def test_who_asks_is_asked_for_first_where_that_is_wanted_by_keyboard_alon
         about = panel.get_by_label("What is it about?")
         await expect(about).to_be_focused()
         await expect(about).to_have_value("My parcel is late")
-        await expect(panel.get_by_text("so that we know whom to answer")).to_be_visible()
+        # English in a page that reads from the right: its full stop stays at its end.
+        await expect(panel.locator(".why:visible")).to_have_css("direction", "ltr")
         name, email = panel.get_by_label("Name"), panel.get_by_label("E-mail")
         await name.fill("Kim Adeyemi")
         await email.fill("kim at example.com")
@@ -182,13 +183,32 @@ async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromi
         await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four"])
         await page.wait_for_function("!Object.keys(localStorage).some((key) => key.includes('waiting'))")
 
+        # The desk is away while the page is loaded again: what was said is shown, and why nothing comes.
+        tries: list[str] = []
+
+        async def away(route: Route) -> None:
+            tries.append(route.request.url)
+            await route.fulfill(status=503, headers={"access-control-allow-origin": "*"})
+
+        await context.route("**/widget/v1/**", away)
+        await page.reload()
+        await expect(shop.panel.get_by_role("status")).to_contain_text("The chat can't be reached just now")
+        await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four"])
+        await shop.say("Five")
+        await expect(shop.panel.get_by_text("Waits for a connection")).to_have_count(1)
+        # By now it would wait for eight seconds, if nothing waited to be sent.
+        await eventually(lambda: len(tries) >= 4, within=20)
+        await context.unroute("**/widget/v1/**")
+        await expect(shop.panel.locator("time")).to_have_count(5, timeout=6_000)
+        await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four", "Five"])
+
         # The page may have it all forgotten, as when its user signs out.
         await page.evaluate("Counterfoil.forget()")
         await expect(shop.lines).to_have_count(0)
         assert await page.evaluate("Object.keys(localStorage)") == []
         shop.forgive("Failed to load resource")
     (talk,) = (await desk.get("conversations"))["items"]
-    assert talk["message_count"] == 4
+    assert talk["message_count"] == 5
 
 
 async def test_tickets_switched_off_under_an_open_card_are_said_and_what_was_typed_stays(

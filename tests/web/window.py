@@ -13,6 +13,8 @@ from playwright.async_api import Page, Request
 from tests.gateway.house import Somebody
 from tests.gateway.newsroom import Desk
 
+IN_THE_DARK = ("color-contrast", "scrollable-region-focusable", "target-size")
+"""The rules of axe whose findings another colour or another width can change."""
 _WORST = ("serious", "critical")
 
 
@@ -33,6 +35,14 @@ class Window:
         """Go to a page of the workspace, and wait until it follows what happens."""
         await self.page.goto(self.at(path))
         await self.page.wait_for_load_state("load")
+
+    async def flaws_by_day_and_night(self) -> list[str]:
+        """Return what axe finds by all of its rules, and in the dark by those that another colour can change."""
+        found = await self.flaws()
+        await self.page.emulate_media(color_scheme="dark")
+        found += [f"in the dark: {each}" for each in await self.flaws(*IN_THE_DARK)]
+        await self.page.emulate_media(color_scheme="light")
+        return found
 
     async def flaws(self, *rules: str) -> list[str]:
         """Return what axe finds serious or worse: by all of its rules, or by these."""

@@ -87,6 +87,8 @@ _PATHS = {
     "view": "Id of the view.",
     "mail": "Id of the mail.",
     "address": "Id of the entry of an address.",
+    "webhook": "Id of the webhook.",
+    "delivery": "Id of the delivery.",
 }
 
 

@@ -12,7 +12,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import StringConstraints
 
 from contracts.base import uuid7
-from contracts.refusals import Invalid, NotFound, Refusal, TransitionNotAllowed
+from contracts.refusals import Invalid, TransitionNotAllowed
 from contracts.tickets import (
     BulkItem,
     BulkOutcome,
@@ -54,7 +54,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
     """Begin to change the tickets that were ticked."""
     here, form = await enter_by_form(request, workspace)
     back = back_to(here, form.text("back"))
-    try:
+    with form.tried():
         given = form.read(Ticked)
         if not given.ids:
             raise Invalid("Tick the tickets that are meant first.", errors=[])
@@ -72,10 +72,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
                 delete=given.do == "delete",
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, from_query(urlsplit(back).query).read(Wanted), bulk=form)
     return see(f"{here.base}/bulk/{begun.id}?back={quote(back, safe='')}")
 

@@ -10,7 +10,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field
 
 from contracts.base import Role, uuid7
-from contracts.refusals import NotAllowed, NotFound, Refusal, StaleVersion
+from contracts.refusals import NotAllowed, Refusal, StaleVersion
 from contracts.texts import Email, ExternalId, Name, SearchText
 from contracts.tickets import (
     ChangeContact,
@@ -136,7 +136,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], cont
     """Change what is known of somebody: name, address, or what another system calls them."""
     came, form = await enter_by_form(request, workspace)
     here, id = await _enter(came), path_id(contact)
-    try:
+    with form.tried():
         known = await _contact(here, id)
         await here.desk.bus.ask(
             ChangeContact(
@@ -148,10 +148,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], cont
                 change=_changed(form, known),
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _show(request, here, id, form)
     return see(f"{here.base}/contacts/{id}")
 
@@ -161,16 +158,13 @@ async def delete(request: Request[Any, Any, Any], workspace: FromPath[str], cont
     """Forget somebody whom nothing names."""
     came, form = await enter_by_form(request, workspace)
     here, id = await _enter(came), path_id(contact)
-    try:
+    with form.tried():
         await here.desk.bus.ask(
             DeleteContact(
                 caller=here.visitor.caller, via=here.visitor.via, idempotency=form.promise(request), contact_id=id
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _show(request, here, id, form)
     return see(f"{here.base}/contacts")
 

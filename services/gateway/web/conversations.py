@@ -135,7 +135,7 @@ async def answer(
     """Write to the customer."""
     here, form = await enter_by_form(request, workspace)
     id = path_id(conversation)
-    try:
+    with form.tried():
         said = form.read(Message)
         await here.desk.bus.ask(
             PostMessage(
@@ -148,10 +148,7 @@ async def answer(
                 set_status=said.set_status,
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _show(request, here, id, Forms(answer=form))
     return see(f"{here.base}/conversations/{id}#end")
 
@@ -163,7 +160,7 @@ async def make_ticket(
     """Open a ticket from a conversation."""
     here, form = await enter_by_form(request, workspace)
     id = path_id(conversation)
-    try:
+    with form.tried():
         making = form.read(Making)
         ticket = await here.desk.bus.ask(
             MakeTicket(
@@ -177,10 +174,7 @@ async def make_ticket(
                 assignee_to_caller=making.assign_to_me,
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _show(request, here, id, Forms(making=form))
     return see(f"{here.base}/tickets/{ticket.number}")
 

@@ -3,6 +3,8 @@
 import hashlib
 import math
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, get_origin
 from urllib.parse import parse_qsl
@@ -11,7 +13,7 @@ from litestar import Request
 from pydantic import BaseModel, ValidationError
 
 from contracts.base import IdempotencyKey
-from contracts.refusals import Invalid, Malformed, RateLimited, Refusal, WrongMediaType
+from contracts.refusals import Invalid, Malformed, NotFound, RateLimited, Refusal, WrongMediaType
 from services.gateway.routes.bodies import collect, fault_of
 from services.gateway.routes.problems import headers_of
 
@@ -91,6 +93,16 @@ class Form:
             return model.model_validate(given)
         except ValidationError as error:
             raise fault_of(error) from None
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """Do what the form asks for, and note what is refused of it; that a thing is not there ends it (NotFound)."""
+        try:
+            yield
+        except NotFound:
+            raise
+        except Refusal as refusal:
+            self.refusal = refusal
 
     def promise(self, request: Request[Any, Any, Any]) -> IdempotencyKey | None:
         """Return the form's own name, so that one that is sent twice takes effect once."""

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import uuid7
-from contracts.refusals import NotAllowed, NotFound, Refusal
+from contracts.refusals import NotAllowed
 from contracts.texts import Email, Name, SearchText
 from contracts.tickets import (
     Action,
@@ -71,16 +71,13 @@ async def new_contact(request: Request[Any, Any, Any], workspace: FromPath[str],
     here, form = await enter_by_form(request, workspace)
     found = await _mine(here, ticket, Action.EDIT)
     said: dict[str, Any] = {"caller": here.visitor.caller, "via": here.visitor.via}
-    try:
+    with form.tried():
         new = form.read(NewContact)
         made = await here.desk.bus.ask(
             CreateContact(**said, idempotency=form.promise(request), contact_id=uuid7(), name=new.name, email=new.email)
         )
         await here.desk.bus.ask(ChangeTicket(**said, ticket=str(found.id), change=TicketChange(contact_id=made.id)))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _contacts(request, here, found, form)
     return see(f"{here.base}/tickets/{ticket}")
 
@@ -121,7 +118,7 @@ async def unlink(request: Request[Any, Any, Any], workspace: FromPath[str], tick
 
 async def _tie(request: Request[Any, Any, Any], workspace: str, ticket: str, *, unlinks: bool) -> ASGIResponse:
     here, form = await enter_by_form(request, workspace)
-    try:
+    with form.tried():
         said: dict[str, Any] = {
             "caller": here.visitor.caller,
             "via": here.visitor.via,
@@ -133,10 +130,7 @@ async def _tie(request: Request[Any, Any, Any], workspace: str, ticket: str, *, 
             await here.desk.bus.ask(UnlinkConversation(**said))
         else:
             await here.desk.bus.ask(LinkConversation(**said))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, await find(here, ticket), edit=form)
     return see(f"{here.base}/tickets/{ticket}")
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
-from contracts.refusals import NotFound, Refusal
+from contracts.refusals import Refusal
 from services.gateway.routes.bodies import path_id
 from services.gateway.routes.invitations import NewInvitation
 from services.gateway.routes.members import NewRole
@@ -79,15 +79,12 @@ async def change_role(request: Request[Any, Any, Any], workspace: FromPath[str],
     """Give a member another role, or take them out."""
     here, form = await enter_by_form(request, workspace)
     id = path_id(user)
-    try:
+    with form.tried():
         if form.text("do") == "remove":
             await here.desk.people.remove_member(here.visitor, id, (), form.promise(request))
         else:
             await here.desk.people.change_role(here.visitor, id, form.read(NewRole).role, (), form.promise(request))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await _show(request, here, Outcome(Form(), form))
     return see(f"{here.base}/settings/members")
 

@@ -10,7 +10,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints, ValidationError
 
 from contracts.base import Command, IdempotencyKey
-from contracts.refusals import NotFound, Refusal, StaleVersion
+from contracts.refusals import StaleVersion
 from contracts.texts import Body, Line
 from contracts.tickets import (
     ChangeTicket,
@@ -79,14 +79,11 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], tick
     """Give fields of a ticket another value."""
     here, form = await enter_by_form(request, workspace)
     reference = ticket_reference(ticket)
-    try:
+    with form.tried():
         fields = await _fields(here, form)
         version = form.read(Seen).version
         await _change(here, reference, fields, version, form.promise(request))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, await find(here, ticket), edit=form)
     return see(f"{here.base}/tickets/{ticket}")
 
@@ -119,12 +116,9 @@ async def _act(
         "idempotency": form.promise(request),
         "ticket": ticket_reference(ticket),
     }
-    try:
+    with form.tried():
         await here.desk.bus.ask(command(**given))
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, await find(here, ticket), edit=form)
     return see(f"{here.base}/tickets/{ticket}")
 

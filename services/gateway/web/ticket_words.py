@@ -9,7 +9,7 @@ from litestar.response.base import ASGIResponse
 
 from contracts.base import uuid7
 from contracts.notifications import UnwatchTicket, WatchTicket
-from contracts.refusals import NotFound, Refusal
+from contracts.refusals import Refusal
 from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, NoteKind, PinNote, PostMessage, Status
 from services.gateway.routes.bodies import Given, path_id
@@ -44,7 +44,7 @@ async def note(request: Request[Any, Any, Any], workspace: FromPath[str], ticket
     """Add what only the team reads. Whoever is called by @ and name is told."""
     here, form = await enter_by_form(request, workspace)
     reference = ticket_reference(ticket)
-    try:
+    with form.tried():
         said = form.read(Words)
         people = await members(here) if "@" in said.body else ()
         await here.desk.bus.ask(
@@ -61,10 +61,7 @@ async def note(request: Request[Any, Any, Any], workspace: FromPath[str], ticket
                 mentions=tuple(mentioned(said.body, people)),
             )
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, await find(here, ticket), note=form)
     return see(f"{here.base}/tickets/{ticket}#end")
 

@@ -7,7 +7,7 @@ from litestar import Request, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from contracts.refusals import NotFound, Refusal
+from contracts.refusals import Refusal
 from services.gateway.routes.bodies import Flag, Given, path_id
 from services.gateway.routes.filters import query_of
 from services.gateway.routes.views import ViewName
@@ -52,7 +52,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], view
     here, form = await enter_by_form(request, workspace)
     wanted = _wanted(here, form)
     id, key = path_id(view), form.promise(request)
-    try:
+    with form.tried():
         if form.read(What).do == "delete":
             await here.desk.views.delete(here.visitor, id, (), key)
             return see(_address(here, _query(wanted)))
@@ -60,10 +60,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], view
         changed = await here.desk.views.change(
             here.visitor, id, (), name=given.name, query=None, shared=given.shared, key=key
         )
-    except NotFound:
-        raise
-    except Refusal as refusal:
-        form.refusal = refusal
+    if form.refusal:
         return await show(request, here, wanted, naming=form)
     return see(_address(here, changed.query))
 

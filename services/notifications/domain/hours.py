@@ -14,10 +14,12 @@ def check_quiet(quiet: QuietHours) -> None:
     try:
         ZoneInfo(quiet.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        fault = {"field": "quiet_hours.zone", "detail": "There is no such time zone; one is Europe/Berlin."}
+        detail = "There is no such time zone; one is Europe/Berlin."
+        fault = {"field": "quiet_hours.zone", "code": "unknown_zone", "detail": detail}
         raise Invalid("There is no such time zone.", errors=[fault]) from None
     if quiet.start == quiet.end:
-        fault = {"field": "quiet_hours.end", "detail": "Choose another time than the beginning."}
+        detail = "Choose another time than the beginning."
+        fault = {"field": "quiet_hours.end", "code": "no_end", "detail": detail}
         raise Invalid("Quiet hours must end.", errors=[fault])
 
 

@@ -162,8 +162,9 @@ async def member_removed(event: MemberRemoved, tx: Transaction) -> None:
 
 
 async def workspace_deleted(_: WorkspaceDeleted, tx: Transaction) -> None:
-    """Tell nobody of this workspace anything any more."""
+    """Tell nobody of this workspace anything any more, and no other system."""
     await store.forget_members(tx)
+    await store.delete_webhooks(tx)
 
 
 async def _is_now(tx: Transaction, person: UUID, role: Role | None) -> None:

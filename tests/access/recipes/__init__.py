@@ -4,7 +4,7 @@ A recipe is named by the operation's id; a variant of it, whose answer depends o
 behind that. Together they give every field and parameter that may name a record, so that other ids can be put there.
 """
 
-from tests.access.recipes import accounts, contacts, mails, people, settings, tickets, views, widget
+from tests.access.recipes import accounts, contacts, mails, people, settings, tickets, views, webhooks, widget
 from tests.access.recipes.book import RECIPES, Call, Recipe
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "settings",
     "tickets",
     "views",
+    "webhooks",
     "widget",
 ]

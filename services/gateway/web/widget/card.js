@@ -21,16 +21,16 @@ class Card {
 
   build() {
     this.form = element("form", { class: "card", novalidate: "", "aria-labelledby": "card-title", hidden: "" }, element("h3", { id: "card-title" }, "Create a ticket"));
-    this.why = element("p", { class: "why", id: "why" }, "We ask for your name and e-mail address so that we know whom to answer.");
+    this.why = element("p", { class: "why", id: "why", dir: "auto" }, "We ask for your name and e-mail address so that we know whom to answer.");
     for (const [name, { label, ...attributes }] of Object.entries(FIELDS)) {
       const input = element(attributes.rows ? "textarea" : "input", { id: name, name, dir: "auto", ...attributes });
-      const fault = element("p", { class: "fault", id: `fault-${name}`, hidden: "" });
+      const fault = element("p", { class: "fault", id: `fault-${name}`, dir: "auto", hidden: "" });
       const field = element("div", { class: "field" }, element("label", { for: name }, label), input, fault);
       this.fields[name] = { field, input, fault };
       if (name === "name") this.form.append(this.why);
       this.form.append(field);
     }
-    this.said = element("p", { class: "fault", role: "alert", hidden: "" });
+    this.said = element("p", { class: "fault", role: "alert", dir: "auto", hidden: "" });
     this.make = element("button", { class: "main", type: "submit" }, "Create the ticket");
     const cancel = element("button", { class: "quiet", type: "button" }, "Cancel");
     this.form.append(this.said, element("div", { class: "actions" }, this.make, cancel));

@@ -52,7 +52,7 @@ class Panel {
     this.title = element("h2", { id: "title", tabindex: "-1", dir: "auto" });
     this.shut = element("button", { class: "bare", type: "button", "aria-label": "Close the chat" }, icon("close"));
     this.log = element("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Conversation" });
-    this.note = element("p", { class: "note", role: "status" });
+    this.note = element("p", { class: "note", role: "status", dir: "auto" });
     this.text = element("textarea", { id: "text", rows: "1", maxlength: "8000", placeholder: "Write a message", dir: "auto" });
     this.go = element("button", { class: "go", type: "submit", "aria-label": "Send" }, icon("send"));
     this.compose = element("form", { class: "compose" }, element("label", { class: "unseen", for: "text" }, "Message"), this.text, this.go);
@@ -303,9 +303,9 @@ function waitingLine(wanted, entry, panel) {
 
 function ticketLine(wanted, ticket) {
   const make = () => element("div", { class: "made" },
-    element("p", { class: "made-what" }, icon("ticket"), element("strong", {}, `Ticket #${ticket.number}`), element("span", { class: "status" })),
+    element("p", { class: "made-what" }, icon("ticket"), element("strong", {}, "Ticket ", element("bdi", {}, `#${ticket.number}`)), element("span", { class: "status" })),
     element("p", { class: "subject", dir: "auto" }, ticket.subject),
-    element("p", { class: "next" }));
+    element("p", { class: "next", dir: "auto" }));
   make.update = (line) => {
     const over = ticket.status === "closed";
     const next = over ? "It is closed. Write again if there is more to it." : "We have it and answer here. You can go on writing.";

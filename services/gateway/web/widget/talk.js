@@ -1,5 +1,7 @@
 // The conversation: what was said, what waits to be sent, and what stands in the way. It never shows anything itself.
 const LONGEST_PAUSE = 30_000;
+const LONGEST_WITH_WORDS = 4_000; // a quarter more at most, while something waits to be sent
+const MOST_KEPT = 50;
 
 let turn = Promise.resolve();
 
@@ -15,7 +17,10 @@ class Talk {
   constructor(line, memory, changed) {
     this.line = line;
     this.memory = memory;
-    this.changed = changed;
+    this.changed = () => {
+      this.keep();
+      changed();
+    };
     this.config = null;
     /** "unknown": no such assistant; "elsewhere": not for this site; "barred": not for this visitor. */
     this.trouble = null;
@@ -29,10 +34,24 @@ class Talk {
 
   empty() {
     this.held = this.begun?.id;
-    this.messages = new Map();
-    this.tickets = [];
-    /** Everything up to here is there. */
+    const kept = this.memory.get("said");
+    const own = kept?.id !== undefined && kept.id === this.held;
+    /** What was said is there before the desk is reached, and read anew once it is. */
+    this.messages = new Map(own ? kept.messages.map((each) => [each.seq, each]) : []);
+    this.tickets = own ? kept.tickets : [];
+    this.kept = "";
+    /** Everything up to here was read. */
     this.last = 0;
+  }
+
+  /** Keep the latest of what was said, for a reload while the desk is away. */
+  keep() {
+    if (!this.held || this.held !== this.begun?.id || !this.messages.size) return;
+    const messages = [...this.messages.values()].sort((a, b) => a.seq - b.seq).slice(-MOST_KEPT);
+    const said = { id: this.held, messages, tickets: this.tickets };
+    const mark = JSON.stringify([messages.map((each) => each.seq), this.tickets]);
+    if (mark !== this.kept) this.memory.set("said", said);
+    this.kept = mark;
   }
 
   get begun() {
@@ -100,7 +119,7 @@ class Talk {
   }
 
   say(body) {
-    this.memory.keep({ key: drawn(), body, at: Date.now(), after: this.last });
+    this.memory.keep({ key: drawn(), body, at: Date.now(), after: Math.max(this.last, ...this.messages.keys()) });
     this.changed();
     this.send();
   }
@@ -288,6 +307,7 @@ class Talk {
     const over = error.status === 401 || (error.status === 404 && error.code === "not_found");
     if (over && this.begun) {
       this.memory.drop("talk");
+      this.memory.drop("said");
       this.empty();
       this.over = true;
     }
@@ -320,7 +340,8 @@ class Talk {
 
   /** Wait longer each time, unless somebody looks or the network is back. */
   pause(tries, seconds = 0) {
-    const usual = Math.min(LONGEST_PAUSE, 1000 * 2 ** Math.max(0, tries)) * (0.75 + Math.random() / 2);
+    const longest = this.waiting.length ? LONGEST_WITH_WORDS : LONGEST_PAUSE;
+    const usual = Math.min(longest, 1000 * 2 ** Math.max(0, tries)) * (0.75 + Math.random() / 2);
     return new Promise((resolve) => {
       const awake = () => {
         clearTimeout(timer);

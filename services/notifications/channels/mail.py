@@ -1,4 +1,4 @@
-"""Ways out of the desk: mail by SMTP, each handed over at most once."""
+"""Mail by SMTP, each handed over at most once."""
 
 import ssl
 from collections.abc import Awaitable, Callable

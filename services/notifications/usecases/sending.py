@@ -1,0 +1,239 @@
+"""Sends what webhooks are told: queued from the owners' logs, in order for each record, at least once, under one id."""
+
+import asyncio
+import datetime as dt
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from chassis.database import Database, Transaction
+from chassis.logs import get_logger
+from contracts.base import Audience, LoggedFact, LogPage, ReadLog, Subject, now
+from contracts.refusals import Refusal
+from contracts.webhooks import ANY, DeliveryState, Trouble, WebhookDisabled
+from services.notifications import domain, store
+from services.notifications.channels import Forbidden, NotAnswered, Way
+from services.notifications.domain import Due, Outcome
+from services.notifications.usecases.webhooks import host_of
+
+# Why a transaction may see every workspace.
+WEBHOOKS = "webhooks"
+
+_OWNERS = {"tickets": "tickets", "people": "gateway"}
+"""Who keeps each book's log."""
+_AT_ONCE, _EACH, _PAGE, _BOOKS_AT_ONCE = 40, 5, 100, 50
+_BEAT = 0.5
+_OWNER_AWAY = dt.timedelta(seconds=5)
+_KEPT = dt.timedelta(days=30)
+
+log = get_logger()
+
+type Ask = Callable[[ReadLog], Awaitable[LogPage]]
+
+
+class Sender:
+    """Whatever is due goes out, a few at once for each webhook; one that hangs delays no other."""
+
+    def __init__(
+        self,
+        database: Database,
+        ask: Ask,
+        way: Way,
+        *,
+        clock: Callable[[], dt.datetime] = now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Read the owners' logs by `ask`, and send by `way`."""
+        self._database, self._ask, self._way, self._clock, self._chance = database, ask, way, clock, chance
+        self._busy: dict[UUID, UUID] = {}
+        """What is being sent, and to which webhook."""
+
+    async def run(self) -> None:
+        """Queue and send until cancelled; what is cut off is sent again under the same id."""
+        self._busy.clear()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                queued = await self.queue()
+                for due in await self._due():
+                    self._busy[due.id] = due.endpoint.id
+                    group.create_task(self._send_guarded(due))
+                if not queued:
+                    await asyncio.sleep(_BEAT)
+
+    async def round(self) -> int:
+        """Queue all there is, send what is due, and return how many tries that took."""
+        while await self.queue():
+            pass
+        ready = await self._due()
+        await asyncio.gather(*(self.send(due) for due in ready))
+        return len(ready)
+
+    async def queue(self) -> int:
+        """Queue a page for each webhook that is behind, and for each that is told the past; return how many pages."""
+        async with self._database.every_workspace(WEBHOOKS) as tx:
+            behind = await store.behind(tx, _BOOKS_AT_ONCE)
+            again = await store.replaying(tx, _BOOKS_AT_ONCE)
+        pages = 0
+        for workspace, webhook in behind:
+            with suppress(Refusal):  # an owner that is away is asked again
+                pages += await self._catch_up(workspace, webhook)
+        for workspace, webhook, replay in again:
+            with suppress(Refusal):
+                pages += await self._tell_again(workspace, webhook, replay)
+        return pages
+
+    async def send(self, due: Due) -> None:
+        """Try once, and remember what came of it."""
+        fact = None
+        if due.book in _OWNERS:
+            try:
+                fact = await self._fact(due)
+            except Refusal:
+                async with self._database.transaction(due.endpoint.workspace_id) as tx:
+                    await store.wait_until(tx, due.id, self._clock() + _OWNER_AWAY)
+                return
+        outcome = await self._attempt(due, fact)
+        async with self._database.transaction(due.endpoint.workspace_id) as tx:
+            # It may have been deleted or turned off meanwhile.
+            if not await store.still_due(tx, due.id):
+                return
+            await store.note_try(tx, due.id, outcome)
+            if outcome.taken:
+                await store.settle(tx, due.id, DeliveryState.DELIVERED, outcome.at)
+                await store.works(tx, due.endpoint.id)
+                return
+            await self._failed(tx, due, outcome)
+
+    async def _send_guarded(self, due: Due) -> None:
+        try:
+            await self.send(due)
+        except Exception:
+            log.exception("webhook.crashed", webhook=str(due.endpoint.id), event_id=str(due.event_id))
+        finally:
+            self._busy.pop(due.id, None)
+
+    async def _due(self) -> list[Due]:
+        async with self._database.every_workspace(WEBHOOKS) as tx:
+            found = await store.due(tx, self._clock(), self._busy, each=_EACH, many=_AT_ONCE)
+        ready: list[Due] = []
+        taken = list(self._busy.values())
+        for due in found:
+            if taken.count(due.endpoint.id) < _EACH and len(taken) < _AT_ONCE:
+                taken.append(due.endpoint.id)
+                ready.append(due)
+        return ready
+
+    async def _fact(self, due: Due) -> LoggedFact | None:
+        request = ReadLog.of(_OWNERS[due.book])
+        page = await self._ask(request(workspace_id=due.endpoint.workspace_id, after=due.position - 1, limit=1))
+        return next((fact for fact in page.items if fact.id == due.event_id), None)
+
+    async def _attempt(self, due: Due, fact: LoggedFact | None) -> Outcome:
+        at = self._clock()
+        if fact is None and due.book in _OWNERS:
+            return Outcome(at=at, status=None, reason=domain.NOT_KEPT, latency=0)
+        body = domain.told(due.type, fact.body if fact else domain.test_body(due))
+        try:
+            answer = await self._way.post(due.endpoint.url, domain.headers(due, body, at), body)
+        except Forbidden as refused:
+            return Outcome(at=at, status=None, reason=refused.code, latency=0)
+        except NotAnswered as failed:
+            return Outcome(at=at, status=None, reason=failed.reason, latency=failed.latency)
+        return Outcome(
+            at=at,
+            status=answer.status,
+            reason=domain.judge(answer.status),
+            latency=answer.latency,
+            retry_after=answer.retry_after,
+        )
+
+    async def _failed(self, tx: Transaction, due: Due, outcome: Outcome) -> None:
+        if outcome.reason == domain.NOT_KEPT:
+            await store.settle(tx, due.id, DeliveryState.FAILED, outcome.at)
+            return
+        then = domain.after(outcome, due.attempts + 1, self._chance())
+        about = {"webhook": str(due.endpoint.id), "status": outcome.status, "reason": outcome.reason}
+        log.info("webhook.failed", attempt=due.attempts + 1, **about)
+        await store.fails(tx, due.endpoint.id, outcome.at)
+        if then.at is not None:
+            await store.try_again(tx, due.id, then.at)
+            return
+        await store.settle(tx, due.id, DeliveryState.FAILED, outcome.at)
+        if then.trouble is not None:
+            await _disable(tx, due.endpoint.id, then.trouble, outcome.at)
+
+    async def _catch_up(self, workspace: str, webhook: UUID) -> int:
+        async with self._database.transaction(workspace) as tx:
+            places = await store.places(tx, webhook)
+        if places is None or not places.enabled:
+            return 0
+        # Nobody's transaction waits for another service.
+        found = {book: (await self._read(workspace, book, places.of(book))).items for book in _OWNERS}
+        async with self._database.transaction(workspace) as tx:
+            if await store.places(tx, webhook) != places:
+                return 0
+            for book, facts in found.items():
+                if facts:
+                    await store.queue_facts(tx, webhook, book, _wanted(facts, places.types), self._clock())
+                    await store.reached(tx, webhook, book, facts[-1].position)
+        return sum(1 for facts in found.values() if facts)
+
+    async def _tell_again(self, workspace: str, webhook: UUID, replay: UUID) -> int:
+        async with self._database.transaction(workspace) as tx:
+            places, span = await store.places(tx, webhook), await store.span(tx, replay)
+        if places is None or span is None:
+            return 0
+        found = {
+            book: await self._read(workspace, book, after, span.from_time)
+            for book in _OWNERS
+            if (after := span.of(book)[0]) is not None
+        }
+        async with self._database.transaction(workspace) as tx:
+            if await store.span(tx, replay) != span or await store.places(tx, webhook) is None:
+                return 0
+            for book, page in found.items():
+                until = span.of(book)[1]
+                facts = [fact for fact in page.items if fact.position <= until]
+                wanted = _wanted(facts, places.types)
+                await store.queue_facts(tx, webhook, book, wanted, self._clock(), again=True)
+                through = not page.more or len(facts) < len(page.items) or facts[-1].position == until
+                await store.replayed(tx, replay, book, None if through else facts[-1].position, len(wanted))
+        return len(found)
+
+    async def _read(self, workspace: str, book: str, after: int, since: dt.datetime | None = None) -> LogPage:
+        request = ReadLog.of(_OWNERS[book])
+        return await self._ask(request(workspace_id=workspace, after=after, since=since, limit=_PAGE))
+
+
+async def forget(database: Database, clock: Callable[[], dt.datetime] = now) -> int:
+    """Forget old secrets, and what was over a month ago; return how much that was."""
+    async with database.every_workspace(WEBHOOKS) as tx:
+        await store.forget_old_secrets(tx, clock())
+        return await store.forget_deliveries(tx, clock() - _KEPT)
+
+
+async def _disable(tx: Transaction, webhook: UUID, trouble: Trouble, at: dt.datetime) -> None:
+    """Turn a webhook off, and let it be known."""
+    off = await store.disable(tx, webhook, trouble, at)
+    if off is None:
+        return
+    version, url = off
+    log.warning("webhook.disabled", webhook=str(webhook), reason=trouble.value)
+    tx.announce(
+        WebhookDisabled(
+            workspace_id=tx.workspace_id,
+            actor=domain.OURSELVES,
+            via=domain.BY_RULE,
+            cause=str(webhook),
+            audience=Audience.ADMINS,
+            subject=Subject(kind="webhook", id=str(webhook), version=version),
+            at=at,
+            host=host_of(url),
+            reason=trouble,
+        )
+    )
+
+
+def _wanted(facts: Sequence[LoggedFact], types: Sequence[str]) -> list[LoggedFact]:
+    return [fact for fact in facts if ANY in types or fact.type.rpartition(".")[2] in types]
