@@ -42,6 +42,7 @@ from services.gateway.web import (
     undoing,
     unsubscribe,
     views,
+    webhooks,
     workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -79,6 +80,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *assistants.HANDLERS,
             *reports.HANDLERS,
             *tokens.HANDLERS,
+            *webhooks.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,
