@@ -32,6 +32,12 @@ def build(settings: Settings) -> Service:
         settings,
         web=lambda service: web(desk, service.metrics, pages(shown)),
     )
+
+    def link(where: str, token: str) -> str:
+        # Never the Host that a request named: a stranger could have another's link point to their own site.
+        base = settings.public_url or f"http://localhost:{service.port}"
+        return f"{base}/{where}/{token}"
+
     limiter = Limiter(service.database)
     guard = Guard(passwords, limiter)
     people = People(service.database)
@@ -45,7 +51,13 @@ def build(settings: Settings) -> Service:
         people=people,
         accounts=Accounts(service.database, passwords, guard),
         resets=resets,
-        invitations=Invitations(service.database, passwords, guard),
+        invitations=Invitations(
+            service.database,
+            passwords,
+            guard,
+            send=service.bus.ask,
+            public_link=lambda token: link("invitations", token),
+        ),
         workspaces=Workspaces(service.database),
         tokens=Tokens(service.database),
         views=Views(service.database),
@@ -59,12 +71,13 @@ def build(settings: Settings) -> Service:
         proxies=settings.trusted_proxies,
     )
 
-    def reset_link(token: str) -> str:
-        # Never the Host that a request named: a stranger could have another's link point to their own site.
-        base = settings.public_url or f"http://localhost:{service.port}"
-        return f"{base}/password-resets/{token}"
-
-    tick(service, (people, resets, limiter, widget), resets, beginnings, reset_link)
+    tick(
+        service,
+        (people, resets, limiter, widget),
+        resets,
+        beginnings,
+        lambda token: link("password-resets", token),
+    )
 
     @service.at_start
     async def watch() -> None:

@@ -2,9 +2,10 @@
 
 from chassis.service import Service
 from services.notifications.channels import Egress, Smtp
-from services.notifications.handlers import answer_for_webhooks, listen
+from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
 from services.notifications.settings import Settings
 from services.notifications.timers import send_webhooks, tick
+from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.sending import Sender
 from services.notifications.usecases.webhooks import Webhooks
 
@@ -12,9 +13,11 @@ from services.notifications.usecases.webhooks import Webhooks
 def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
+    public_url = settings.public_url or "http://localhost:8080"
     listen(service.bus)
+    answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    tick(service, outlet, settings.public_url or "http://localhost:8080")
+    tick(service, outlet, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))
     send_webhooks(service, Sender(service.database, service.bus.ask, egress))

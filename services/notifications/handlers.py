@@ -11,6 +11,7 @@ from contracts.gateway import (
     WorkspaceCreated,
     WorkspaceDeleted,
 )
+from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, ResendMail, SendInvitation
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
@@ -64,6 +65,7 @@ from contracts.webhooks import (
     SendTest,
 )
 from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
+from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
@@ -97,6 +99,7 @@ def listen(bus: Bus) -> None:
     bus.answers(GetPreferences)(preferences.get_preferences)
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
+    bus.answers(SendInvitation)(mails.queue_invitation)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)
@@ -135,3 +138,12 @@ def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(Redeliver)(webhooks.redeliver)
     bus.answers(SendTest)(webhooks.test)
     bus.answers(ReplayEvents)(webhooks.replay)
+
+
+def answer_for_mail(bus: Bus, postroom: Postroom) -> None:
+    """Answer about a workspace's mail."""
+    bus.answers(ListMails)(postroom.list)
+    bus.answers(GetMail)(postroom.get)
+    bus.answers(ResendMail)(postroom.resend)
+    bus.answers(ListSuppressed)(postroom.suppressed)
+    bus.answers(LiftSuppression)(postroom.lift)

@@ -71,17 +71,29 @@ _RESET = text(
     " select sha256(convert_to(:token, 'UTF8')), id, now() + interval '5 minutes' from asked"
 )
 _LETTER = text("select id from dead_letters where sequence = :sequence")
+_MAIL = text(
+    "insert into mails (id, kind, workspace_id, cause, recipient, state, attempts, made_at, not_before, expires_at,"
+    " settled_at, reason, to_email, to_name, letter)"
+    " values (gen_random_uuid(), 'replied', :ws, gen_random_uuid()::text, 'contact:' || gen_random_uuid(), 'failed', 1,"
+    " now(), now(), now() + interval '1 hour', now(), 'smtp 550', 'maria@example.org', 'Maria',"
+    """ '{"subject": "[#1] Printer", "text": "It smokes.", "html": ""}') returning id"""
+)
+_SUPPRESSED = text(
+    "insert into suppressed (workspace_id, id, address, reason, since)"
+    " values (:ws, gen_random_uuid(), gen_random_uuid() || '@example.org', 'smtp 550', now()) returning id"
+)
 _END = text("delete from sessions where token_hash = sha256(convert_to(:token, 'UTF8'))")
 _OVER = text("update sessions set expires_at = :at where token_hash = sha256(convert_to(:token, 'UTF8'))")
 
 
 @dataclass(slots=True)
 class Premises:
-    """A running desk, two of its databases, and a client."""
+    """A running desk, three of its databases, and a client."""
 
     stack: Stack
     house: House
     tickets: Database
+    notifications: Database
     http: httpx.AsyncClient
 
     async def send(self, method: str, path: str, token: str, **more: Any) -> httpx.Response:
@@ -111,6 +123,16 @@ class Premises:
                 body=json.dumps({"external_id": str(sequence), "subject": "Disk full"}).encode(),
             )
             return str(await tx.scalar(_LETTER, {"sequence": sequence}))
+
+    async def mail(self, workspace_id: str) -> str:
+        """Keep a mail of this workspace that was refused, and return its id."""
+        async with self.notifications.transaction(workspace_id) as tx:
+            return str(await tx.scalar(_MAIL, {"ws": workspace_id}))
+
+    async def suppressed(self, workspace_id: str) -> str:
+        """Have this workspace write to an address no more, and return the entry's id."""
+        async with self.notifications.transaction(workspace_id) as tx:
+            return str(await tx.scalar(_SUPPRESSED, {"ws": workspace_id}))
 
     async def reset(self, user: User) -> str:
         """Make a link that sets another password, as a mail would hold it, and return its secret."""
@@ -220,15 +242,18 @@ class Scene:
 
 @asynccontextmanager
 async def premises(stack: Stack) -> AsyncIterator[Premises]:
-    """Enter a running desk by its front door, and two databases by the back one."""
-    people, tickets = (Database(stack.secret(f"{name}.database-url"), name, pool=5) for name in ("gateway", "tickets"))
+    """Enter a running desk by its front door, and three databases by the back one."""
+    people, tickets, notifications = (
+        Database(stack.secret(f"{name}.database-url"), name, pool=5) for name in ("gateway", "tickets", "notifications")
+    )
     try:
         nothing = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # who signs in last would speak for all
         async with httpx.AsyncClient(base_url=stack.url, timeout=20, cookies=nothing) as http:
-            yield Premises(stack, House(people, Clock(now())), tickets, http)
+            yield Premises(stack, House(people, Clock(now())), tickets, notifications, http)
     finally:
         await people.close()
         await tickets.close()
+        await notifications.close()
 
 
 def a_word() -> str:

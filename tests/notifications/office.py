@@ -24,7 +24,8 @@ from contracts.notifications import (
     WatchTicket,
 )
 from services.notifications.channels import Egress
-from services.notifications.handlers import answer_for_webhooks, listen
+from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
+from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.webhooks import Webhooks
 from tests.notifications.builders import id_of
 
@@ -43,6 +44,7 @@ class Office:
     def __post_init__(self) -> None:
         self.bus = Bus("", "notifications", self.database, Metrics("notifications"))
         listen(self.bus)
+        answer_for_mail(self.bus, Postroom(configured=True, public_url="https://desk.example.com"))
         answer_for_webhooks(self.bus, Webhooks(Egress(self.opened)))
 
     def who(self, name: str, role: Role = Role.MEMBER) -> Caller:

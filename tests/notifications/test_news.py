@@ -12,7 +12,15 @@ from sqlalchemy import text
 from chassis.database import Database
 from contracts.base import Event, Role, Via
 from contracts.gateway import MemberRenamed, WorkspaceCreated
-from contracts.mail import MailState
+from contracts.mail import (
+    GetMail,
+    LiftSuppression,
+    ListMails,
+    ListSuppressed,
+    MailState,
+    ResendMail,
+    SendInvitation,
+)
 from contracts.notifications import (
     ChangePreferences,
     MuteTicket,
@@ -22,7 +30,7 @@ from contracts.notifications import (
     Unsubscribe,
     WatchTicket,
 )
-from contracts.refusals import Invalid, NotFound
+from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 from services.notifications.channels import Smtp
 from services.notifications.domain import MAIL_RATE, check_quiet, mail_id, quiet_until
 from services.notifications.usecases import mails, news
@@ -333,3 +341,68 @@ async def test_a_server_that_is_not_set_leaves_news_pending(newsroom: Newsroom) 
     await news.gather(newsroom.database, lambda: newsroom.now + 2 * MINUTE)
     (mail,) = await mails.newest(newsroom.database, 10)
     assert (mail.state, mail.letter, mail.ticket_id) == (MailState.PENDING, None, id_of("ticket"))
+
+
+async def test_admins_see_their_workspaces_mail_and_send_it_again_but_no_link_that_opens_something(
+    newsroom: Newsroom,
+) -> None:
+    await newsroom.opens("Ada")
+    olivia = newsroom.who("Olivia", Role.OWNER)
+    invitation = SendInvitation(
+        mail_id=id_of("invitation"),
+        workspace_id=newsroom.workspace,
+        workspace="Northwind",
+        by="Olivia",
+        to_email="grace@example.org",
+        to_name="Grace",
+        url="https://desk.example.com/invitations/s3cret",
+        expires_at=newsroom.now + dt.timedelta(days=3),
+    )
+    async with newsroom.database.every_workspace("test") as tx:
+        for _ in range(2):
+            await mails.queue_invitation(invitation, tx)
+    newsroom.box.to_data = "torn"
+    await newsroom.hear(assigned("Ada"))
+    assert len(await newsroom.later()) == 2, "both were handed over, and neither was answered"
+
+    page = await newsroom.ask(ListMails(caller=olivia, limit=1))
+    assert page.next_cursor is not None
+    assert (page.server.configured, page.server.said) == (True, "no_answer")
+    (news_,) = page.items
+    assert (news_.state, news_.reason, news_.may_resend) == (MailState.UNCERTAIN, "no_answer", True)
+    assert (news_.recipient.name, news_.recipient.email, news_.ticket_number) == ("Ada", "ada@example.com", 1)
+    (asked,) = (await newsroom.ask(ListMails(caller=olivia, limit=1, cursor=page.next_cursor))).items
+    assert (asked.id, asked.recipient.email) == (invitation.mail_id, "grace@example.org")
+    assert "s3cret" not in (await newsroom.ask(GetMail(caller=olivia, id=asked.id))).model_dump_json()
+    shown = await newsroom.ask(GetMail(caller=olivia, id=news_.id))
+    assert shown.text is not None
+    assert "Olivia assigned this to you" in shown.text
+    token = newsroom.box.mails[1]["List-Unsubscribe"].rpartition("/")[2].strip(" >")
+    assert token not in shown.text, "it would stop Ada's mail"
+
+    newsroom.box.to_data = "250 OK"
+    assert await newsroom.later() == [], "an uncertain mail is never repeated by itself"
+    again = await newsroom.ask(ResendMail(caller=olivia, id=news_.id))
+    assert again.state is MailState.PENDING
+    assert len(await newsroom.later(dt.timedelta(0))) == 1
+    assert len({mail["Message-ID"] for mail in newsroom.box.mails}) == 2, "it is the same mail"
+    with pytest.raises(Conflict):
+        await newsroom.ask(ResendMail(caller=olivia, id=news_.id))
+
+    ada, stranger = newsroom.who("Ada"), newsroom.who("Olivia", Role.OWNER)
+    stranger = stranger.model_copy(update={"workspace_id": "another"})
+    assert (await newsroom.ask(ListMails(caller=stranger))).items == ()
+    elsewhere: tuple[Any, ...] = (GetMail(caller=stranger, id=news_.id), ResendMail(caller=stranger, id=news_.id))
+    for request in elsewhere:
+        with pytest.raises(NotFound):
+            await newsroom.ask(request)
+    forbidden: tuple[Any, ...] = (
+        ListMails(caller=ada),
+        GetMail(caller=ada, id=news_.id),
+        ResendMail(caller=ada, id=news_.id),
+        ListSuppressed(caller=ada),
+        LiftSuppression(caller=ada, id=news_.id),
+    )
+    for request in forbidden:
+        with pytest.raises(NotAllowed):
+            await newsroom.ask(request)

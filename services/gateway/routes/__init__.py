@@ -25,6 +25,7 @@ from services.gateway.routes import (
     invitations,
     ledger,
     live,
+    mails,
     members,
     notes,
     notifications,
@@ -74,6 +75,7 @@ _HANDLERS = (
     *live.HANDLERS,
     *dead_letters.HANDLERS,
     *notifications.HANDLERS,
+    *mails.HANDLERS,
     *widget.HANDLERS,
 )
 _DESCRIPTION = "/api/openapi.json"

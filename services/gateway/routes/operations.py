@@ -85,6 +85,8 @@ _PATHS = {
     "bulk": "Id of the bulk change.",
     "note": "Id of the note.",
     "view": "Id of the view.",
+    "mail": "Id of the mail.",
+    "address": "Id of the entry of an address.",
     "webhook": "Id of the webhook.",
     "delivery": "Id of the delivery.",
 }

@@ -2,13 +2,16 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from chassis import cursors
 from chassis.database import Database
+from chassis.logs import get_logger
 from contracts.base import IdempotencyKey, Role, Via, now, uuid7
-from contracts.refusals import Conflict, NotFound
+from contracts.mail import SendInvitation
+from contracts.notifications import MailQueued
+from contracts.refusals import Conflict, NotFound, Refusal
 from services.gateway import domain, store
 from services.gateway.domain import Cause, Invitation, User, Visitor
 from services.gateway.usecases import answers
@@ -16,6 +19,8 @@ from services.gateway.usecases.accounts import Came, begin, place, workspaces_of
 from services.gateway.usecases.acting import acting, once
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.passwords import Passwords
+
+log = get_logger()
 
 ANSWER_INVITATION = "invitation look-up"
 """Why a transaction may see every workspace."""
@@ -25,13 +30,22 @@ class Invitations:
     """Everything about the links that let somebody in."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, guard: Guard, clock: Callable[[], dt.datetime] = now
+        self,
+        database: Database,
+        passwords: Passwords,
+        guard: Guard,
+        clock: Callable[[], dt.datetime] = now,
+        *,
+        send: Callable[[SendInvitation], Awaitable[MailQueued]] | None = None,
+        public_link: Callable[[str], str] = str,
     ) -> None:
-        """Keep invitations in `database`."""
+        """Keep invitations in `database`; `send` asks for a mail, with the address that `public_link` makes."""
         self._database = database
         self._passwords = passwords
         self._guard = guard
         self._clock = clock
+        self._send = send
+        self._public_link = public_link
 
     async def invite(
         self,
@@ -67,7 +81,29 @@ class Invitations:
             )
 
         async with self._database.transaction(workspace.id) as tx:
-            return await once(tx, visitor.id, key, answers.InvitationMade, act, secret_id=lambda made: str(made.id))
+            made = await once(tx, visitor.id, key, answers.InvitationMade, act, secret_id=lambda made: str(made.id))
+        await self._mail(visitor, email, name, made)
+        return made
+
+    async def _mail(self, visitor: Visitor, email: str, name: str, made: answers.InvitationMade) -> None:
+        """Have the link mailed. Its secret is kept nowhere, so a mail that can't be asked for now never is."""
+        if self._send is None:
+            return
+        workspace, _ = visitor.here
+        mail = SendInvitation(
+            mail_id=made.id,
+            workspace_id=workspace.id,
+            workspace=workspace.name,
+            by=visitor.actor.name,
+            to_email=email,
+            to_name=name,
+            url=self._public_link(made.token),
+            expires_at=made.expires_at,
+        )
+        try:
+            await self._send(mail)
+        except Refusal as refusal:
+            log.warning("gateway.invitation_not_mailed", code=refusal.code, invitation=str(made.id))
 
     async def open(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.InvitationPage:
         """Return one page of the invitations that nobody has followed yet, newest first."""

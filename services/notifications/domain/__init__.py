@@ -2,7 +2,7 @@
 
 from services.notifications.domain.addresses import Address, Forbidden, Network, Target, allow, is_public, target
 from services.notifications.domain.hours import check_quiet, quiet_until
-from services.notifications.domain.letters import password_reset
+from services.notifications.domain.letters import invitation, password_reset
 from services.notifications.domain.mail import (
     MAIL_LIFE,
     MAIL_RATE,
@@ -88,6 +88,7 @@ __all__ = [
     "codes_of",
     "concerned",
     "headers",
+    "invitation",
     "is_public",
     "judge",
     "mail_id",

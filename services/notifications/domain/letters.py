@@ -74,6 +74,20 @@ def password_reset(name: str, url: str, expires_at: dt.datetime) -> Letter:
     )
 
 
+def invitation(name: str, workspace: str, by: str, url: str, expires_at: dt.datetime) -> Letter:
+    """Write to somebody who is asked into a workspace."""
+    place = one_line(workspace, 80)
+    return compose(
+        f"{one_line(by, 80)} invites you to {place}",
+        [f"Hello {name},", f"{one_line(by, 80)} asks you to join {place} on Counterfoil."],
+        button=Button("Accept the invitation", url),
+        after=[
+            f"The link works once, until {_until(expires_at)}.",
+            "If you don't know what this is about, do nothing.",
+        ],
+    )
+
+
 def _until(at: dt.datetime) -> str:
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 

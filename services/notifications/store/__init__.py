@@ -71,6 +71,7 @@ from services.notifications.store.news import (
     take,
     written_lately,
 )
+from services.notifications.store.postroom import mail_page, mail_row
 from services.notifications.store.preferences import curious, mute, muted, prefer, preferences
 from services.notifications.store.suppressed import (
     Suppression,
@@ -152,6 +153,8 @@ __all__ = [
     "let_wait",
     "lift",
     "mail",
+    "mail_page",
+    "mail_row",
     "mark_read",
     "mute",
     "muted",

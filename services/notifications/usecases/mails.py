@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
 from contracts.base import now
-from contracts.mail import MailKind, MailState
+from contracts.mail import MailKind, MailState, SendInvitation
 from contracts.notifications import MailQueued, SendPasswordReset
 from services.notifications import domain, store
 from services.notifications.channels import Outlet, Refused, Unanswered
@@ -33,6 +33,22 @@ async def queue(request: SendPasswordReset, tx: Transaction) -> MailQueued:
         recipient="address",
         to=Addressee(request.to_email, request.to_name),
         letter=domain.password_reset(request.to_name, request.url, request.expires_at),
+        expires_at=request.expires_at,
+    )
+    await store.queue(tx, mail, now())
+    return MailQueued(mail_id=request.mail_id)
+
+
+async def queue_invitation(request: SendInvitation, tx: Transaction) -> MailQueued:
+    """Keep an invitation to be sent; the same id is the same mail."""
+    mail = Outgoing(
+        id=request.mail_id,
+        kind=MailKind.INVITATION,
+        workspace_id=request.workspace_id,
+        cause=str(request.mail_id),
+        recipient="address",
+        to=Addressee(request.to_email, request.to_name),
+        letter=domain.invitation(request.to_name, request.workspace, request.by, request.url, request.expires_at),
         expires_at=request.expires_at,
     )
     await store.queue(tx, mail, now())

@@ -76,8 +76,11 @@ async def addressee(tx: Transaction, mail: Mail) -> Addressee | None:
     return Addressee(reader.email, reader.name) if reader is not None and reader.role is not None else None
 
 
-async def write(tx: Transaction, mail: Mail, public_url: str) -> Letter | None:
-    """Write what this mail tells its reader now; None where nothing is left of it that they may see and want."""
+async def write(tx: Transaction, mail: Mail, public_url: str, *, leave: str | None = None) -> Letter | None:
+    """Write what this mail tells its reader now; None where nothing is left of it that they may see and want.
+
+    `leave` stands in the place of what stops their mail, for who else looks at it.
+    """
     reader = await _reader(tx, mail)
     if reader is None:
         return None
@@ -89,7 +92,7 @@ async def write(tx: Transaction, mail: Mail, public_url: str) -> Letter | None:
         workspace_id=mail.workspace_id or "",
         workspace=reader.workspace,
         base=f"{public_url}/w/{reader.slug}",
-        leave=f"{public_url}/unsubscribe/{reader.leave_token}",
+        leave=f"{public_url}/unsubscribe/{leave or reader.leave_token}",
     )
     return domain.news_letter(news, sender)
 
