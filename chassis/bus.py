@@ -129,7 +129,7 @@ class Bus:
 
         return register
 
-    def follows[E: Event | Signal](
+    def follows[E: Event | Signal | DeadLetter](
         self, event: type[E]
     ) -> Callable[[Callable[[E], Awaitable[None]]], Callable[[E], Awaitable[None]]]:
         """Be told of these in every replica, as a hint: at most once, without order, nothing is stored."""

@@ -229,6 +229,7 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
+    hear += [f"{letter.SUBJECT}.*" for letter in DeadLetter.of_kind() if service in letter.FOLLOWED_BY]
     signals = [f"{signal.SUBJECT}.*" for signal in SIGNALS if service == signal.OWNER]
     say += signals
     hear += signals

@@ -307,5 +307,5 @@ class EntryRecorded(RecordEvent, subject="activity.events.v1.entry_recorded"):
     entry_audience: Audience
 
 
-class ActivityDeadLetter(DeadLetter, subject="activity.deadletters.v1.buried"):
+class ActivityDeadLetter(DeadLetter, subject="activity.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when activity could not apply a message."""

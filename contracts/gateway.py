@@ -126,7 +126,7 @@ class TokenRevoked(RecordEvent, subject="gateway.events.v1.token_revoked", heard
     scopes: tuple[str, ...]
 
 
-class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried"):
+class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when gateway could not apply a message."""
 
 

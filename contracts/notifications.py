@@ -85,6 +85,42 @@ class ReadInbox(Query[Inbox], subject="notifications.requests.v1.inbox"):
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
+class Notice(Model):
+    """One notification in a person's inbox, of a ticket or of the desk itself."""
+
+    id: UUID
+    kind: Kind
+    ticket_id: UUID | None
+    """None: of no ticket, such as a webhook that was turned off."""
+    ticket_number: int | None
+    ticket_subject: str | None
+    actor: Actor
+    at: AwareDatetime
+    cause: UUID
+    """What is behind it; one person is told of one cause once."""
+    old: str | None
+    new: str | None
+    read_at: AwareDatetime | None
+    muted: bool
+    """Whether the reader has muted the ticket since."""
+
+
+class Notices(Model):
+    """One page of an inbox, newest first."""
+
+    items: tuple[Notice, ...]
+    unread: int
+    next_cursor: str | None
+
+
+class ReadNotices(Query[Notices], subject="notifications.requests.v2.inbox"):
+    """Read the caller's own inbox, with what is of no ticket. Refused: malformed (cursor)."""
+
+    unread_only: bool = False
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
 class Unread(Model):
     """How many notifications are not read."""
 
@@ -323,5 +359,7 @@ class GetNotificationLetter(Query[DeadLetter], subject="notifications.requests.v
     id: UUID
 
 
-class NotificationsDeadLetter(DeadLetter, subject="notifications.deadletters.v1.buried"):
+class NotificationsDeadLetter(
+    DeadLetter, subject="notifications.deadletters.v1.buried", followed_by=("notifications",)
+):
     """Kept when notifications could not apply a message."""

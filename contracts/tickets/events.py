@@ -208,5 +208,5 @@ class DeadLetterDropped(RecordEvent, subject="tickets.events.v1.dead_letter_drop
     reason: str
 
 
-class TicketsDeadLetter(DeadLetter, subject="tickets.deadletters.v1.buried"):
+class TicketsDeadLetter(DeadLetter, subject="tickets.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when tickets could not apply a message."""

@@ -2,11 +2,12 @@
 
 from chassis.service import Service
 from services.notifications.channels import Egress, Smtp
-from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
+from services.notifications.handlers import answer_for_mail, answer_for_webhooks, follow_dead_letters, listen
 from services.notifications.settings import Settings
 from services.notifications.timers import send_webhooks, tick
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.sending import Sender
+from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
 
 
@@ -17,6 +18,7 @@ def build(settings: Settings) -> Service:
     listen(service.bus)
     answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    follow_dead_letters(service.bus, Undertaker(service.database))
     tick(service, outlet, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))

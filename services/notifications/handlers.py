@@ -1,6 +1,7 @@
 """Ears: what is asked and heard, and which use case it is."""
 
 from chassis.bus import Bus
+from contracts.base import DeadLetter
 from contracts.gateway import (
     MemberInvited,
     MemberJoined,
@@ -23,6 +24,7 @@ from contracts.notifications import (
     MarkRead,
     MuteTicket,
     ReadInbox,
+    ReadNotices,
     SendPasswordReset,
     UnmuteTicket,
     Unsubscribe,
@@ -66,6 +68,7 @@ from contracts.webhooks import (
 )
 from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
 from services.notifications.usecases.postroom import Postroom
+from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
@@ -86,6 +89,7 @@ _NOBODY_IS_TOLD = (
 def listen(bus: Bus) -> None:
     """Answer and hear."""
     bus.answers(ReadInbox)(inbox.read_inbox)
+    bus.answers(ReadNotices)(inbox.read_notices)
     bus.answers(CountUnread)(inbox.count_unread)
     bus.answers(MarkRead)(inbox.mark_read)
     bus.answers(ListNotificationLetters)(letters.list_letters)
@@ -147,3 +151,9 @@ def answer_for_mail(bus: Bus, postroom: Postroom) -> None:
     bus.answers(ResendMail)(postroom.resend)
     bus.answers(ListSuppressed)(postroom.suppressed)
     bus.answers(LiftSuppression)(postroom.lift)
+
+
+def follow_dead_letters(bus: Bus, undertaker: Undertaker) -> None:
+    """Hear of what any service could not apply."""
+    for letter in DeadLetter.of_kind():
+        bus.follows(letter)(undertaker.buried)

@@ -23,17 +23,22 @@ from contracts.mail import (
 )
 from contracts.notifications import (
     ChangePreferences,
+    Kind,
+    MarkRead,
     MuteTicket,
     PreferencesChange,
     QuietHours,
+    ReadNotices,
     UnmuteTicket,
     Unsubscribe,
     WatchTicket,
 )
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
+from contracts.tickets import TicketsDeadLetter
 from services.notifications.channels import Smtp
 from services.notifications.domain import MAIL_RATE, check_quiet, mail_id, quiet_until
 from services.notifications.usecases import mails, news
+from services.notifications.usecases.trouble import Undertaker, tell_admins
 from tests.notifications.builders import (
     _fact,
     assigned,
@@ -406,3 +411,41 @@ async def test_admins_see_their_workspaces_mail_and_send_it_again_but_no_link_th
     for request in forbidden:
         with pytest.raises(NotAllowed):
             await newsroom.ask(request)
+
+
+async def test_admins_hear_once_of_a_burst_of_dead_letters_and_of_a_webhook_that_is_off(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    await newsroom.prefers("Olivia", Role.OWNER, dead_letter={"mail": True})
+    undertaker, at = Undertaker(newsroom.database), dt.datetime.now(dt.UTC)
+    for nth in range(50):
+        letter = TicketsDeadLetter(
+            id=id_of(f"letter {nth}"),
+            at=at,
+            service="tickets",
+            workspace_id=newsroom.workspace,
+            stream="INTAKE",
+            sequence=nth,
+            subject=f"tickets.intake.v1.ticket_requested.{newsroom.workspace}.nobody",
+            reason="invalid",
+            detail="no subject",
+            headers={},
+            size=2,
+            body="e30=",
+        )
+        await undertaker.buried(letter)
+    await undertaker.buried(letter.model_copy(update={"workspace_id": None}))
+    async with newsroom.database.transaction(newsroom.workspace) as tx:
+        for _ in range(2):
+            await tell_admins(tx, Kind.WEBHOOK, id_of("webhook"), at)
+    olivia = newsroom.who("Olivia", Role.OWNER)
+    notices = await newsroom.ask(ReadNotices(caller=olivia))
+    assert [(each.kind, each.ticket_id) for each in notices.items] == [(Kind.WEBHOOK, None), (Kind.DEAD_LETTER, None)]
+    assert notices.unread == 2
+    assert (await newsroom.inbox("Olivia", Role.OWNER)).items == (), "the first version knows only of tickets"
+    assert (await newsroom.ask(ReadNotices(caller=newsroom.who("Ada")))).items == ()
+    assert (await newsroom.ask(ReadNotices(caller=newsroom.who("Olivia")))).items == (), "who is no owner any more"
+    (mail,) = await newsroom.later()
+    assert mail["To"] == "Olivia <olivia@example.com>"
+    assert "https://desk.example.com/w/northwind/settings/dead-letters" in words_of(mail)
+    await newsroom.ask(MarkRead(caller=olivia))
+    assert await newsroom.unread("Olivia", Role.OWNER) == 0

@@ -88,6 +88,40 @@ async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: O
     }
 
 
+async def test_a_ticket_is_muted_on_its_page_and_an_admin_hears_of_a_dead_letter(
+    desk: Desk, a_browser: Open, bury_one: Bury
+) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    ticket = await desk.ticket(assignee_id=str(grace.user.id))
+    browser = a_browser()
+    browser.be(grace)
+    path = f"/w/{desk.workspace.slug}/tickets/{ticket['number']}"
+    muted = await browser.send((await browser.open(path)).form(f"{path}/mute"), press=("do", "mute"))
+    assert ("do", "unmute") in muted.form(f"{path}/mute").buttons
+    await desk.send("POST", f"tickets/{ticket['id']}/notes", {"body": "@Grace", "mentions": [str(grace.user.id)]})
+    await desk.send("POST", "tickets", {"subject": "Another", "assignee_id": str(grace.user.id)})
+
+    async def told() -> list[str] | None:
+        found = (await desk.get("notifications", who=grace))["items"]
+        return [f"{item['kind']} {item['muted']}" for item in found] if len(found) > 1 else None
+
+    assert await eventually(told) == ["assigned False", "assigned True"]
+    inbox = await browser.open(f"/w/{desk.workspace.slug}/notifications")
+    assert [tag.words for tag in inbox.all("span", **{"class": "tag"})] == ["Muted"]
+
+    await bury_one(b'{"external_id": "alarm-1"}', **{"ce-id": "78"})
+    browser.be(desk.owner)
+
+    async def heard() -> Page | None:
+        page = await browser.open(f"/w/{desk.workspace.slug}/notifications")
+        return page if "A message could not be applied" in page.words else None
+
+    page: Any = await eventually(heard)
+    opening = next(form for form in page.forms if form.fields.get("next", [""])[0].endswith("/settings/dead-letters"))
+    assert (await browser.send(opening)).answer.url.path.endswith("/settings/dead-letters")
+    assert (await desk.get("notifications/unread"))["unread"] == 0
+
+
 async def test_a_link_that_stops_mail_asks_first_and_one_that_is_none_says_so(desk: Desk, a_browser: Open) -> None:
     browser = a_browser()
     asked = await browser.open("/unsubscribe/" + "x" * 32)

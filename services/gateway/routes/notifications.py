@@ -13,11 +13,11 @@ from contracts.notifications import (
     Clock,
     CountUnread,
     GetPreferences,
-    Inbox,
     MarkRead,
+    Notices,
     Preferences,
     PreferencesChange,
-    ReadInbox,
+    ReadNotices,
     Unread,
 )
 from contracts.refusals import Invalid, NotAllowed, NotFound
@@ -85,7 +85,7 @@ class PreferencesPatch(Given):
     tag="notifications",
     summary="Read your inbox, newest first",
     query=InboxFilter,
-    answer=Inbox,
+    answer=Notices,
     refusals=(NotFound,),
 )
 async def list_notifications(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
@@ -93,7 +93,7 @@ async def list_notifications(request: Request[Any, Any, Any], workspace: FromPat
     visitor = await inside(request, workspace)
     wanted = query(request, InboxFilter)
     inbox = await desk_of(request).bus.ask(
-        ReadInbox(caller=visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+        ReadNotices(caller=visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
     )
     return reply(inbox)
 

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.notifications import MarkRead, ReadInbox
+from contracts.notifications import MarkRead, ReadNotices
 from services.gateway.routes.bodies import Given, query
 from services.gateway.routes.notifications import InboxFilter
 from services.gateway.web.rendering import own_path, see
@@ -29,7 +29,7 @@ async def inbox_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
     here = await enter(request, workspace)
     wanted = query(request, InboxFilter)
     found = await here.desk.bus.ask(
-        ReadInbox(caller=here.visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+        ReadNotices(caller=here.visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
     )
     return await page(request, here, "inbox.html", found=found, wanted=wanted, place="notifications")
 

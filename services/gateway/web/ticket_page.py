@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Person, Role
-from contracts.notifications import GetWatchers
+from contracts.notifications import GetMute, GetWatchers
 from contracts.refusals import StaleVersion
 from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
@@ -72,10 +72,10 @@ async def show(
     """Return the page of a ticket, with what was typed and what is wrong with it."""
     may = set(ticket.allowed.actions)
     asked = request.query_params
-    told, pinned, watching, people, frame, stale = await asyncio.gather(
+    told, pinned, (watching, muted), people, frame, stale = await asyncio.gather(
         story(here, ticket, _one_of(asked.get("show")), version(asked.get("before"))),
         _pinned(here, ticket, may),
-        _watchers(here, ticket),
+        _attention(here, ticket),
         _people(here),
         shell(here),
         _stale(here, ticket, edit),
@@ -95,6 +95,7 @@ async def show(
         pinned=pinned,
         watchers=None if watching is None else [names[each] for each in watching if each in names],
         watching=watching is not None and here.visitor.user.id in watching,
+        muted=muted,
         answering=asked.get("answer") if note is None else note.text("in_reply_to"),
         present=_present(here, ticket),
         place="tickets",
@@ -143,11 +144,23 @@ async def _people(here: Here) -> Sequence[Person]:
     return _PEOPLE.keep(here.workspace.id, found)
 
 
+async def _attention(here: Here, ticket: TicketSnapshot) -> tuple[list[Any] | None, bool | None]:
+    """Return who watches the ticket, and whether the visitor has muted it; None for what can't be told now."""
+    watching, muted = await asyncio.gather(_watchers(here, ticket), _muted(here, ticket))
+    return watching, muted
+
+
 async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
     """Return who watches the ticket; None where that can't be told now."""
     asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
     found = await or_none(here.desk.bus.ask, asked, within=_WATCHING)
     return None if found is None else [each.id for each in found.items]
+
+
+async def _muted(here: Here, ticket: TicketSnapshot) -> bool | None:
+    """Tell whether the visitor hears nothing of the ticket; None where that can't be told now."""
+    found = await or_none(here.desk.bus.ask, GetMute(caller=here.visitor.caller, ticket_id=ticket.id), within=_WATCHING)
+    return None if found is None else found.muted
 
 
 async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale | None:

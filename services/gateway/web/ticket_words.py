@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import uuid7
-from contracts.notifications import UnwatchTicket, WatchTicket
+from contracts.notifications import MuteTicket, UnmuteTicket, UnwatchTicket, WatchTicket
 from contracts.refusals import Refusal
 from contracts.texts import NonEmptyBody
 from contracts.tickets import AddNote, NoteKind, PinNote, PostMessage, Status
@@ -105,6 +105,16 @@ async def watch(request: Request[Any, Any, Any], workspace: FromPath[str], ticke
     return see(f"{here.base}/tickets/{ticket}")
 
 
+@post(f"{PAGE}/mute")
+async def mute(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
+    """Hear nothing more of a ticket, or hear of it again."""
+    here, form = await enter_by_form(request, workspace)
+    found = await find(here, ticket)
+    said: dict[str, Any] = {"caller": here.visitor.caller, "via": here.visitor.via, "ticket_id": found.id}
+    await here.desk.bus.ask(UnmuteTicket(**said) if form.text("do") == "unmute" else MuteTicket(**said))
+    return see(f"{here.base}/tickets/{ticket}")
+
+
 @post(f"{PAGE}/notes/{{note:str}}")
 async def pin(
     request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str], note: FromPath[str]
@@ -124,4 +134,4 @@ async def pin(
     return see(f"{here.base}/tickets/{ticket}")
 
 
-HANDLERS = (note, answer, watch, pin)
+HANDLERS = (note, answer, watch, mute, pin)

@@ -1,8 +1,9 @@
 """Decides who hears of a fact, and why they are told."""
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
 from contracts.notifications import Kind, Preferences, Wanted
@@ -53,6 +54,7 @@ _LISTENED_TO: Mapping[type[TicketEvent], Kind] = {
 }
 _CHOSEN_AS = {Kind.FOLLOW_UP: Kind.MESSAGE}
 """Kinds that people don't choose apart from another."""
+_BURSTS = UUID("6d0b4c8e-2f4b-4e7e-9b0e-0c5a6a3a9a11")
 _UNCHOSEN = Preferences()
 
 
@@ -98,6 +100,11 @@ def wants(preferences: Preferences, kind: Kind, way: Way) -> bool:
 def news_kind(event: TicketCreated) -> Kind:
     """Return what a new ticket is to those who want to hear of new ones: some come from outside."""
     return Kind.ARRIVED if event.via in (Via.WIDGET, Via.INTAKE) else Kind.CREATED
+
+
+def burst(workspace_id: str, at: dt.datetime) -> UUID:
+    """Return the one cause that dead letters of the same hour have for those who are told."""
+    return uuid5(_BURSTS, f"{workspace_id} {at.astimezone(dt.UTC):%Y-%m-%dT%H}")
 
 
 def user_of(actor: Actor) -> UUID | None:

@@ -11,9 +11,9 @@ from sqlalchemy import RowMapping, text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, Audience, Role, TicketEvent, uuid7
-from contracts.notifications import Item, Kind
+from contracts.notifications import Item, Kind, Notice
 from contracts.refusals import Malformed, NotFound
-from services.notifications.domain import codes_of
+from services.notifications.domain import OURSELVES, codes_of
 
 _LARGEST = 2**31 - 1
 
@@ -52,7 +52,8 @@ _COLUMNS = """
     workspace_id, id, recipient_id, cause, kind, audience, ticket_id, actor_kind, actor_id, actor_name, at, old, new
 """
 _VALUES = """
-    :ws, :id, :recipient, :cause, :kind, :audience, :ticket, :actor_kind, :actor_id, :actor_name, :at, :old, :new
+    :ws, :id, :recipient, :cause, :kind, :audience, cast(:ticket as uuid), :actor_kind, :actor_id,
+    :actor_name, :at, :old, :new
 """
 # A cause that is heard again must take no place: the place is taken only where there is no item yet. Nobody adds items
 # of the same cause meanwhile, since who applies a book holds its row.
@@ -92,11 +93,19 @@ _PAGE = (
     f" where {_MINE} and not t.deleted and i.nth < :before %s order by i.nth desc limit :many"
 )
 _PAGE_ALL, _PAGE_UNREAD = text(_PAGE % ""), text(_PAGE % "and i.read_at is null")
+_NOTICES = (
+    "select i.*, t.number, t.subject, coalesce((select m.muted from mutes m where m.workspace_id = i.workspace_id"  # noqa: S608 - constants
+    " and m.ticket_id = i.ticket_id and m.user_id = i.recipient_id order by m.since desc limit 1), false) as muted"
+    " from items i left join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
+    f" where {_MINE} and t.deleted is not true and i.nth < :before %s order by i.nth desc limit :many"
+)
+_NOTICES_ALL, _NOTICES_UNREAD = text(_NOTICES % ""), text(_NOTICES % "and i.read_at is null")
 _UNREAD = text(
     "select count(*) from items i"  # noqa: S608 - constants
-    " join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
-    f" where {_MINE} and not t.deleted and i.read_at is null"
+    " left join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
+    f" where {_MINE} and t.deleted is not true and i.read_at is null"
 )
+_DESK = text("select user_id, role from members where workspace_id = :ws and known and role in ('owner', 'admin')")
 _NAMED = "i.id = any(cast(:ids as uuid[]))"
 _VISIBLE = text(f"select count(*) from items i where {_MINE} and {_NAMED}")  # noqa: S608 - constants
 _READ = f"update items i set read_at = :at where {_MINE} and i.read_at is null"  # noqa: S608 - constants
@@ -199,6 +208,43 @@ async def page(
     return [_item(row) for row in rows[:limit]], more
 
 
+async def notices(
+    tx: Transaction, reader: Reader, *, unread_only: bool, cursor: str | None, limit: int
+) -> tuple[Sequence[Notice], str | None]:
+    """Return a page of an inbox with what is of no ticket, newest first; raises Malformed."""
+    scope = f"inbox {tx.workspace_id} {reader.person} {unread_only}"
+    before = _before(scope, cursor) if cursor is not None else _LARGEST
+    where = _mine(tx, reader) | {"before": before, "many": limit + 1}
+    rows = await tx.all(_NOTICES_UNREAD if unread_only else _NOTICES_ALL, where)
+    more = cursors.encode(scope, [rows[limit - 1]["nth"]]) if len(rows) > limit else None
+    return [_notice(row) for row in rows[:limit]], more
+
+
+async def who_runs_the_desk(tx: Transaction) -> dict[UUID, Role]:
+    """Return the owners and admins."""
+    return {row["user_id"]: Role(row["role"]) for row in await tx.all(_DESK, {"ws": tx.workspace_id})}
+
+
+async def add_trouble(tx: Transaction, person: UUID, kind: Kind, cause: UUID, at: dt.datetime) -> bool:
+    """Put something of no ticket into an admin's inbox; False where they were told of it before."""
+    row = {
+        "ws": tx.workspace_id,
+        "id": uuid7(),
+        "recipient": person,
+        "cause": cause,
+        "kind": kind.value,
+        "audience": Audience.ADMINS.value,
+        "ticket": None,
+        "actor_kind": OURSELVES.kind.value,
+        "actor_id": OURSELVES.id,
+        "actor_name": OURSELVES.name,
+        "at": at,
+        "old": None,
+        "new": None,
+    }
+    return await tx.one(_ADD, row) is not None
+
+
 async def unread(tx: Transaction, reader: Reader) -> int:
     """Count what is not read."""
     return int(await tx.scalar(_UNREAD, _mine(tx, reader)))
@@ -257,6 +303,23 @@ def _told(row: RowMapping) -> Told:
         kind=Kind(row["kind"]),
         cause=row["cause"],
         ticket_id=row["ticket_id"],
+    )
+
+
+def _notice(row: RowMapping) -> Notice:
+    return Notice(
+        id=row["id"],
+        kind=Kind(row["kind"]),
+        ticket_id=row["ticket_id"],
+        ticket_number=row["number"],
+        ticket_subject=row["subject"],
+        actor=Actor(kind=ActorKind(row["actor_kind"]), id=row["actor_id"], name=row["actor_name"]),
+        at=row["at"],
+        cause=row["cause"],
+        old=row["old"],
+        new=row["new"],
+        read_at=row["read_at"],
+        muted=row["muted"],
     )
 
 

@@ -2,7 +2,7 @@
 
 from chassis.database import Transaction
 from contracts.base import now
-from contracts.notifications import CountUnread, Inbox, MarkRead, ReadInbox, Unread
+from contracts.notifications import CountUnread, Inbox, MarkRead, Notices, ReadInbox, ReadNotices, Unread
 from contracts.refusals import NotFound
 from services.notifications import domain, store
 from services.notifications.store import Reader
@@ -13,6 +13,13 @@ async def read_inbox(query: ReadInbox, tx: Transaction) -> Inbox:
     reader = _reader(query)
     items, more = await store.page(tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit)
     return Inbox(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
+
+
+async def read_notices(query: ReadNotices, tx: Transaction) -> Notices:
+    """Read a page of the caller's own inbox, with what is of no ticket."""
+    reader = _reader(query)
+    items, more = await store.notices(tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit)
+    return Notices(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
 
 
 async def count_unread(query: CountUnread, tx: Transaction) -> Unread:
@@ -29,5 +36,5 @@ async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
     return Unread(unread=await store.unread(tx, reader))
 
 
-def _reader(request: ReadInbox | CountUnread | MarkRead) -> Reader:
+def _reader(request: ReadInbox | ReadNotices | CountUnread | MarkRead) -> Reader:
     return Reader(domain.owner_of_inbox(request.caller), domain.audiences_of(request.caller.role))

@@ -10,11 +10,13 @@ from uuid import UUID
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
 from contracts.base import Audience, LoggedFact, LogPage, ReadLog, Subject, now
+from contracts.notifications import Kind
 from contracts.refusals import Refusal
 from contracts.webhooks import ANY, DeliveryState, Trouble, WebhookDisabled
 from services.notifications import domain, store
 from services.notifications.channels import Forbidden, NotAnswered, Way
 from services.notifications.domain import Due, Outcome
+from services.notifications.usecases.trouble import tell_admins
 from services.notifications.usecases.webhooks import host_of
 
 # Why a transaction may see every workspace.
@@ -220,19 +222,19 @@ async def _disable(tx: Transaction, webhook: UUID, trouble: Trouble, at: dt.date
         return
     version, url = off
     log.warning("webhook.disabled", webhook=str(webhook), reason=trouble.value)
-    tx.announce(
-        WebhookDisabled(
-            workspace_id=tx.workspace_id,
-            actor=domain.OURSELVES,
-            via=domain.BY_RULE,
-            cause=str(webhook),
-            audience=Audience.ADMINS,
-            subject=Subject(kind="webhook", id=str(webhook), version=version),
-            at=at,
-            host=host_of(url),
-            reason=trouble,
-        )
+    off_now = WebhookDisabled(
+        workspace_id=tx.workspace_id,
+        actor=domain.OURSELVES,
+        via=domain.BY_RULE,
+        cause=str(webhook),
+        audience=Audience.ADMINS,
+        subject=Subject(kind="webhook", id=str(webhook), version=version),
+        at=at,
+        host=host_of(url),
+        reason=trouble,
     )
+    tx.announce(off_now)
+    await tell_admins(tx, Kind.WEBHOOK, off_now.id, at)
 
 
 def _wanted(facts: Sequence[LoggedFact], types: Sequence[str]) -> list[LoggedFact]:
