@@ -157,7 +157,11 @@ def test_a_page_is_whole_without_a_script(whole: Whole) -> None:
         yield from (f"two of #{name}" for name in {*names} if names.count(name) > 1)
         for element in page.elements:
             said = element.attributes
-            if element.tag == "button" and "form" not in element.within and not {"form", "popovertarget", "hidden"} & said.keys():
+            if (
+                element.tag == "button"
+                and "form" not in element.within
+                and not {"form", "popovertarget", "hidden"} & said.keys()
+            ):
                 yield f"a button that does nothing: {element.words.strip() or said}"
             if {"hx-get", "data-hx-get"} & said.keys() and not {"href", "action"} & said.keys():
                 yield f"what only a script fetches: {said}"
