@@ -29,6 +29,11 @@ _DEPENDS = frozenset(
         "range",
         "not_for_notes",
         "not_for_comments",
+        "no_address",
+        "not_public",
+        "https_only",
+        "userinfo",
+        "port",
         "unknown_zone",
         "no_end",
     ]
@@ -104,6 +109,8 @@ def _depends(id: str, field: str, code: str) -> bool:
     if field.startswith("widget.allowed_origins."):  # an origin has more rules than a pattern can tell
         return True
     if code == "not_a_list":  # and so has the address of a list
+        return True
+    if field == "url" and code == "malformed":  # and so has the address of a receiver
         return True
     # A new password must be longer than one that was good enough in its time.
     return (id, field, code) == ("accept_invitation", "password", "string_too_short")

@@ -46,7 +46,7 @@ async def premises(urls: dict[str, Urls]) -> AsyncIterator[Newsroom]:
         services = (
             tickets.build(TicketsSettings(**access["tickets"])),
             activity.build(ActivitySettings(**access["activity"])),
-            notifications.build(NotificationsSettings(**access["notifications"])),
+            notifications.build(NotificationsSettings(**access["notifications"], webhook_allow="127.0.0.0/8")),
             door,
         )
         for service in services:

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request
@@ -14,10 +14,11 @@ from contracts.base import uuid7
 from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, StaleVersion
 from contracts.texts import SearchText, WebAddress
 from contracts.webhooks import (
+    ANY,
     ChangeWebhook,
     CreateWebhook,
     DeleteWebhook,
-    EventTypes,
+    EventType,
     GetWebhook,
     ListWebhooks,
     RotateWebhookSecret,
@@ -25,6 +26,7 @@ from contracts.webhooks import (
     Webhook,
     WebhookChange,
     WebhookPage,
+    event_types,
 )
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, left_out, path_id, promise, query, read
@@ -36,11 +38,15 @@ from services.gateway.routes.workspaces import Page
 _SECRET_BYTES = 32
 
 
+_Told = Annotated[EventType, Field(json_schema_extra={"enum": [ANY, *event_types()]})]
+_AllTold = Annotated[tuple[_Told, ...], Field(min_length=1, max_length=100)]
+
+
 class NewWebhook(Given):
     """A receiver to be."""
 
     url: WebAddress = Field(description="An `https` address on the public internet.")
-    event_types: EventTypes = Field(description="Names of facts, such as `status_changed`; `*`: all of them.")
+    event_types: _AllTold = Field(description="Names of facts, such as `status_changed`; `*`: all of them.")
     description: SearchText = ""
 
 
@@ -48,7 +54,7 @@ class WebhookPatch(Given):
     """What to change; one that is left out stays as it is."""
 
     url: WebAddress = Field(default_factory=left_out)
-    event_types: EventTypes = Field(default_factory=left_out)
+    event_types: _AllTold = Field(default_factory=left_out)
     description: SearchText = Field(default_factory=left_out)
     enabled: bool = Field(default_factory=left_out, description="What happens while it is off is not told.")
 

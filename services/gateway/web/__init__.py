@@ -43,6 +43,7 @@ from services.gateway.web import (
     undoing,
     unsubscribe,
     views,
+    webhooks,
     workspace,
 )
 from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
@@ -80,6 +81,7 @@ def pages(demo_assistant: UUID | None = None) -> Pages:
             *assistants.HANDLERS,
             *reports.HANDLERS,
             *tokens.HANDLERS,
+            *webhooks.HANDLERS,
             *ticket_settings.HANDLERS,
             *audit.HANDLERS,
             *dead_letters.HANDLERS,

@@ -57,6 +57,7 @@ PLACES = (
     Place(Part.SETTINGS, "widget", "Widget", "settings/widget", "widget", _DESK),
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
     Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
+    Place(Part.SETTINGS, "webhooks", "Webhooks", "settings/webhooks", "webhook", _DESK),
     Place(Part.SETTINGS, "mail", "Mail", "settings/mail", "send", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
     Place(Part.SETTINGS, "dead-letters", "Dead letters", "settings/dead-letters", "buried", _DESK),
