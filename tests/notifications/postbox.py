@@ -30,7 +30,7 @@ class Postbox:
     port: int = 0
     to_rcpt: str = "250 OK"
     to_data: str = "250 OK"
-    """`torn` loses the connection after the words have come."""
+    """`torn` loses the connection after the words have come, `hang` never answers."""
     connections: int = 0
     taken: list[Envelope] = field(default_factory=list)
 
@@ -53,13 +53,17 @@ class Postbox:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name for it
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.to_rcpt == "hang":
+            await asyncio.Event().wait()
         if self.to_rcpt.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.to_rcpt
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-        if self.to_data.startswith(("250", "torn")):
+        if self.to_data.startswith(("250", "torn", "hang")):
             self.taken.append(envelope)
+        if self.to_data == "hang":
+            await asyncio.Event().wait()
         return self.to_data
 
 

@@ -144,3 +144,25 @@ async def test_what_can_not_be_sent_in_time_is_given_up(ledger: Ledger) -> None:
     assert await mails.forget(ledger.database, lambda: ledger.now) == 1
     given_up = await ledger.mail("first")
     assert (given_up.state, given_up.reason, given_up.to, given_up.letter) == (MailState.FAILED, "expired", None, None)
+
+
+async def test_k13_a_server_that_hangs_is_waited_for_so_long_and_the_mail_not_repeated(ledger: Ledger) -> None:
+    async def sends() -> int:
+        smtp = Smtp(ledger.box.url, "desk@example.com", patience=0.3)
+        return await mails.send_due(mails.Post(ledger.database, smtp, clock=lambda: ledger.now))
+
+    await ledger.queues("first")
+    ledger.box.to_rcpt = "hang"
+    assert await sends() == 0
+    assert await ledger.states() == {"first": ("pending", "no_server")}, "nothing of it was said"
+    ledger.now += dt.timedelta(minutes=1)
+    ledger.box.to_rcpt, ledger.box.to_data = "250 OK", "hang"
+    assert await sends() == 0
+    assert await ledger.states() == {"first": ("uncertain", "no_answer")}
+    ledger.now += dt.timedelta(hours=1)
+    ledger.box.to_data = "250 OK"
+    assert await sends() == 0
+    assert len(ledger.box.taken) == 1
+    assert await mails.resend(ledger.database, mail_id("first", "contact:maria"), lambda: ledger.now)
+    assert await sends() == 1
+    assert len({mail["Message-ID"] for mail in ledger.box.mails}) == 1

@@ -57,7 +57,9 @@ class Outlet(Protocol):
 class Smtp:
     """A mail server; one connection carries the mails of a round."""
 
-    def __init__(self, url: str, sender: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, sender: str, *, tls: ssl.SSLContext | None = None, patience: float = _PATIENCE
+    ) -> None:
         """Take where the server is and who mail is from; nothing is connected yet."""
         parts = urlsplit(url)
         self._host, self._tls = parts.hostname or "", parts.scheme == "smtps"
@@ -65,6 +67,7 @@ class Smtp:
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._context = tls
+        self._patience = patience
         name, address = parseaddr(sender)
         self._sender = _address(name, address)
         self._client: SMTP | None = None
@@ -123,7 +126,7 @@ class Smtp:
             username=self._user,
             password=self._password,
             local_hostname=self._sender.domain,
-            timeout=_PATIENCE,
+            timeout=self._patience,
             use_tls=self._tls,
             start_tls=self.start_tls,
             tls_context=self._context,
