@@ -183,7 +183,7 @@ async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromi
         await expect(shop.lines).to_have_text(["Hello there", "One", "Two", "Three", "Four"])
         await page.wait_for_function("!Object.keys(localStorage).some((key) => key.includes('waiting'))")
 
-        # The desk is away while the page is loaded again: who is asked and what was said is shown, and why nothing comes.
+        # The desk is away while the page is loaded again: who is asked, what was said and why nothing comes is shown.
         tries: list[str] = []
 
         async def away(route: Route) -> None:
