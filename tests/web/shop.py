@@ -54,19 +54,19 @@ class Shop:
 
 @asynccontextmanager
 async def a_shop(
-    chromium: Chromium,
-    desk: Desk,
-    assistant: str,
-    *,
-    attributes: str = "",
-    html: str = "",
-    head: str = "",
-    **options: Any,
+    chromium: Chromium, desk: Desk, assistant: str, *, attributes: str = "", html: str = "", head: str = ""
 ) -> AsyncIterator[Shop]:
-    """Open a window on the site, which is served here: another port is another origin."""
+    """Open a window of the desk's owner on a site with the desk's widget."""
     script = (
         f'<script src="{desk.room.url}/widget.js" data-assistant="{escape(assistant)}" {attributes} async></script>'
     )
+    async with a_site(script, html=html, head=head) as host, a_window(chromium, desk, beside=host) as window:
+        yield Shop(window, window.page, f"http://{host}/")
+
+
+@asynccontextmanager
+async def a_site(script: str, *, html: str = "", head: str = "") -> AsyncIterator[str]:
+    """Serve a page with the script, and return its host: another port than the desk's is another origin."""
     body = f"<!doctype html><html {html}><title>Shop</title>{head}<h1>Shop</h1><a href='#x'>Basket</a>{script}"
     answer = f"HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\n\r\n{body}".encode()
 
@@ -77,9 +77,7 @@ async def a_shop(
         writer.close()
 
     async with await start_server(answered, "127.0.0.1") as server:
-        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with a_window(chromium, desk, beside=host, **options) as window:
-            yield Shop(window, window.page, f"http://{host}/")
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def an_assistant(desk: Desk, **widget: Any) -> str:

@@ -112,14 +112,13 @@ async def test_ten_tickets_are_worked_through_by_keyboard_alone(chromium: Chromi
             if number:
                 await expect(page.locator(".row:focus-within .subject")).to_have_text(f"Question {number - 1}")
             await page.keyboard.press("j")
-            await page.keyboard.press("Enter")
+            await window.leave_by("Enter")
             await expect(page.locator("#subject")).to_have_value(f"Question {number}")
-            await page.wait_for_load_state("load")
             await page.keyboard.press("s")
             await page.keyboard.press("ArrowDown")
             await page.keyboard.press("Enter")
             await expect(page.locator("#facts .move summary")).to_contain_text("In Progress")
-            await page.keyboard.press("u")
+            await window.leave_by("u")
 
     counts = await desk.get("tickets/counts")
     assert counts["counts"]["in_progress"] == 10

@@ -149,7 +149,7 @@ async def test_who_asks_is_asked_for_first_where_that_is_wanted_by_keyboard_alon
 
 
 async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromium: Chromium, desk: Desk) -> None:
-    assistant = await an_assistant(desk, allow_ticket_creation=True)
+    assistant = await an_assistant(desk, title="Ask us", greeting="Hello there")
     async with a_shop(chromium, desk, assistant) as shop:
         page, context = shop.page, shop.page.context
         await shop.enter()
@@ -180,10 +180,10 @@ async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromi
         await page.reload()
         await expect(shop.panel.locator("time")).to_have_count(4)
         await expect(shop.panel.locator(".waiting")).to_have_count(0)
-        await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four"])
+        await expect(shop.lines).to_have_text(["Hello there", "One", "Two", "Three", "Four"])
         await page.wait_for_function("!Object.keys(localStorage).some((key) => key.includes('waiting'))")
 
-        # The desk is away while the page is loaded again: what was said is shown, and why nothing comes.
+        # The desk is away while the page is loaded again: who is asked, what was said and why nothing comes is shown.
         tries: list[str] = []
 
         async def away(route: Route) -> None:
@@ -193,18 +193,19 @@ async def test_what_is_written_without_a_connection_is_kept_and_sent_once(chromi
         await context.route("**/widget/v1/**", away)
         await page.reload()
         await expect(shop.panel.get_by_role("status")).to_contain_text("The chat can't be reached just now")
-        await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four"])
+        await expect(shop.panel).to_have_accessible_name("Ask us")
+        await expect(shop.lines).to_have_text(["Hello there", "One", "Two", "Three", "Four"])
         await shop.say("Five")
         await expect(shop.panel.get_by_text("Waits for a connection")).to_have_count(1)
-        # By now it would wait for eight seconds, if nothing waited to be sent.
+        # By now it would wait for eight seconds, if nothing waited to be sent and nobody looked.
         await eventually(lambda: len(tries) >= 4, within=20)
         await context.unroute("**/widget/v1/**")
         await expect(shop.panel.locator("time")).to_have_count(5, timeout=6_000)
-        await expect(shop.lines).to_have_text(["One", "Two", "Three", "Four", "Five"])
+        await expect(shop.lines).to_have_text(["Hello there", "One", "Two", "Three", "Four", "Five"])
 
         # The page may have it all forgotten, as when its user signs out.
         await page.evaluate("Counterfoil.forget()")
-        await expect(shop.lines).to_have_count(0)
+        await expect(shop.lines).to_have_text(["Hello there"])
         assert await page.evaluate("Object.keys(localStorage)") == []
         shop.forgive("Failed to load resource")
     (talk,) = (await desk.get("conversations"))["items"]

@@ -36,6 +36,15 @@ class Window:
         await self.page.goto(self.at(path))
         await self.page.wait_for_load_state("load")
 
+    async def leave_by(self, key: str) -> None:
+        """Press a key that leads to another page, and let go of it there.
+
+        A browser may never answer for a key that is released just while one page takes another's place.
+        """
+        async with self.page.expect_event("load"):
+            await self.page.keyboard.down(key)
+        await self.page.keyboard.up(key)
+
     async def flaws_by_day_and_night(self) -> list[str]:
         """Return what axe finds by all of its rules, and in the dark by those that another colour can change."""
         found = await self.flaws()

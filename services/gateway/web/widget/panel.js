@@ -178,7 +178,7 @@ class Panel {
   /** Show things as they are now. */
   draw() {
     const { talk } = this;
-    const title = talk.config?.title ?? "Chat";
+    const title = talk.face.title ?? "Chat";
     if (this.title.textContent !== title) this.title.textContent = title;
     if (this.opened && !document.hidden) talk.saw();
     const unread = this.opened ? 0 : talk.unread;
@@ -243,8 +243,8 @@ class Panel {
   /** What stands in the log, in order, and how each is made. */
   wanted() {
     const { talk } = this, wanted = new Map();
-    const greeting = talk.config?.greeting;
-    if (greeting) wanted.set(`greeting ${greeting}`, () => bubble("theirs", greeting, talk.config.name));
+    const { greeting, name: speaker } = talk.face;
+    if (greeting) wanted.set(`greeting ${greeting}`, () => bubble("theirs", greeting, speaker));
     const tickets = [...talk.tickets].sort((a, b) => a.number - b.number);
     const said = [...talk.messages.values()].sort((a, b) => a.seq - b.seq);
     let before = "";

@@ -19,7 +19,7 @@ function begin() {
   const turn = () => (root.dir = script.dataset.dir ?? getComputedStyle(document.documentElement).direction);
   let drawn = "", unread = 0, numbers = new Set();
   function draw() {
-    const colour = talk.config?.colour ?? "#2f5d50";
+    const colour = talk.face.colour ?? "#2f5d50";
     if (colour !== drawn) colours.replaceSync(coloursOf((drawn = colour)));
     turn();
     panel.draw();
@@ -48,7 +48,8 @@ function begin() {
       if (detail.count === unread) return;
       unread = detail.count;
     } else {
-      remembered(name === "open");
+      talk.watched = name === "open";
+      remembered(talk.watched);
       if (name === "open") {
         turn();
         talk.look();

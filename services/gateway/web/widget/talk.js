@@ -1,6 +1,6 @@
 // The conversation: what was said, what waits to be sent, and what stands in the way. It never shows anything itself.
 const LONGEST_PAUSE = 30_000;
-const LONGEST_WITH_WORDS = 4_000; // a quarter more at most, while something waits to be sent
+const LONGEST_WATCHED = 3_500; // a quarter more at most, while somebody looks or something waits to be sent
 const MOST_KEPT = 50;
 
 let turn = Promise.resolve();
@@ -22,6 +22,8 @@ class Talk {
       changed();
     };
     this.config = null;
+    /** Whether the panel is open. */
+    this.watched = false;
     /** "unknown": no such assistant; "elsewhere": not for this site; "barred": not for this visitor. */
     this.trouble = null;
     this.why = "";
@@ -52,6 +54,17 @@ class Talk {
     const mark = JSON.stringify([messages.map((each) => each.seq), this.tickets]);
     if (mark !== this.kept) this.memory.set("said", said);
     this.kept = mark;
+  }
+
+  /** How it presents itself: as it did the last time, until the desk is reached. */
+  get face() {
+    return this.config ?? this.memory.get("face") ?? {};
+  }
+
+  know(config) {
+    this.config = config;
+    const { name, title, greeting, colour } = config;
+    this.memory.set("face", { name, title, greeting, colour });
   }
 
   get begun() {
@@ -85,7 +98,7 @@ class Talk {
     }
     for (let tries = 0; ; tries++) {
       try {
-        this.config = await this.line.ask("GET", "/config");
+        this.know(await this.line.ask("GET", "/config"));
         this.reached();
         if (this.trouble !== "barred") this.trouble = null;
         break;
@@ -272,7 +285,7 @@ class Talk {
     if (!this.config || this.trouble) return;
     this.read().catch(() => {});
     const renewed = (config) => {
-      this.config = config;
+      this.know(config);
       this.changed();
     };
     this.line.ask("GET", "/config").then(renewed, () => {});
@@ -299,6 +312,7 @@ class Talk {
 
   unknown(why) {
     this.trouble = "unknown";
+    this.memory.drop("face");
     console.error(`Counterfoil: ${why} The script's data-assistant must be the ID that Settings > Widget shows.`);
   }
 
@@ -338,9 +352,9 @@ class Talk {
     return this.line.ask("GET", "/config").then(() => false, (error) => error.mute === true);
   }
 
-  /** Wait longer each time, unless somebody looks or the network is back. */
+  /** Wait longer each time, within bounds, unless somebody looks or the network is back. */
   pause(tries, seconds = 0) {
-    const longest = this.waiting.length ? LONGEST_WITH_WORDS : LONGEST_PAUSE;
+    const longest = this.watched || this.waiting.length ? LONGEST_WATCHED : LONGEST_PAUSE;
     const usual = Math.min(longest, 1000 * 2 ** Math.max(0, tries)) * (0.75 + Math.random() / 2);
     return new Promise((resolve) => {
       const awake = () => {
