@@ -38,6 +38,7 @@ MOST_PER_SESSION = 100
 PATIENCE = 5.0
 """Seconds that a new reader waits to be told where the book ends."""
 _AGAIN = 0.5
+_BETWEEN_HINTS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Reader:
         self._waiting: deque[Frame | Whisper] = deque()
         self._size = 0
         self._something = asyncio.Event()
+        self._hints_again: asyncio.TimerHandle | None = None
+        self._hint_due = False
 
     async def read(self, within: float) -> "Sequence[Frame | Whisper]":
         """Return what is new, as soon as there is something; nothing when `within` seconds pass without."""
@@ -124,7 +127,20 @@ class Reader:
             self._something.set()
 
     def hint(self) -> None:
-        """Say that something came into the reader's inbox; once is enough until it is read."""
+        """Say that something came into the reader's inbox: once until it is read, and once a second at most."""
+        if self._hints_again is None:
+            self._hint()
+            self._hints_again = asyncio.get_running_loop().call_later(_BETWEEN_HINTS, self._may_hint)
+        else:
+            self._hint_due = True
+
+    def _may_hint(self) -> None:
+        self._hints_again = None
+        if self._hint_due:
+            self._hint_due = False
+            self.hint()
+
+    def _hint(self) -> None:
         if not self.over.is_set() and NOTIFIED not in self._waiting:
             self._waiting.append(NOTIFIED)
             self._size += len(NOTIFIED.json)
@@ -136,6 +152,8 @@ class Reader:
             self.why = why
             self._joined = False
             self._waiting.clear()
+            if self._hints_again is not None:
+                self._hints_again.cancel()
             self.over.set()
             self._something.set()
 
