@@ -134,20 +134,19 @@ async def test_whoever_comes_back_is_where_they_were(chromium: Chromium, desk: D
     for number in range(1, 41):
         await desk.ticket(subject=f"Question {number}")
     async with a_window(chromium, desk) as window:
-        page, keys = window.page, window.page.keyboard
+        page = window.page
         await window.open("tickets?sort=created&limit=30")
         await page.locator("[rel=next]").click()
         await expect(page.locator(".row")).to_have_count(10)
         await page.go_back()
         await page.locator(".row .subject", has_text="Question 25").focus()
         top = await page.evaluate("scrollY")
-        await keys.press("Enter")
+        await window.leave_by("Enter")
         await expect(page.locator("#subject")).to_have_value("Question 25")
-        await page.wait_for_load_state("load")
-        await keys.press("u")
+        await window.leave_by("u")
         await expect(page.locator(".row:focus-within .subject")).to_have_text("Question 25")
         assert await page.evaluate("scrollY") == top
-        await keys.press("Enter")
+        await window.leave_by("Enter")
         await expect(page.locator("#subject")).to_have_value("Question 25")
         await page.go_back()
         await expect(page.locator(".row:focus-within .subject")).to_have_text("Question 25")
