@@ -42,3 +42,7 @@ class Present(Signal, subject="gateway.signals.v1.presence"):
     user_id: UUID
     name: PersonName
     state: AtTicket
+
+
+class Broken(Signal, subject="gateway.signals.v1.broken"):
+    """Somebody had the record verified, and a fault was found."""

@@ -15,6 +15,7 @@ from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.seals import Seals
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.views import Views
 from services.gateway.usecases.widget import Widget
@@ -66,6 +67,7 @@ def build(settings: Settings) -> Service:
         public_url=settings.public_url,
         live=live,
         presence=presence,
+        seals=Seals(service.bus),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,

@@ -33,6 +33,7 @@ from services.gateway.usecases.passwords import Passwords
 from services.gateway.usecases.people import People
 from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.seals import Seals
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.views import Views
 from services.gateway.usecases.widget import Widget
@@ -233,6 +234,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         public_url=public_url,
         live=(live := Live(bus, house.people)),
         presence=Presence(bus, live),
+        seals=Seals(bus),
         widget=(widget := Widget(house.database, bus, house.limiter, house.clock)),
         widget_live=WidgetLive(bus, widget),
         **more,

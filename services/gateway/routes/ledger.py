@@ -26,7 +26,6 @@ from contracts.activity import (
     Heads,
     History,
     ReadHeads,
-    Verify,
 )
 from contracts.base import Model
 from contracts.refusals import NotAllowed, NotFound, NotReached, Refusal
@@ -208,9 +207,7 @@ async def verify_books(request: Request[Any, Any, Any], workspace: FromPath[str]
     """Read both books from their beginnings; the heads that were saved must still be in them."""
     visitor = await inside(request, workspace)
     heads = tuple(_head(saved) for saved in query(request, SavedHeads).head)
-    verdict = await desk_of(request).bus.ask(
-        Verify(caller=visitor.caller, heads=heads), within=_VERIFYING, patience=_VERIFYING
-    )
+    verdict, _ = await desk_of(request).seals.verify(visitor.caller, heads)
     books = {each.book: each for each in verdict.books}
     return reply(Proof(ok=verdict.ok, tickets=books[Book.TICKETS], people=books[Book.PEOPLE], books=verdict.books))
 

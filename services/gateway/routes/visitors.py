@@ -27,6 +27,7 @@ from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
 from services.gateway.usecases.presence import Presence
 from services.gateway.usecases.resets import Resets
+from services.gateway.usecases.seals import Seals
 from services.gateway.usecases.tokens import Tokens
 from services.gateway.usecases.views import Views
 from services.gateway.usecases.widget import Widget
@@ -55,6 +56,7 @@ class Desk:
     """Where people reach the desk, without a path; empty: wherever a request says it came to."""
     live: Live
     presence: Presence
+    seals: Seals
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -1,6 +1,5 @@
 """Who did what to people, rights and settings; and whether both books are whole, read from their beginnings."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -10,11 +9,10 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.activity import Book, Place, ReadAudit, ReadHeads, TypeName, Verdict, Verify
+from contracts.activity import Book, Place, ReadAudit, ReadHeads, TypeName
 from contracts.base import Audience, RecordEvent, now
 from contracts.refusals import NotAllowed
 from services.gateway.routes.bodies import Flag, Given
-from services.gateway.web.briefly import Briefly
 from services.gateway.web.forms import from_address
 from services.gateway.web.rendering import html
 from services.gateway.web.shell import Here, enter, page
@@ -22,10 +20,7 @@ from services.gateway.web.ticket_settings import LABELS, said
 from services.gateway.web.tickets import members
 
 _PAGE = "/w/{workspace:str}/settings/audit"
-_VERIFYING = 60.0
 _AT_ONCE = 50
-_WHOLE: Briefly[str, tuple[Verdict, dt.datetime]] = Briefly(seconds=300, most=256)
-"""Verdicts for the mark on tickets: reading both books is dear. One that found a fault is never kept."""
 _BOOKS = {"people": "gateway", "tickets": "tickets"}
 """Whose facts about the workspace itself each book holds."""
 
@@ -56,7 +51,7 @@ async def audit_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
             limit=_AT_ONCE,
         )
     )
-    verdict, verified_at = await _verdict(here) if wanted.verify else (None, now())
+    verdict, verified_at = await here.desk.seals.verify(caller) if wanted.verify else (None, now())
     heads = await here.desk.bus.ask(ReadHeads(caller=caller))
     return await page(
         request,
@@ -80,7 +75,7 @@ async def audit_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
 async def seal(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show a seal: when the record was verified last, within five minutes, and what was found."""
     here = await _manager(request, workspace)
-    verdict, at = _WHOLE.of(here.workspace.id) or await _verdict(here)
+    verdict, at = await here.desk.seals.of(here.visitor.caller)
     return html(request, "seal.html", {"verdict": verdict, "verified_at": at, "base": here.base})
 
 
@@ -97,15 +92,6 @@ def _short(value: Any) -> str:  # noqa: ANN401 - a setting's value, of whichever
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return said(value) or "nothing"
-
-
-async def _verdict(here: Here) -> tuple[Verdict, dt.datetime]:
-    """Verify the record; a fault that is found is on every seal from now on."""
-    found = await here.desk.bus.ask(Verify(caller=here.visitor.caller), within=_VERIFYING, patience=_VERIFYING)
-    if found.ok:
-        return _WHOLE.keep(here.workspace.id, (found, now()))
-    _WHOLE.forget(here.workspace.id)
-    return found, now()
 
 
 async def _manager(request: Request[Any, Any, Any], workspace: str) -> Here:

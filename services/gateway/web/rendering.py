@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from contracts.base import Event, now, uuid7
 from contracts.tickets import Priority, Status
+from services.gateway.usecases.briefly import Briefly
 from services.gateway.usecases.markdown import rendered
 from services.gateway.web.assets import Assets
-from services.gateway.web.briefly import Briefly
 from services.gateway.web.places import places
 
 _POLICY = (

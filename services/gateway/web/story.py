@@ -13,7 +13,7 @@ from contracts.refusals import NotFound, NotReached, Refusal
 from contracts.tickets import TicketSnapshot
 from services.gateway.routes.ledger import PATIENCE
 from services.gateway.usecases.answers import Member
-from services.gateway.web.briefly import Briefly
+from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.rendering import unsealed
 from services.gateway.web.shell import Here
 

@@ -15,7 +15,7 @@ from contracts.notifications import GetMute, GetWatchers
 from contracts.refusals import StaleVersion
 from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
-from services.gateway.web.briefly import Briefly
+from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
 from services.gateway.web.shell import Here, or_none, page, shell

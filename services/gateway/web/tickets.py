@@ -28,7 +28,7 @@ from contracts.tickets import (
 from services.gateway.routes.bodies import Flag
 from services.gateway.routes.filters import TicketFilter, query_of, terms
 from services.gateway.usecases.answers import Member, View
-from services.gateway.web.briefly import Briefly
+from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import html, own_path
 from services.gateway.web.shell import HIDDEN, PATIENCE, Here, enter, nothing, or_none, page, saved, shell

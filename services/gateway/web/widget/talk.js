@@ -241,7 +241,6 @@ class Talk {
       const since = Date.now();
       try {
         await this.read();
-        this.reached();
         await this.line.follow(token, this.last, this.stream.signal, (message) => {
           if (this.begun?.id !== id) return;
           this.take(message);
@@ -265,6 +264,7 @@ class Talk {
       if (!id) return;
       const page = await this.line.ask("GET", `/conversations/${id}?after=${this.last}&limit=100`, { token });
       if (this.begun?.id !== id) return;
+      this.reached();
       page.messages.forEach((message) => this.take(message));
       this.tickets = page.tickets;
       more = page.more;
