@@ -31,7 +31,8 @@ from tests.support.stack import Stack, fresh_stack
 
 MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "3000"))
 SEED = int(os.environ.get("COUNTERFOIL_SEED", "20260302"))
-PATIENCE = 20 + MANY / 100
+PATIENCE = 30 + MANY / 25
+pytestmark = pytest.mark.timeout(60 + 2 * PATIENCE)
 SAMPLES = {path.stem: json.loads(path.read_bytes()) for path in (PROJECT / "contracts" / "samples").glob("*.json")}
 _AT_ONCE = 200
 

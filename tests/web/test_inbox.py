@@ -47,6 +47,7 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     assert (kept["start"], kept["end"], kept["zone"]) == (["22:00"], ["07:00"], ["Asia/Kathmandu"])
 
     vector = " ".join(VECTORS)[:190]
+    await desk.send("POST", "tickets", {"subject": "Another", "assignee_id": str(grace.user.id)})
     ticket = await desk.ticket(subject=vector, assignee_id=str(grace.user.id))
     await desk.change(ticket, priority="high")
     await desk.change(ticket, status="in_progress")
@@ -54,22 +55,25 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
 
     async def told() -> Page | None:
         page = await browser.open(f"{path}?unread=true")
-        return page if len([line for line in lines(page) if "Ada Lovelace" in line]) == 4 else None
+        return page if "took this from you" in page.words and "gave this to you" in page.words else None
 
     page: Any = await eventually(told)
     assert scripts_in(page) == []
-    said = " ".join(lines(page))
+    said = next(line for line in lines(page) if "took this from you" in line)
     for words in ("gave this to you", "from Normal to High", "from New to In Progress", "took this from you"):
         assert f"Ada Lovelace {words}" in said or words in said, words
     assert vector in said
 
-    opening = next(form for form in page.forms if form.fields.get("next") == [f"{path[:-13]}tickets/1"])
+    opening = next(
+        form for form in page.forms if form.fields.get("next") == [f"{path[:-13]}tickets/{ticket['number']}"]
+    )
+    assert len(opening.fields["ids"]) == 4, "neighbours of one ticket are one line"
     opened = await browser.send(opening)
-    assert opened.answer.url.path == f"{path[:-13]}tickets/1"
-    assert (await desk.get("notifications/unread", who=grace))["unread"] == 3
+    assert opened.answer.url.path == f"{path[:-13]}tickets/{ticket['number']}"
+    assert (await desk.get("notifications/unread", who=grace))["unread"] == 1
     page = await browser.open(path)
     everything = next(form for form in page.forms if form.action == path and "ids" not in form.fields)
-    assert "4 unread" not in (await browser.send(everything)).words
+    assert "1 unread" not in (await browser.send(everything)).words
     assert "No unread notifications." in (await browser.open(f"{path}?unread=true")).words
 
 
@@ -148,12 +152,11 @@ async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium
         await hers.page.keyboard.press("n")
         await expect(hers.page.locator(".letter")).to_contain_text("gave this to you")
         await desk.note(ticket, "Who comes?")
-        await expect(hers.page.locator(".letter")).to_have_count(2)  # an open inbox grows by itself
-        await hers.page.keyboard.press("j")
+        await expect(hers.page.locator(".letter")).to_contain_text("wrote to the team")  # an open inbox grows by itself
         await hers.page.keyboard.press("j")
         await hers.page.keyboard.press("Enter")
         await expect(hers.page.locator("#subject")).to_have_value("The printer is on fire")
-        await expect(badge).to_contain_text("1")
+        await expect(badge).to_have_count(0)
 
         await hers.open("settings/notifications")
         await hers.page.locator("#note").uncheck()
@@ -161,7 +164,7 @@ async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium
         await expect(hers.page.get_by_text("Saved.")).to_be_visible()
         await desk.note(ticket, "Nobody?")
         await desk.change(ticket, status="in_progress")
-        await expect(badge).to_contain_text("2")
+        await expect(badge).to_contain_text("1")
     kinds = [item["kind"] for item in (await desk.get("notifications", who=grace))["items"]]
     assert kinds == ["status", "note", "assigned"]
 

@@ -1,5 +1,6 @@
 """What somebody was told of: their own inbox."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.notifications import MarkRead, ReadNotices
+from contracts.notifications import MarkRead, Notice, ReadNotices
 from services.gateway.routes.bodies import Given, query
 from services.gateway.routes.notifications import InboxFilter
 from services.gateway.web.rendering import own_path, see
@@ -31,7 +32,9 @@ async def inbox_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
     found = await here.desk.bus.ask(
         ReadNotices(caller=here.visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
     )
-    return await page(request, here, "inbox.html", found=found, wanted=wanted, place="notifications")
+    return await page(
+        request, here, "inbox.html", found=found, groups=gathered(found.items), wanted=wanted, place="notifications"
+    )
 
 
 @post(_PAGE)
@@ -47,6 +50,19 @@ async def read(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASG
         )
     )
     return see(own_path(form.text("next"), f"{here.base}/notifications"))
+
+
+def gathered(items: Sequence[Notice]) -> list[list[Notice]]:
+    """Put neighbours of one ticket into one line, what is read and what is not apart."""
+    groups: list[list[Notice]] = []
+    for item in items:
+        last = groups[-1][-1] if groups else None
+        same = last is not None and item.ticket_id is not None and last.ticket_id == item.ticket_id
+        if same and last is not None and (last.read_at is None) is (item.read_at is None):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
 
 
 HANDLERS = (inbox_page, read)
