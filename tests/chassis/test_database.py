@@ -27,7 +27,7 @@ PURPOSES = {
         "dead letters without a workspace",
         "forget what is kept for a while",
     },
-    "notifications": {"mail"},
+    "notifications": {"mail", "webhooks"},
     "gateway": {
         "example tickets",
         "first workspace",

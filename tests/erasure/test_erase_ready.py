@@ -68,7 +68,10 @@ ALLOWED = {
 }
 """Every column that may hold somebody's words, and why. A column that is not here may not."""
 
-NEEDED = {"tickets.assistants.identity_secret": "what sites sign is checked with it, and an admin reads it again"}
+NEEDED = {
+    "tickets.assistants.identity_secret": "what sites sign is checked with it, and an admin reads it again",
+    "notifications.mails.letter": "a link that is to be mailed, until it is, or has expired",
+}
 """Secrets of which a digest would not do."""
 
 

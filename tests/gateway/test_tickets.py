@@ -312,9 +312,11 @@ async def test_notes_are_added_and_listed_but_not_for_guests(desk: Desk) -> None
 async def test_dead_letters_are_for_admins(desk: Desk) -> None:
     member = await desk.member(Role.MEMBER)
 
-    assert (await desk.send("GET", "dead-letters")).json() == {"items": [], "next_cursor": None}
+    listed = (await desk.send("GET", "dead-letters")).json()
+    assert (listed["items"], listed["next_cursor"]) == ([], None)
+    assert listed["away"] == ["activity", "notifications"]  # of which neither runs here
     is_problem(await desk.send("GET", "dead-letters", who=member), 403, "not_allowed")
-    is_problem(await desk.send("GET", f"dead-letters/{uuid4()}"), 404, "not_found")
+    is_problem(await desk.send("GET", f"dead-letters/{uuid4()}"), 503, "unavailable")  # one of them may keep it
     is_problem(await desk.send("GET", "dead-letters/1"), 404, "not_found")
 
 

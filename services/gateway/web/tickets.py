@@ -238,7 +238,9 @@ async def known_tags(here: Here) -> Sequence[str]:
     if (kept := _TAGS.of(here.workspace.id)) is not None:
         return kept
     known = await or_none(here.desk.bus.ask, ListTags(caller=here.visitor.caller), within=PATIENCE)
-    return _TAGS.keep(here.workspace.id, known.tags) if known else ()
+    if known is None or not known.tags:  # the first tag is offered at once
+        return ()
+    return _TAGS.keep(here.workspace.id, known.tags)
 
 
 async def _contacts(here: Here, who: str) -> Sequence[ContactSnapshot] | None:

@@ -93,8 +93,9 @@ function show() {
     const item = shown[index];
     if (!item) return;
     dialog.close();
-    if (item.url) location.assign(item.url);
-    else item.act();
+    if (item.url) return location.assign(item.url);
+    // What it was made of may have been put in anew since.
+    (known().find((each) => each.words === item.words) ?? item).act();
   }
 
   async function search() {
