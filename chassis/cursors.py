@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from contracts.refusals import Malformed
 
-_SEAL = 9
+_SEAL, _TOO_LARGE = 9, 2**31
 
 
 def _seal(scope: str, payload: bytes) -> bytes:
@@ -33,3 +34,20 @@ def decode(scope: str, cursor: str) -> list[Any]:
         raise Malformed("the cursor belongs to another list")
     values: list[Any] = json.loads(payload)
     return values
+
+
+def decode_id(scope: str, cursor: str) -> UUID:
+    """Return the id that a list's rows are sorted by alone; raises Malformed."""
+    try:
+        (id,) = decode(scope, cursor)
+        return UUID(id)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Malformed("the cursor is broken") from error
+
+
+def decode_number(scope: str, cursor: str) -> int:
+    """Return the number, as PostgreSQL's int has it, that a list's rows are sorted by alone; raises Malformed."""
+    match decode(scope, cursor):
+        case [int(number)] if 0 <= number < _TOO_LARGE:
+            return number
+    raise Malformed("the cursor is broken")

@@ -5,12 +5,11 @@ from uuid import UUID
 from chassis import cursors, inbox
 from chassis.database import Transaction
 from contracts.letters import DeadLetterPage
-from contracts.refusals import Malformed
 
 
 async def letter_page(tx: Transaction, service: str, cursor: str | None, limit: int) -> DeadLetterPage:
     """Return a page of this workspace's dead letters, newest first; raises Malformed."""
-    before = _letter_before(tx.workspace_id, cursor) if cursor is not None else None
+    before = cursors.decode_id(_scope(tx.workspace_id), cursor) if cursor is not None else None
     letters = await inbox.dead_letters(tx, service, before, limit + 1)
     page = letters[:limit]
     more = place_after(tx.workspace_id, page[-1].id) if len(letters) > limit else None
@@ -24,11 +23,3 @@ def place_after(workspace_id: str, letter: UUID) -> str:
 
 def _scope(workspace_id: str) -> str:
     return f"dead letters {workspace_id}"
-
-
-def _letter_before(workspace_id: str, cursor: str) -> UUID:
-    try:
-        (id,) = cursors.decode(_scope(workspace_id), cursor)
-        return UUID(id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Malformed("the cursor is broken") from error

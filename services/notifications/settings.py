@@ -17,6 +17,8 @@ class Settings(ServiceSettings):
     """`smtp://user:password@host:587`, or `smtps://` for TLS from the start. Empty: mail is kept and not sent."""
     mail_from: str = ""
     """Who mail is from: `desk@example.com` or `Support <desk@example.com>`."""
+    public_url: str = ""
+    """Where people find the desk, as the gateway is told: links in mail begin with it."""
     webhook_allow: str = ""
     """Networks beside the public internet that webhooks may lead to, over plain http too: `10.1.0.0/16,fd12::/48`."""
 
@@ -33,9 +35,6 @@ class Settings(ServiceSettings):
             msg = f"webhook_allow must name networks, such as 10.1.0.0/16: {error}"
             raise ValueError(msg) from None
         return self
-
-    public_url: str = ""
-    """Where people find the desk, as the gateway is told: links in mail begin with it."""
 
     @model_validator(mode="after")
     def _mail_has_a_sender_and_a_server(self) -> Self:

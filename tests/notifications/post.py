@@ -1,5 +1,6 @@
 """A post office for stories about webhooks: an office with its owners' logs, and a clock that stands still."""
 
+import asyncio
 import base64
 import datetime as dt
 from dataclasses import dataclass, field
@@ -103,5 +104,13 @@ class Post:
 
     async def all_sent(self) -> None:
         """Send until nothing is due."""
-        while await self.sender.round():
+        while await self.round():
             pass
+
+    async def round(self) -> int:
+        """Queue all there is, send what is due, and return how many tries that took."""
+        while await self.sender.queue():
+            pass
+        ready = await self.sender._due()
+        await asyncio.gather(*(self.sender.send(due) for due in ready))
+        return len(ready)

@@ -124,10 +124,10 @@ async def test_k6_an_event_is_tried_by_the_timetable_and_then_the_webhook_is_off
     await post.happens(fact)
     for tries, pause in enumerate(TIMETABLE, 1):
         post.now += pause - SECOND if pause else pause
-        assert await post.sender.round() == (0 if pause else 1)
+        assert await post.round() == (0 if pause else 1)
         if pause:
             post.now += SECOND
-            assert await post.sender.round() == 1
+            assert await post.round() == 1
         assert len(receiver.calls) == tries
     off = await post.seen(webhook)
 
@@ -221,7 +221,7 @@ async def test_an_owner_that_is_away_costs_no_try(post: Post, receiver: Receiver
     while await post.sender.queue():
         pass
     post.away = True
-    await post.sender.round()
+    await post.round()
     assert [(each.attempts, each.state) for each in await post.deliveries(webhook)] == [(0, DeliveryState.PENDING)]
     post.away = False
     post.now += dt.timedelta(seconds=5)

@@ -20,7 +20,8 @@ from contracts.notifications import (
     WatchTicket,
 )
 from contracts.refusals import NotAllowed, NotFound
-from contracts.tickets import GetTicket
+from contracts.tickets import GetTicket, TicketSnapshot
+from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import promise, query
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
@@ -62,9 +63,8 @@ async def watch_ticket(
 ) -> ASGIResponse:
     """Let the visitor watch; once more is no change."""
     visitor = await inside(request, workspace)
-    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
-    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
-    state = await bus.ask(WatchTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    _, by = await _seen(request, visitor, ticket)
+    state = await desk_of(request).bus.ask(WatchTicket(**by))
     return reply(state)
 
 
@@ -84,13 +84,8 @@ async def unwatch_ticket(
 ) -> ASGIResponse:
     """Let the visitor watch no more; once more is no change."""
     visitor = await inside(request, workspace)
-    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
-    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
-    state = await bus.ask(
-        UnwatchTicket(
-            caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id, ticket_version=seen.version
-        )
-    )
+    seen, by = await _seen(request, visitor, ticket)
+    state = await desk_of(request).bus.ask(UnwatchTicket(**by, ticket_version=seen.version))
     return reply(state)
 
 
@@ -108,9 +103,8 @@ async def unwatch_ticket(
 async def mute_ticket(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
     """Tell the visitor nothing more of it; once more is no change."""
     visitor = await inside(request, workspace)
-    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
-    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
-    state = await bus.ask(MuteTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    _, by = await _seen(request, visitor, ticket)
+    state = await desk_of(request).bus.ask(MuteTicket(**by))
     return reply(state)
 
 
@@ -130,9 +124,8 @@ async def unmute_ticket(
 ) -> ASGIResponse:
     """Tell the visitor of it again, as they watch it; once more is no change."""
     visitor = await inside(request, workspace)
-    reference, key, bus = ticket_reference(ticket), promise(request), desk_of(request).bus
-    seen = await bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
-    state = await bus.ask(UnmuteTicket(caller=visitor.caller, via=visitor.via, idempotency=key, ticket_id=seen.id))
+    _, by = await _seen(request, visitor, ticket)
+    state = await desk_of(request).bus.ask(UnmuteTicket(**by))
     return reply(state)
 
 
@@ -160,6 +153,15 @@ async def list_watchers(
     names = await desk.people.names(visitor, [each.id for each in found.items])
     items = [Watcher(id=each.id, name=names[each.id], reasons=each.reasons) for each in found.items if each.id in names]
     return reply(WatcherPage(items=tuple(items), next_cursor=found.next_cursor))
+
+
+async def _seen(
+    request: Request[Any, Any, Any], visitor: Visitor, ticket: str
+) -> tuple[TicketSnapshot, dict[str, Any]]:
+    """Return a ticket that the visitor may see, and what each of their wishes about it says."""
+    reference, key = ticket_reference(ticket), promise(request)
+    seen = await desk_of(request).bus.ask(GetTicket(caller=visitor.caller, ticket=reference))
+    return seen, {"caller": visitor.caller, "via": visitor.via, "idempotency": key, "ticket_id": seen.id}
 
 
 HANDLERS = (watch_ticket, unwatch_ticket, mute_ticket, unmute_ticket, list_watchers)

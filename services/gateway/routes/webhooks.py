@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.base import uuid7
+from contracts.base import IdempotencyKey, uuid7
 from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, StaleVersion
 from contracts.texts import SearchText, WebAddress
 from contracts.webhooks import (
@@ -102,28 +102,25 @@ async def create_webhook(request: Request[Any, Any, Any], workspace: FromPath[st
     """Add a webhook; it is told of what happens from now on."""
     visitor = await inside(request, workspace)
     sent = await read(request, NewWebhook)
-    made, secret = await add_webhook(
-        desk_of(request),
-        visitor,
-        sent.key,
-        url=sent.body.url,
-        event_types=sent.body.event_types,
-        description=sent.body.description,
-    )
+    made, secret = await add_webhook(desk_of(request), visitor, sent.key, sent.body)
     here, _ = visitor.here
     location = f"{API}/workspaces/{here.id}/webhooks/{made.id}"
     whole = WebhookMade(**made.model_dump(), secret=secret)
     return reply(whole, 201, version=made.version, headers={"location": location})
 
 
-async def add_webhook(desk: Desk, visitor: Visitor, key: Any, **wanted: Any) -> tuple[Webhook, str]:  # noqa: ANN401 - as the command has them
+async def add_webhook(
+    desk: Desk, visitor: Visitor, key: IdempotencyKey | None, wanted: NewWebhook
+) -> tuple[Webhook, str]:
     """Add a webhook and return it with its secret; raises AlreadyAnswered for a repeat.
 
     The secret is drawn here, so that no stored answer holds it: a repeat is known by the other id that it gets.
     """
     id, secret = uuid7(), a_secret()
     made = await desk.bus.ask(
-        CreateWebhook(caller=visitor.caller, via=visitor.via, idempotency=key, webhook_id=id, secret=secret, **wanted)
+        CreateWebhook(
+            caller=visitor.caller, via=visitor.via, idempotency=key, webhook_id=id, secret=secret, **wanted.model_dump()
+        )
     )
     if made.id != id:
         raise AlreadyAnswered(id=str(made.id))
@@ -239,7 +236,7 @@ async def rotate_webhook_secret(
     return reply(WebhookMade(**rotated.model_dump(), secret=secret), version=rotated.version)
 
 
-async def rotate(desk: Desk, visitor: Visitor, id: UUID, key: Any) -> tuple[Webhook, str]:  # noqa: ANN401 - as above
+async def rotate(desk: Desk, visitor: Visitor, id: UUID, key: IdempotencyKey | None) -> tuple[Webhook, str]:
     """Draw another secret and return it with the webhook; raises AlreadyAnswered for a repeat."""
     rotation, secret = uuid7(), a_secret()
     rotated = await desk.bus.ask(

@@ -88,15 +88,7 @@ async def add(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGI
     """Add one. Its secret is shown on the page that answers, this once."""
     here, form = await enter_by_form(request, workspace)
     try:
-        wanted = _wanted(form)
-        made, secret = await add_webhook(
-            here.desk,
-            here.visitor,
-            form.promise(request),
-            url=wanted.url,
-            event_types=wanted.event_types,
-            description=wanted.description,
-        )
+        made, secret = await add_webhook(here.desk, here.visitor, form.promise(request), _wanted(form))
     except Refusal as refusal:
         form.refusal = refusal
         return await _show_all(request, here, form)

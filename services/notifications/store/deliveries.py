@@ -9,7 +9,6 @@ from sqlalchemy import RowMapping, text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import LoggedFact, uuid7
-from contracts.refusals import Malformed
 from contracts.webhooks import Delivery, DeliveryState, Trouble, Try
 from services.notifications.domain import Due, Endpoint, Outcome
 
@@ -99,23 +98,25 @@ async def queue_facts(
     tx: Transaction, webhook: UUID, book: str, facts: Iterable[LoggedFact], now: dt.datetime, *, again: bool = False
 ) -> None:
     """Have these sent to a webhook: once each, or `again` also those that were."""
-    rows = [
-        {
-            "ws": tx.workspace_id,
-            "id": uuid7(),
-            "webhook": webhook,
-            "event": fact.id,
-            "book": book,
-            "position": fact.position,
-            "type": fact.type,
-            "kind": _about(fact)[0],
-            "about": _about(fact)[1],
-            "version": _about(fact)[2],
-            "event_at": dt.datetime.fromisoformat(fact.body["at"]),
-            "now": now,
-        }
-        for fact in facts
-    ]
+    rows = []
+    for fact in facts:
+        kind, about, version = _about(fact)
+        rows.append(
+            {
+                "ws": tx.workspace_id,
+                "id": uuid7(),
+                "webhook": webhook,
+                "event": fact.id,
+                "book": book,
+                "position": fact.position,
+                "type": fact.type,
+                "kind": kind,
+                "about": about,
+                "version": version,
+                "event_at": dt.datetime.fromisoformat(fact.body["at"]),
+                "now": now,
+            }
+        )
     if rows:
         await tx.execute(_QUEUE_AGAIN if again else _QUEUE_ONCE, rows)
 
@@ -202,7 +203,7 @@ async def delivery_page(
     """Return a page of what is and was sent, newest first, and the cursor of the next one; raises Malformed."""
     scope = f"deliveries {tx.workspace_id} {webhook} {state}"
     where = {"ws": tx.workspace_id, "webhook": webhook, "state": state and state.value}
-    before = _before(scope, cursor) if cursor is not None else _NEWEST
+    before = cursors.decode_id(scope, cursor) if cursor is not None else _NEWEST
     rows = await tx.all(_PAGE, where | {"before": before, "many": limit + 1})
     more = cursors.encode(scope, [str(rows[limit - 1]["id"])]) if len(rows) > limit else None
     return [_delivery(row) for row in rows[:limit]], more
@@ -223,14 +224,6 @@ def _about(fact: LoggedFact) -> tuple[str, str, int]:
         return "ticket", str(fact.body["ticket_id"]), int(fact.body["version"])
     record = fact.body["subject"]
     return str(record["kind"]), str(record["id"]), int(record["version"])
-
-
-def _before(scope: str, cursor: str) -> UUID:
-    try:
-        (id,) = cursors.decode(scope, cursor)
-        return UUID(id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Malformed("the cursor is broken") from error
 
 
 def _due(row: RowMapping) -> Due:

@@ -12,7 +12,7 @@ from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, Audience, Role, TicketEvent, uuid7
 from contracts.notifications import Item, Kind, Notice
-from contracts.refusals import Malformed, NotFound
+from contracts.refusals import NotFound
 from services.notifications.domain import OURSELVES, codes_of
 
 _LARGEST = 2**31 - 1
@@ -200,7 +200,7 @@ async def page(
 ) -> tuple[Sequence[Item], str | None]:
     """Return a page of an inbox, newest first, and the cursor of the next one; raises Malformed."""
     scope = f"inbox {tx.workspace_id} {reader.person} {unread_only}"
-    before = _before(scope, cursor) if cursor is not None else _LARGEST
+    before = cursors.decode_number(scope, cursor) if cursor is not None else _LARGEST
     rows = await tx.all(
         _PAGE_UNREAD if unread_only else _PAGE_ALL, _mine(tx, reader) | {"before": before, "many": limit + 1}
     )
@@ -213,7 +213,7 @@ async def notices(
 ) -> tuple[Sequence[Notice], str | None]:
     """Return a page of an inbox with what is of no ticket, newest first; raises Malformed."""
     scope = f"inbox {tx.workspace_id} {reader.person} {unread_only}"
-    before = _before(scope, cursor) if cursor is not None else _LARGEST
+    before = cursors.decode_number(scope, cursor) if cursor is not None else _LARGEST
     where = _mine(tx, reader) | {"before": before, "many": limit + 1}
     rows = await tx.all(_NOTICES_UNREAD if unread_only else _NOTICES_ALL, where)
     more = cursors.encode(scope, [rows[limit - 1]["nth"]]) if len(rows) > limit else None
@@ -265,13 +265,6 @@ def _mine(tx: Transaction, reader: Reader) -> dict[str, Any]:
     return {"ws": tx.workspace_id, "recipient": reader.person, "audiences": audiences}
 
 
-def _before(scope: str, cursor: str) -> int:
-    match cursors.decode(scope, cursor):
-        case [int(nth)] if 0 < nth <= _LARGEST:
-            return nth
-    raise Malformed("the cursor is broken")
-
-
 def _values(event: TicketEvent, person: UUID, kind: Kind) -> dict[str, Any]:
     old, new = codes_of(event)
     return {
@@ -307,33 +300,24 @@ def _told(row: RowMapping) -> Told:
 
 
 def _notice(row: RowMapping) -> Notice:
-    return Notice(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        ticket_id=row["ticket_id"],
-        ticket_number=row["number"],
-        ticket_subject=row["subject"],
-        actor=Actor(kind=ActorKind(row["actor_kind"]), id=row["actor_id"], name=row["actor_name"]),
-        at=row["at"],
-        cause=row["cause"],
-        old=row["old"],
-        new=row["new"],
-        read_at=row["read_at"],
-        muted=row["muted"],
-    )
+    return Notice(**_shown(row), muted=row["muted"])
 
 
 def _item(row: RowMapping) -> Item:
-    return Item(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        ticket_id=row["ticket_id"],
-        ticket_number=row["number"],
-        ticket_subject=row["subject"],
-        actor=Actor(kind=ActorKind(row["actor_kind"]), id=row["actor_id"], name=row["actor_name"]),
-        at=row["at"],
-        cause=row["cause"],
-        old=row["old"],
-        new=row["new"],
-        read_at=row["read_at"],
-    )
+    return Item(**_shown(row))
+
+
+def _shown(row: RowMapping) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "kind": Kind(row["kind"]),
+        "ticket_id": row["ticket_id"],
+        "ticket_number": row["number"],
+        "ticket_subject": row["subject"],
+        "actor": Actor(kind=ActorKind(row["actor_kind"]), id=row["actor_id"], name=row["actor_name"]),
+        "at": row["at"],
+        "cause": row["cause"],
+        "old": row["old"],
+        "new": row["new"],
+        "read_at": row["read_at"],
+    }

@@ -8,7 +8,6 @@ from sqlalchemy import text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.notifications import Reason, Watcher
-from contracts.refusals import Malformed
 
 _WATCH = text(
     "insert into watchers (workspace_id, ticket_id, user_id, reason)"
@@ -84,15 +83,7 @@ async def watcher_page(
 ) -> tuple[Sequence[Watcher], str | None]:
     """Return a page of those who watch a ticket, by id, and the cursor of the next one; raises Malformed."""
     scope = f"watchers {tx.workspace_id} {ticket_id}"
-    after = _after(scope, cursor) if cursor is not None else _BEGINNING
+    after = cursors.decode_id(scope, cursor) if cursor is not None else _BEGINNING
     rows = await tx.all(_PAGE, {"ws": tx.workspace_id, "ticket": ticket_id, "after": after, "many": limit + 1})
     page = [Watcher(id=row["user_id"], reasons=tuple(Reason(each) for each in row["reasons"])) for row in rows[:limit]]
     return page, cursors.encode(scope, [str(page[-1].id)]) if len(rows) > limit else None
-
-
-def _after(scope: str, cursor: str) -> UUID:
-    try:
-        (id,) = cursors.decode(scope, cursor)
-        return UUID(id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Malformed("the cursor is broken") from error

@@ -9,7 +9,6 @@ from sqlalchemy import RowMapping, text
 
 from chassis import cursors
 from chassis.database import Transaction
-from contracts.refusals import Malformed
 from contracts.webhooks import Replay, Trouble, Webhook
 
 _MOST_COUNTED = 1000
@@ -144,7 +143,7 @@ async def webhook(tx: Transaction, id: UUID, *, for_update: bool = False) -> Web
 async def webhook_page(tx: Transaction, cursor: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
     """Return a page of webhooks, oldest first, and the cursor of the next one; raises Malformed."""
     scope = f"webhooks {tx.workspace_id}"
-    after = _after(scope, cursor) if cursor is not None else UUID(int=0)
+    after = cursors.decode_id(scope, cursor) if cursor is not None else UUID(int=0)
     rows = await tx.all(_PAGE, {"ws": tx.workspace_id, "after": after, "many": limit + 1})
     more = cursors.encode(scope, [str(rows[limit - 1]["id"])]) if len(rows) > limit else None
     return [_webhook(row) for row in rows[:limit]], more
@@ -257,14 +256,6 @@ async def span(tx: Transaction, replay: UUID) -> Span | None:
 async def replayed(tx: Transaction, replay: UUID, book: str, to: int | None, told: int) -> None:
     """Remember how far a book has been told again; None: it is through."""
     await tx.execute(_REPLAYED[book], {"ws": tx.workspace_id, "replay": replay, "to": to, "told": told})
-
-
-def _after(scope: str, cursor: str) -> UUID:
-    try:
-        (id,) = cursors.decode(scope, cursor)
-        return UUID(id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Malformed("the cursor is broken") from error
 
 
 def _webhook(row: RowMapping) -> Webhook:

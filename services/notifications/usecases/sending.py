@@ -63,14 +63,6 @@ class Sender:
                 if not queued:
                     await asyncio.sleep(_BEAT)
 
-    async def round(self) -> int:
-        """Queue all there is, send what is due, and return how many tries that took."""
-        while await self.queue():
-            pass
-        ready = await self._due()
-        await asyncio.gather(*(self.send(due) for due in ready))
-        return len(ready)
-
     async def queue(self) -> int:
         """Queue a page for each webhook that is behind, and for each that is told the past; return how many pages."""
         async with self._database.every_workspace(WEBHOOKS) as tx:

@@ -1,10 +1,12 @@
 """Webhooks, as those who run the desk see and change them."""
 
+import datetime as dt
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from chassis.database import Transaction
-from contracts.base import Audience, Caller, Subject, now
+from contracts.base import Audience, Caller, Command, Subject, now
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, StaleVersion
 from contracts.webhooks import (
     MOST_WEBHOOKS,
@@ -61,13 +63,7 @@ class Webhooks:
         )
         tx.announce(
             WebhookCreated(
-                workspace_id=tx.workspace_id,
-                actor=command.caller.actor,
-                via=command.via,
-                cause=str(command.command_id),
-                audience=Audience.ADMINS,
-                subject=_subject(command.webhook_id, 1),
-                at=at,
+                **_about(tx, command, command.webhook_id, 1, at),
                 host=host_of(command.url),
                 event_types=types,
             )
@@ -94,13 +90,7 @@ class Webhooks:
             await store.hurry(tx, changed.id, at)
         tx.announce(
             WebhookChanged(
-                workspace_id=tx.workspace_id,
-                actor=command.caller.actor,
-                via=command.via,
-                cause=str(command.command_id),
-                audience=Audience.ADMINS,
-                subject=_subject(changed.id, before.version + 1),
-                at=at,
+                **_about(tx, command, changed.id, before.version + 1, at),
                 host=host_of(changed.url),
                 event_types=changed.event_types,
                 enabled=changed.enabled,
@@ -119,15 +109,11 @@ async def delete(command: DeleteWebhook, tx: Transaction) -> Webhook:
     """Remove one with all that waits for it."""
     gone = await _load(tx, command.webhook_id, command.caller, for_update=True)
     _require_version(gone, command.expected_version)
+    at = now()
     await store.delete_webhook(tx, gone.id)
     tx.announce(
         WebhookDeleted(
-            workspace_id=tx.workspace_id,
-            actor=command.caller.actor,
-            via=command.via,
-            cause=str(command.command_id),
-            audience=Audience.ADMINS,
-            subject=_subject(gone.id, gone.version + 1),
+            **_about(tx, command, gone.id, gone.version + 1, at),
             host=host_of(gone.url),
         )
     )
@@ -153,13 +139,7 @@ async def rotate(command: RotateWebhookSecret, tx: Transaction) -> SecretRotated
     await store.rotate_secret(tx, before.id, command.secret, until=at + domain.SECRET_LIFE, at=at)
     tx.announce(
         WebhookSecretRotated(
-            workspace_id=tx.workspace_id,
-            actor=command.caller.actor,
-            via=command.via,
-            cause=str(command.command_id),
-            audience=Audience.ADMINS,
-            subject=_subject(before.id, before.version + 1),
-            at=at,
+            **_about(tx, command, before.id, before.version + 1, at),
         )
     )
     after = await _load(tx, command.webhook_id, command.caller)
@@ -208,8 +188,17 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _subject(id: UUID, version: int) -> Subject:
-    return Subject(kind="webhook", id=str(id), version=version)
+def _about(tx: Transaction, command: Command[Any], id: UUID, version: int, at: dt.datetime) -> dict[str, Any]:
+    """Return what every fact about a webhook says that a command brought about."""
+    return {
+        "workspace_id": tx.workspace_id,
+        "actor": command.caller.actor,
+        "via": command.via,
+        "cause": str(command.command_id),
+        "audience": Audience.ADMINS,
+        "subject": Subject(kind="webhook", id=str(id), version=version),
+        "at": at,
+    }
 
 
 def _require_desk(caller: Caller) -> None:

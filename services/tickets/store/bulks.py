@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import ActorKind, Caller
-from contracts.refusals import Conflict, Malformed
+from contracts.refusals import Conflict
 from contracts.tickets import BulkItem, BulkOutcome, BulkSnapshot, BulkState, ChangeTickets, TicketFilter
 from services.tickets.store.filters import where
 
@@ -134,7 +134,7 @@ async def bulk(tx: Transaction, id: UUID, cursor: str | None, limit: int, *, mak
     if row is None or maker not in (None, row["actor_id"]):
         return None
     scope = f"bulk {tx.workspace_id} {id}"
-    after = _after(scope, cursor) if cursor is not None else 0
+    after = cursors.decode_number(scope, cursor) if cursor is not None else 0
     items = await tx.all(_PAGE, {"ws": tx.workspace_id, "id": id, "after": after, "many": limit + 1})
     page = [_item(item) for item in items[:limit]]
     return BulkSnapshot(
@@ -172,10 +172,3 @@ def _item(row: RowMapping) -> BulkItem:
         detail=row["detail"],
         version=row["version"],
     )
-
-
-def _after(scope: str, cursor: str) -> int:
-    match cursors.decode(scope, cursor):
-        case [int(number)] if 0 <= number < 2**31:
-            return number
-    raise Malformed("the cursor is broken")

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, Person
-from contracts.refusals import Conflict, Malformed, NotFound
+from contracts.refusals import Conflict, NotFound
 from contracts.tickets import CommentAdded, ListNotes, NoteAdded, NoteKind, NotePinned, NoteSnapshot
 from services.tickets.domain import Ticket
 from services.tickets.store.pages import fitting
@@ -80,20 +80,13 @@ async def note_page(tx: Transaction, ticket: Ticket, query: ListNotes) -> tuple[
     """Return a page of the ticket's notes, oldest first and no more than fit, and the cursor of the next one."""
     kind, limit = query.kind and query.kind.value, query.limit
     scope = f"notes {tx.workspace_id} {ticket.id} {kind} {query.pinned}"
-    after = _after(scope, query.cursor) if query.cursor is not None else 0
+    after = cursors.decode_number(scope, query.cursor) if query.cursor is not None else 0
     where = {"ws": tx.workspace_id, "ticket": ticket.id, "after": after, "kind": kind, "pinned": query.pinned}
     rows = await tx.all(_PAGE, where | {"many": limit + 1})
     notes = [_note(row) for row in rows[:limit]]
     page = notes[: fitting([len(note.model_dump_json().encode()) for note in notes])]
     more = cursors.encode(scope, [page[-1].ticket_version]) if len(rows) > len(page) else None
     return page, more
-
-
-def _after(scope: str, cursor: str) -> int:
-    match cursors.decode(scope, cursor):
-        case [int(version)] if 0 <= version < 2**31:
-            return version
-    raise Malformed("the cursor is broken")
 
 
 def _note(row: RowMapping) -> NoteSnapshot:

@@ -96,7 +96,7 @@ async def transcript(
 ) -> tuple[Sequence[MessageSnapshot], str | None]:
     """Return a page of messages, oldest first and no more than fit, and the cursor of the next one."""
     scope = f"messages {tx.workspace_id} {conversation_id}"
-    after = _after(scope, cursor) if cursor is not None else 0
+    after = cursors.decode_number(scope, cursor) if cursor is not None else 0
     messages, more = await messages_after(tx, conversation_id, after, limit)
     return messages, cursors.encode(scope, [messages[-1].seq]) if more else None
 
@@ -147,13 +147,6 @@ def _place(values: Sequence[Any]) -> dict[str, Any]:
         return {"after": time_in(after), "after_id": UUID(id)}
     except (ValueError, TypeError, AttributeError) as error:
         raise Malformed("the cursor is broken") from error
-
-
-def _after(scope: str, cursor: str) -> int:
-    match cursors.decode(scope, cursor):
-        case [int(seq)] if 0 <= seq < 2**31:
-            return seq
-    raise Malformed("the cursor is broken")
 
 
 def _row(row: RowMapping) -> ConversationRow:
