@@ -19,6 +19,25 @@ from tests.support.eventually import eventually
 from tests.support.infra import NatsServer
 
 
+async def deliver_again(server: NatsServer, stream: str) -> None:
+    """Have the broker tell notifications everything from the beginning, and wait until it has been heard and acked."""
+    client = await nats.connect(server.url_for("notifications"), inbox_prefix=inbox_prefix("notifications").encode())
+    try:
+        durable = f"{stream}.notifications"
+        stored = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)).data)
+        answer = await client.request(f"$JS.API.CONSUMER.RESET.{durable}", b'{"seq": 1}', timeout=5)
+        assert "error" not in json.loads(answer.data), answer.data
+
+        async def heard() -> bool:
+            info = json.loads((await client.request(f"$JS.API.CONSUMER.INFO.{durable}", b"", timeout=5)).data)
+            assert info["ack_floor"]["consumer_seq"] >= stored["state"]["messages"] > 0
+            return bool(info["num_pending"] == info["num_ack_pending"] == 0)
+
+        await eventually(heard, within=30)
+    finally:
+        await client.close()
+
+
 @dataclass(slots=True)
 class Helpdesk:
     """The running services, and what lies behind them."""
@@ -38,23 +57,7 @@ class Helpdesk:
 
     async def deliver_again(self, stream: str) -> None:
         """Have the broker tell everything from the beginning, and wait until it has been heard and acked."""
-        client = await nats.connect(
-            self.nats.url_for("notifications"), inbox_prefix=inbox_prefix("notifications").encode()
-        )
-        try:
-            durable = f"{stream}.notifications"
-            stored = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)).data)
-            answer = await client.request(f"$JS.API.CONSUMER.RESET.{durable}", b'{"seq": 1}', timeout=5)
-            assert "error" not in json.loads(answer.data), answer.data
-
-            async def heard() -> bool:
-                info = json.loads((await client.request(f"$JS.API.CONSUMER.INFO.{durable}", b"", timeout=5)).data)
-                assert info["ack_floor"]["consumer_seq"] >= stored["state"]["messages"] > 0
-                return bool(info["num_pending"] == info["num_ack_pending"] == 0)
-
-            await eventually(heard, within=20)
-        finally:
-            await client.close()
+        await deliver_again(self.nats, stream)
 
 
 @dataclass(slots=True)
