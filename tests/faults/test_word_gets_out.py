@@ -38,7 +38,6 @@ _DID = {
     "created": "opened this",
     "arrived": "opened this",
 }
-_WHAT = ("recipient_id", "cause", "kind", "ticket_id", "actor_name")
 _LINES, _TICKETS = 8, 20
 
 
@@ -268,7 +267,18 @@ class Run:
             "select recipient_id, cause, kind, ticket_id, actor_name, old, new from items"
             " where workspace_id = $1 order by recipient_id, nth"
         )
-        kept = [Told(*(str(row[each]) for each in _WHAT), old=row["old"], new=row["new"]) for row in rows]
+        kept = [
+            Told(
+                person=str(row["recipient_id"]),
+                cause=str(row["cause"]),
+                kind=row["kind"],
+                ticket=str(row["ticket_id"]),
+                actor=row["actor_name"],
+                old=row["old"],
+                new=row["new"],
+            )
+            for row in rows
+        ]
         assert kept == sorted((told for told, _ in self.model.inboxes), key=lambda told: told.person)
         for person in self.model.roles:
             assert await self._inbox(person) == self.model.sees(person)
