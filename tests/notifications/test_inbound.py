@@ -52,7 +52,7 @@ class Door:
             while (answer := (await reader.readline()).decode().rstrip())[3:4] == "-":
                 pass
             heard.append(answer)
-        writer.close()
+        await _closed(writer)
         return heard
 
 
@@ -138,7 +138,7 @@ async def test_lmtp_is_spoken_where_it_is_asked_for(database: Database) -> None:
             while (answer := await reader.readline())[3:4] == b"-":
                 pass
             codes.append(answer[:3])
-        writer.close()
+        await _closed(writer)
         assert codes == [b"220", b"250", b"250", b"250", b"354", b"250"]
         assert await door.kept(token) == [(door.workspace, "", b"Subject: x\r\n\r\nhello\r\n")]
         assert (await door.lines("EHLO mx"))[-1].startswith("500")
@@ -164,7 +164,14 @@ async def _pours(port: int, to: str) -> int:
             writer.write(b"x" * 64 * 1024)
             poured += 64 * 1024
             await writer.drain()
+    await _closed(writer)
     return poured
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def test_a_flood_is_cut_off(database: Database) -> None:
@@ -182,9 +189,10 @@ async def test_a_flood_is_cut_off(database: Database) -> None:
             second.close()
         # A line without an end is no way to fill the memory, and a silence ends.
         assert await _pours(door.listener.port, to) < 20_000_000
-        reader, _ = await asyncio.open_connection("127.0.0.1", door.listener.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.listener.port)
         async with asyncio.timeout(10):
             assert (await reader.read()).startswith(b"220")
+        await _closed(writer)
 
 
 async def test_four_things_have_one_token_whoever_asks(database: Database) -> None:
