@@ -23,7 +23,7 @@ _KEEP = text(
     " on conflict (id) do nothing"
 )
 _DUE = text(
-    f"select {_ABOUT} from inbound_mails where state = 'received' and not_before <= :now"  # noqa: S608 - a constant
+    f"select {_ABOUT} from inbound_mails where state = 'received' and not_before <= :now"  # noqa: S608 - constants
     " order by not_before, nth limit :many"
 )
 _RAW = text("select raw from inbound_mails where id = :id")
