@@ -5,6 +5,7 @@ from chassis.service import Service
 from services.notifications.channels import Outlet
 from services.notifications.usecases import mails, news, sending
 from services.notifications.usecases.contacts import Scribe
+from services.notifications.usecases.inbound import Inlet
 from services.notifications.usecases.sending import Sender
 
 log = get_logger()
@@ -45,3 +46,12 @@ def send_webhooks(service: Service, sender: Sender) -> None:
 
     # It ends only where something is away.
     service.every(1, "send_webhooks")(sender.run)
+
+
+def take_in(service: Service, inlet: Inlet) -> None:
+    """Let whichever replica leads deliver what came in by mail."""
+
+    @service.every(3600, "forget_inbound")
+    async def forget() -> None:
+        if forgotten := await inlet.forget():
+            log.info("inbound.forgotten", mails=forgotten)

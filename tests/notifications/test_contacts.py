@@ -1,6 +1,7 @@
 """Mail to contacts: each thing once, gathered, no word of anybody to an address that nobody vouches for."""
 
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from typing import Any
@@ -36,7 +37,7 @@ class Desk:
         self.found: dict[UUID, Correspondence | None] = {}
         self.wrote: list[AgentWords] = []
         self.away = False
-        self.scribe = Scribe(database, self.allows, clock=lambda: self.now)
+        self.scribe = Scribe(database, self.allows, "in.acme.example", clock=lambda: self.now)
 
     async def allows(self, query: GetCorrespondence) -> Correspondence:
         if self.away:
@@ -98,6 +99,7 @@ async def test_a_ticket_from_outside_is_received_at_once_and_says_nothing_of_wha
     mail = received[0]
     assert (mail["To"], mail["Subject"]) == ("Maria Sol <maria@example.org>", "[#42] We have received your request")
     assert mail["Auto-Submitted"] == "auto-replied"
+    assert re.fullmatch(r"reply\+[a-z2-7]{32}@in\.acme\.example", mail["Reply-To"])
     assert "Its number is #42." in words_of(mail)
     assert "printer" not in words_of(mail).casefold()
 

@@ -35,6 +35,8 @@ class Scribe:
 
     database: Database
     ask: Ask
+    reply_domain: str = ""
+    """Where answers come in, if they do."""
     clock: Callable[[], dt.datetime] = now
 
     async def write_due(self) -> int:
@@ -50,7 +52,7 @@ class Scribe:
                     await store.tell_later(tx, news, self.clock() + _OWNER_AWAY)
                 break
             async with self.database.transaction(news.workspace_id) as tx:
-                made += await _write(tx, news, found, self.clock())
+                made += await self._write(tx, news, found)
         return made
 
     async def may_still_go(self, mail: Mail) -> bool:
@@ -82,31 +84,38 @@ class Scribe:
         except NotFound:
             return None
 
+    async def _write(self, tx: Transaction, news: ToTell, found: Correspondence | None) -> bool:
+        at = self.clock()
+        if not await store.hold_to_tell(tx, news):
+            return False
+        causes = {news.cause, *(reply.message_id for reply in found.replies)} if found else {news.cause}
+        await store.told(tx, news, sorted(causes), at)
+        if found is None or not (found.verified or await _claim(tx, found.email, at)):
+            return False
+        answers = news.kind is MailKind.REPLIED
+        resolved = answers and found.resolved and await store.told_resolved(tx, news.ticket_id, at)
+        recipient = f"contact:{found.contact_id}"
+        workspace, reply_to = await store.workspace_name(tx) or "", await self._reply_to(tx, found)
+        mail = Outgoing(
+            id=domain.mail_id(str(news.cause), recipient),
+            kind=news.kind,
+            workspace_id=tx.workspace_id,
+            cause=str(news.cause),
+            recipient=recipient,
+            to=Addressee(found.email, found.name if found.verified else ""),
+            letter=domain.contact_letter(news.kind, found, workspace, reply_to, resolved=resolved),
+            expires_at=at + domain.MAIL_LIFE,
+            ticket_id=news.ticket_id,
+        )
+        return await store.queue(tx, mail, at)
 
-async def _write(tx: Transaction, news: ToTell, found: Correspondence | None, at: dt.datetime) -> bool:
-    if not await store.hold_to_tell(tx, news):
-        return False
-    causes = {news.cause, *(reply.message_id for reply in found.replies)} if found else {news.cause}
-    await store.told(tx, news, sorted(causes), at)
-    if found is None:
-        return False
-    if not found.verified and not await store.claim_stranger(
-        tx, domain.address_key(found.email), at, at - domain.STRANGER_RESTS
-    ):
-        return False
-    answers = news.kind is MailKind.REPLIED
-    resolved = answers and found.resolved and await store.told_resolved(tx, news.ticket_id, at)
-    recipient = f"contact:{found.contact_id}"
-    workspace = await store.workspace_name(tx) or ""
-    mail = Outgoing(
-        id=domain.mail_id(str(news.cause), recipient),
-        kind=news.kind,
-        workspace_id=tx.workspace_id,
-        cause=str(news.cause),
-        recipient=recipient,
-        to=Addressee(found.email, found.name if found.verified else ""),
-        letter=domain.contact_letter(news.kind, found, workspace, None, resolved=resolved),
-        expires_at=at + domain.MAIL_LIFE,
-        ticket_id=news.ticket_id,
-    )
-    return await store.queue(tx, mail, at)
+    async def _reply_to(self, tx: Transaction, found: Correspondence) -> str | None:
+        if not self.reply_domain:
+            return None
+        token = await store.reply_token(tx, found.ticket_id, found.conversation_id, found.contact_id, found.email)
+        return f"reply+{token}@{self.reply_domain}"
+
+
+async def _claim(tx: Transaction, address: str, at: dt.datetime) -> bool:
+    """Take the one mail of the day to an address that nobody vouches for; False: it had one."""
+    return await store.claim_stranger(tx, domain.address_key(address), at, at - domain.STRANGER_RESTS)

@@ -180,6 +180,7 @@ async def workspace_deleted(_: WorkspaceDeleted, tx: Transaction) -> None:
     """Tell nobody of this workspace anything any more, and no other system."""
     await store.forget_members(tx)
     await store.delete_webhooks(tx)
+    await store.forget_reply_addresses(tx)
 
 
 async def _is_now(tx: Transaction, person: UUID, role: Role | None) -> None:
