@@ -79,6 +79,7 @@ from contracts.tickets.conversations import (
     PostMessage,
     UnlinkConversation,
 )
+from contracts.tickets.correspondence import AgentWords, ContactMail, Correspondence, GetCorrespondence
 from contracts.tickets.events import (
     TICKETS,
     AgentReplied,
@@ -183,6 +184,7 @@ __all__ = [
     "Action",
     "AddNote",
     "AgentReplied",
+    "AgentWords",
     "Allowed",
     "Assigned",
     "AssistantChange",
@@ -211,6 +213,7 @@ __all__ = [
     "ContactDeleted",
     "ContactFields",
     "ContactLinked",
+    "ContactMail",
     "ContactPage",
     "ContactRef",
     "ContactSnapshot",
@@ -222,6 +225,7 @@ __all__ = [
     "ConversationSnapshot",
     "ConversationStarted",
     "ConversationUnlinked",
+    "Correspondence",
     "CountTickets",
     "CreateAssistant",
     "CreateContact",
@@ -247,6 +251,7 @@ __all__ = [
     "GetBulk",
     "GetContact",
     "GetConversation",
+    "GetCorrespondence",
     "GetDeadLetter",
     "GetIdentitySecret",
     "GetSettings",

@@ -1,5 +1,6 @@
 """What notifications is told by its environment."""
 
+import re
 from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Self
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from chassis.settings import ServiceSettings
+
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
 
 
 class Settings(ServiceSettings):
@@ -22,6 +25,11 @@ class Settings(ServiceSettings):
     webhook_allow: str = ""
     """Networks beside the public internet that webhooks may lead to, over plain http too: `10.1.0.0/16,fd12::/48`."""
 
+    inbound_url: str = ""
+    """Where answers by mail are taken: `lmtp://127.0.0.1:8024`, or `smtp://`. Empty: nowhere."""
+    inbound_domain: str = ""
+    """What the address for answers ends with: `reply+<token>@inbound_domain`."""
+
     @property
     def opened(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of `webhook_allow`."""
@@ -34,6 +42,21 @@ class Settings(ServiceSettings):
         except ValueError as error:
             msg = f"webhook_allow must name networks, such as 10.1.0.0/16: {error}"
             raise ValueError(msg) from None
+        return self
+
+    @model_validator(mode="after")
+    def _answers_have_a_place_and_a_domain(self) -> Self:
+        if self.inbound_url:
+            parts = urlsplit(self.inbound_url)
+            if parts.scheme not in ("lmtp", "smtp") or not parts.hostname or parts.port is None:
+                msg = "inbound_url must be lmtp://address:port or smtp://address:port"
+                raise ValueError(msg)
+        if bool(self.inbound_url) != bool(self.inbound_domain):
+            msg = "inbound_url and inbound_domain go together"
+            raise ValueError(msg)
+        if self.inbound_domain and not _DOMAIN.fullmatch(self.inbound_domain):
+            msg = "inbound_domain must be a domain, such as in.example.com"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

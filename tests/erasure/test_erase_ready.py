@@ -14,6 +14,7 @@ SIDE_ROWS = "a side row: erasing a person deletes it, and the record still prove
 STATE = "current state: erasing a person overwrites it"
 ANSWER = "an answer kept for a repeat, for 48 hours"
 MAIL = "a mail that is on its way: what it says goes when it is sent or void"
+INBOUND = "an answer by mail as it came, for 30 days"
 LETTER = "a message that could not be applied, for 30 days"
 
 
@@ -60,6 +61,11 @@ ALLOWED = {
     "notifications.mails.to_name": MAIL,
     "notifications.mails.letter": MAIL,
     "notifications.suppressed.address": MAIL,
+    "notifications.reply_addresses.email": STATE,
+    "notifications.inbound_mails.sender": INBOUND,
+    "notifications.inbound_mails.known_as": INBOUND,
+    "notifications.inbound_mails.raw": INBOUND,
+    "notifications.dead_letters.body": LETTER,
     "tickets.idempotency.answer": ANSWER,
     "gateway.idempotency.answer": ANSWER,
     "notifications.idempotency.answer": ANSWER,

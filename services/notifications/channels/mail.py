@@ -21,6 +21,7 @@ from aiosmtplib import (
 )
 
 from services.notifications.domain import Addressee, Letter, Mail
+from services.notifications.domain.replies import LOOP_HEADER, LOOP_MARK
 
 _PATIENCE = 20.0
 """Seconds that a server may take for one answer."""
@@ -172,6 +173,7 @@ def _written(mail: Mail, letter: Letter, sender: Address, to: Address) -> bytes:
         message["Subject"] = letter.subject
         message["Auto-Submitted"] = letter.automatic.value
         message["X-Auto-Response-Suppress"] = "All"
+        message[LOOP_HEADER] = LOOP_MARK
         if letter.thread:
             first = f"<{letter.thread}@{sender.domain}>"
             message["In-Reply-To"], message["References"] = first, first
