@@ -180,6 +180,7 @@ class Via(StrEnum):
     API = "api"
     WIDGET = "widget"
     INTAKE = "intake"
+    MAIL = "mail"
     RULE = "rule"
     TIMER = "timer"
 

@@ -115,6 +115,7 @@ from contracts.tickets.intake import (
     TicketRequested,
     TicketUpdated,
 )
+from contracts.tickets.replies import ReplyTaken, TakeReply
 from contracts.tickets.requests import (
     AddNote,
     ChangeTicket,
@@ -289,6 +290,7 @@ __all__ = [
     "PriorityChanged",
     "ReadTicketsLog",
     "ReadVisitorConversation",
+    "ReplyTaken",
     "RestoreTicket",
     "RetryDeadLetter",
     "RotateIdentitySecret",
@@ -303,6 +305,7 @@ __all__ = [
     "TagList",
     "Tags",
     "TagsChanged",
+    "TakeReply",
     "TicketChange",
     "TicketCounts",
     "TicketCreated",
