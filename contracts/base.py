@@ -212,7 +212,7 @@ class Person(Model):
 
 
 class Caller(Model):
-    """On whose behalf a request is made. Only the gateway may set it: no other user may publish requests."""
+    """On whose behalf a request is made: a person, as the gateway says, or the service itself that asks."""
 
     workspace_id: Token
     kind: ActorKind

@@ -79,6 +79,7 @@ from contracts.tickets.conversations import (
     PostMessage,
     UnlinkConversation,
 )
+from contracts.tickets.correspondence import AgentWords, ContactMail, Correspondence, GetCorrespondence
 from contracts.tickets.events import (
     TICKETS,
     AgentReplied,
@@ -184,6 +185,7 @@ __all__ = [
     "Action",
     "AddNote",
     "AgentReplied",
+    "AgentWords",
     "Allowed",
     "Assigned",
     "AssistantChange",
@@ -212,6 +214,7 @@ __all__ = [
     "ContactDeleted",
     "ContactFields",
     "ContactLinked",
+    "ContactMail",
     "ContactPage",
     "ContactRef",
     "ContactSnapshot",
@@ -223,6 +226,7 @@ __all__ = [
     "ConversationSnapshot",
     "ConversationStarted",
     "ConversationUnlinked",
+    "Correspondence",
     "CountTickets",
     "CreateAssistant",
     "CreateContact",
@@ -248,6 +252,7 @@ __all__ = [
     "GetBulk",
     "GetContact",
     "GetConversation",
+    "GetCorrespondence",
     "GetDeadLetter",
     "GetIdentitySecret",
     "GetSettings",

@@ -26,6 +26,12 @@ class TicketSettings(Model):
 
     Later, the message is one of its conversation alone.
     """
+    mail_received: bool = True
+    """Whether a contact is told by mail that their ticket has come."""
+    mail_replied: bool = True
+    """Whether a contact is sent what agents answer."""
+    mail_resolved: bool = True
+    """Whether a contact is told by mail that their ticket is resolved."""
 
 
 class SettingsSnapshot(TicketSettings):
@@ -47,6 +53,9 @@ class SettingsChange(Change):
     default_priority: Priority | None = None
     auto_close_days: Days | None = None
     follow_up_days: Days | None = None
+    mail_received: bool | None = None
+    mail_replied: bool | None = None
+    mail_resolved: bool | None = None
 
 
 class ChangeSettings(Command[SettingsSnapshot], subject="tickets.requests.v1.change_settings"):

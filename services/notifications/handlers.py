@@ -79,7 +79,6 @@ _NOBODY_IS_TOLD = (
     ContactUnlinked,
     ConversationLinked,
     ConversationUnlinked,
-    AgentReplied,
     NotePinned,
     MemberInvited,
 )
@@ -110,7 +109,8 @@ def listen(bus: Bus) -> None:
     bus.hears(SubjectChanged)(facts.subject_changed)
     bus.hears(Assigned)(facts.assigned)
     bus.hears(Unassigned)(facts.unassigned)
-    bus.hears(StatusChanged)(facts.tell)
+    bus.hears(StatusChanged)(facts.status_changed)
+    bus.hears(AgentReplied)(facts.agent_replied)
     bus.hears(PriorityChanged)(facts.tell)
     bus.hears(NoteAdded)(facts.noted)
     bus.hears(CommentAdded)(facts.noted)

@@ -4,26 +4,32 @@ from chassis.logs import get_logger
 from chassis.service import Service
 from services.notifications.channels import Outlet
 from services.notifications.usecases import mails, news, sending
+from services.notifications.usecases.contacts import Scribe
 from services.notifications.usecases.inbound import Inlet
 from services.notifications.usecases.sending import Sender
 
 log = get_logger()
 
 
-def tick(service: Service, outlet: Outlet | None, public_url: str) -> None:
+def tick(service: Service, outlet: Outlet | None, scribe: Scribe, public_url: str) -> None:
     """Set the clock of whichever replica leads; without an outlet mail is kept, and read by an operator."""
 
     @service.every(60, "forget_mail")
     async def forget() -> None:
         if forgotten := await mails.forget(service.database):
             log.info("mail.forgotten", mails=forgotten)
+        await scribe.forget()
 
     @service.every(2, "gather_news")
     async def gather() -> None:
         await news.gather(service.database)
 
+    @service.every(2, "write_to_contacts")
+    async def write() -> None:
+        await scribe.write_due()
+
     if outlet is not None:
-        post = mails.Post(service.database, outlet, public_url)
+        post = mails.Post(service.database, outlet, scribe, public_url)
 
         @service.every(2, "send_mail")
         async def send() -> None:

@@ -23,6 +23,7 @@ from contracts.tickets import (
     GetBulk,
     GetContact,
     GetConversation,
+    GetCorrespondence,
     GetDeadLetter,
     GetIdentitySecret,
     GetSettings,
@@ -84,6 +85,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ListContacts)(usecases.list_contacts)
     bus.answers(ListConversations)(usecases.list_conversations)
     bus.answers(GetConversation)(usecases.get_conversation)
+    bus.answers(GetCorrespondence)(usecases.get_correspondence)
     bus.answers(PostMessage)(usecases.post_message)
     bus.answers(MakeTicket)(usecases.make_ticket)
     bus.answers(LinkConversation)(usecases.link_conversation)

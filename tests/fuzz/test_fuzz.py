@@ -29,7 +29,7 @@ from tests.support.eventually import eventually
 from tests.support.infra import PROJECT
 from tests.support.stack import Stack, fresh_stack
 
-MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "3000"))
+MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "1500"))
 SEED = int(os.environ.get("COUNTERFOIL_SEED", "20260302"))
 PATIENCE = 30 + MANY / 25
 pytestmark = pytest.mark.timeout(60 + 2 * PATIENCE)

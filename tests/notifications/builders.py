@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from contracts.base import Actor, ActorKind, Event, Person, RecordEvent, Role, Subject, TicketEvent, Via
 from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted, WorkspaceNames
 from contracts.tickets import (
+    AgentReplied,
     Assigned,
     CommentAdded,
     CustomerMessage,
@@ -106,6 +107,11 @@ MARIA = Actor(kind=ActorKind.CONTACT, id=str(id_of("Maria")), name="Maria")
 def wrote(by: Actor = MARIA, **words: Any) -> CustomerMessage:
     given = {"conversation_id": id_of("conversation"), "message_id": id_of("message"), "body": "Still dark."}
     return _fact(CustomerMessage, by, **given | words)
+
+
+def agent_replied(by: str | Actor = "Olivia", **words: Any) -> AgentReplied:
+    given = {"conversation_id": id_of("conversation"), "message_id": id_of("message"), "body": "Soon."}
+    return _fact(AgentReplied, by, **given | words)
 
 
 def followed_up(number: int = 2, **words: Any) -> FollowUpOpened:

@@ -4,16 +4,21 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chassis.database import Database
 from contracts.base import uuid7
 from contracts.mail import MailKind, MailState
+from contracts.tickets import Correspondence, GetCorrespondence
 from services.notifications import store
 from services.notifications.channels import Smtp
 from services.notifications.domain import MAIL_LIFE, MAIL_RATE, Addressee, Automatic, Letter, Mail, Outgoing, mail_id
 from services.notifications.usecases import mails
+from services.notifications.usecases.contacts import Scribe
+from tests.notifications.builders import id_of
+from tests.notifications.correspondents import a_correspondence
 from tests.notifications.postbox import Postbox, a_postbox
 from tests.support.infra import PostgresServer
 
@@ -26,24 +31,34 @@ class Ledger:
 
     def __init__(self, database: Database, box: Postbox) -> None:
         self.database, self.box, self.now = database, box, NOON
+        self.addresses: dict[UUID, str] = {}
+        self.scribe = Scribe(database, self.allows)
+
+    async def allows(self, query: GetCorrespondence) -> Correspondence:
+        """Say as tickets does that everybody may be written to."""
+        return a_correspondence(ticket_id=query.ticket_id, email=self.addresses[query.ticket_id])
 
     async def queues(self, cause: str, to: str = "maria", **words: Any) -> bool:
         mail = Outgoing(
             id=mail_id(cause, f"contact:{to}"),
-            kind=MailKind.REPLIED,
+            kind=MailKind.RECEIVED,
             workspace_id="acme",
             cause=cause,
             recipient=f"contact:{to}",
             to=Addressee(f"{to}@example.org", to.title()),
             letter=replace(LETTER, **words),
             expires_at=self.now + MAIL_LIFE,
+            ticket_id=id_of(to),
         )
+        self.addresses[id_of(to)] = f"{to}@example.org"
         async with self.database.transaction("acme") as tx:
             return await store.queue(tx, mail, self.now)
 
     async def sends(self) -> int:
         return await mails.send_due(
-            mails.Post(self.database, Smtp(self.box.url, "Desk <desk@example.com>"), clock=lambda: self.now)
+            mails.Post(
+                self.database, Smtp(self.box.url, "Desk <desk@example.com>"), self.scribe, clock=lambda: self.now
+            )
         )
 
     async def states(self) -> dict[str, tuple[str, str | None]]:
@@ -149,7 +164,7 @@ async def test_what_can_not_be_sent_in_time_is_given_up(ledger: Ledger) -> None:
 async def test_k13_a_server_that_hangs_is_waited_for_so_long_and_the_mail_not_repeated(ledger: Ledger) -> None:
     async def sends() -> int:
         smtp = Smtp(ledger.box.url, "desk@example.com", patience=0.3)
-        return await mails.send_due(mails.Post(ledger.database, smtp, clock=lambda: ledger.now))
+        return await mails.send_due(mails.Post(ledger.database, smtp, ledger.scribe, clock=lambda: ledger.now))
 
     await ledger.queues("first")
     ledger.box.to_rcpt = "hang"

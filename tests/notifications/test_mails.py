@@ -21,6 +21,7 @@ from services.notifications.channels import Smtp
 from services.notifications.domain import Mail, next_try
 from services.notifications.settings import Settings
 from services.notifications.usecases import mails
+from tests.notifications.correspondents import nobody_to_ask
 from tests.notifications.postbox import Postbox, a_postbox
 from tests.support.infra import PostgresServer
 
@@ -55,7 +56,9 @@ class Office:
 
     async def sends(self, url: str | None = None) -> int:
         self.now = max(self.now, dt.datetime.now(dt.UTC))
-        return await mails.send_due(mails.Post(self.database, Smtp(url or self.box.url, FROM), clock=self.clock))
+        return await mails.send_due(
+            mails.Post(self.database, Smtp(url or self.box.url, FROM), nobody_to_ask(self.database), clock=self.clock)
+        )
 
     async def mail(self, mail_id: UUID) -> Mail:
         found = await mails.find(self.database, mail_id)
@@ -180,7 +183,12 @@ async def test_a_server_that_is_away_is_tried_less_and_less_often(office: Office
     assert await office.sends() == 1, "the second is due"
     office.now = tried.not_before
     office.now += dt.timedelta(seconds=1)
-    assert await mails.send_due(mails.Post(office.database, Smtp(office.box.url, FROM), clock=office.clock)) == 1
+    assert (
+        await mails.send_due(
+            mails.Post(office.database, Smtp(office.box.url, FROM), nobody_to_ask(office.database), clock=office.clock)
+        )
+        == 1
+    )
     assert len(office.box.taken) == 2
 
 
@@ -212,11 +220,21 @@ async def test_an_answer_that_is_lost_after_the_words_is_uncertain_and_never_rep
 
     office.box.to_data = "250 OK"
     office.now += dt.timedelta(minutes=30)
-    assert await mails.send_due(mails.Post(office.database, Smtp(office.box.url, FROM), clock=office.clock)) == 0
+    assert (
+        await mails.send_due(
+            mails.Post(office.database, Smtp(office.box.url, FROM), nobody_to_ask(office.database), clock=office.clock)
+        )
+        == 0
+    )
     assert len(office.box.taken) == 1
 
     assert await mails.resend(office.database, mail_id)
-    assert await mails.send_due(mails.Post(office.database, Smtp(office.box.url, FROM), clock=office.clock)) == 1
+    assert (
+        await mails.send_due(
+            mails.Post(office.database, Smtp(office.box.url, FROM), nobody_to_ask(office.database), clock=office.clock)
+        )
+        == 1
+    )
     assert len({mail["Message-ID"] for mail in office.box.mails}) == 1, "it is the same mail"
     assert not await mails.resend(office.database, mail_id)
 
@@ -230,7 +248,7 @@ async def test_who_dies_between_handing_over_and_noting_it_leaves_an_uncertain_m
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await mails.send_due(mails.Post(office.database, Dies(office.box.url, FROM)))
+        await mails.send_due(mails.Post(office.database, Dies(office.box.url, FROM), nobody_to_ask(office.database)))
     assert await office.state(mail_id) == ("uncertain", "no_answer")
     assert await office.sends() == 0
     assert len(office.box.taken) == 1
@@ -251,7 +269,12 @@ async def test_a_link_that_has_expired_is_never_sent(office: Office) -> None:
     lost = await office.asks(expires_at=office.now + dt.timedelta(minutes=1))
     await office.sends()
     office.now += dt.timedelta(minutes=2)
-    assert await mails.send_due(mails.Post(office.database, Smtp(office.box.url, FROM), clock=office.clock)) == 0
+    assert (
+        await mails.send_due(
+            mails.Post(office.database, Smtp(office.box.url, FROM), nobody_to_ask(office.database), clock=office.clock)
+        )
+        == 0
+    )
 
     assert await mails.forget(office.database, office.clock) == 2
     assert await office.state(late) == ("failed", "expired")

@@ -54,6 +54,7 @@ from tests.notifications.builders import (
     renamed,
     restored,
 )
+from tests.notifications.correspondents import nobody_to_ask
 from tests.notifications.office import Office
 from tests.notifications.postbox import Postbox, a_postbox
 from tests.support.infra import PostgresServer
@@ -100,7 +101,13 @@ class Newsroom(Office):
         await owner.close()
 
     async def sends(self) -> int:
-        post = mails.Post(self.database, Smtp(self.box.url, FROM), "https://desk.example.com", clock=lambda: self.now)
+        post = mails.Post(
+            self.database,
+            Smtp(self.box.url, FROM),
+            nobody_to_ask(self.database),
+            "https://desk.example.com",
+            clock=lambda: self.now,
+        )
         return await mails.send_due(post)
 
 

@@ -8,7 +8,26 @@ import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import async_playwright
 
+_LEFT_OUT = (
+    # What Playwright leaves out itself: a second list takes the place of the first.
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+    # Two pages of its own that each window would load behind its address bar, which is never seen here.
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
+)
 _ARGUMENTS = [
+    f"--disable-features={','.join(_LEFT_OUT)}",
     "--headless",
     "--no-sandbox",
     "--disable-gpu",

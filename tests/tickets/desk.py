@@ -37,6 +37,7 @@ from contracts.tickets import (
     GetBulk,
     GetContact,
     GetConversation,
+    GetCorrespondence,
     GetDeadLetter,
     GetIdentitySecret,
     GetSettings,
@@ -95,6 +96,7 @@ ASSISTANTS: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[Base
 }
 USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseModel]]] = {
     CreateTicket: usecases.create_ticket,
+    GetCorrespondence: usecases.get_correspondence,
     GetTicket: usecases.get_ticket,
     ListTickets: usecases.list_tickets,
     CountTickets: usecases.count_tickets,

@@ -35,6 +35,9 @@ async def test_nothing_is_settled_at_first(desk: Desk) -> None:
         "default_priority": "normal",
         "auto_close_days": None,
         "follow_up_days": None,
+        "mail_received": True,
+        "mail_replied": True,
+        "mail_resolved": True,
         "version": 1,
         "updated_at": None,
     }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -203,9 +203,12 @@ _NAMELESS = """() => [...document.querySelectorAll("a[href], button, input, sele
     && (e.matches("input, select, textarea") || !(e.textContent.trim() || e.querySelector("[aria-label]"))))
   .map((e) => e.outerHTML.slice(0, 160))"""
 
+type _Scheme = Literal["light", "dark"]
+_LOOKS: tuple[tuple[_Scheme, int, tuple[str, ...]], ...] = (("light", 1280, ()), ("dark", 360, IN_THE_DARK))
 
-async def seen(window: Window, path: str, *rules: str) -> list[str]:
-    """Go there, and return what is wrong, by these rules of axe or all."""
+
+async def seen(window: Window, path: str) -> list[str]:
+    """Go there, and return what is wrong: with it, by day where there is room, and in the dark on a telephone."""
     session = await window.page.context.new_cdp_session(window.page)
     loaded: list[float] = []
     session.on("Network.loadingFinished", lambda said: loaded.append(said["encodedDataLength"]))
@@ -216,22 +219,21 @@ async def seen(window: Window, path: str, *rules: str) -> list[str]:
     await session.detach()
     found = [f"weighs {sum(loaded):.0f}"] if not MOST / 10 < sum(loaded) <= MOST else []
     found += [f"no name: {each}" for each in await window.page.evaluate(_NAMELESS)]
-    found += await window.flaws(*rules)
-    if wide := await window.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"):
-        found.append(f"{wide} px too wide")
+    for scheme, width, rules in _LOOKS:
+        await window.page.emulate_media(color_scheme=scheme)
+        await window.page.set_viewport_size({"width": width, "height": 740})
+        found += [f"{scheme}: {flaw}" for flaw in await window.flaws(*rules)]
+        if wide := await window.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"):
+            found.append(f"{wide} px too wide for {width}")
     found += [each for each in window.mishaps if path not in GONE or "status of 404" not in each]
     window.mishaps.clear()
     return found
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("scheme", "width", "rules"), [("light", 1280, ()), ("dark", 360, IN_THE_DARK)])
-async def test_a_page_is_light_quiet_and_for_everybody(
-    whole: Whole, chromium: Chromium, scheme: str, width: int, rules: tuple[str, ...]
-) -> None:
+async def test_a_page_is_light_quiet_and_for_everybody(whole: Whole, chromium: Chromium) -> None:
     kinds = {re.sub(r"[0-9a-f-]{32,36}|[0-9]+", "*", urlsplit(path).path): path for path in reversed(whole.pages)}
-    size: Any = {"width": width, "height": 740}
     shop = urlsplit(whole.desk.room.url).netloc.replace("127.0.0.1", "localhost")
-    async with a_window(chromium, whole.desk, beside=shop, color_scheme=scheme, viewport=size) as window:
-        found = {path: await seen(window, path, *rules) for path in kinds.values()}
+    async with a_window(chromium, whole.desk, beside=shop) as window:
+        found = {path: await seen(window, path) for path in kinds.values()}
     assert {path: flaws for path, flaws in found.items() if flaws} == {}

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page, Request
 
@@ -16,6 +17,7 @@ from tests.gateway.newsroom import Desk
 IN_THE_DARK = ("color-contrast", "scrollable-region-focusable", "target-size")
 """The rules of axe whose findings another colour or another width can change."""
 _WORST = ("serious", "critical")
+_AXE = Axe(f"if (!window.axe) {{ {AXE_SCRIPT} }}")
 
 
 @dataclass(slots=True)
@@ -56,9 +58,7 @@ class Window:
     async def flaws(self, *rules: str) -> list[str]:
         """Return what axe finds serious or worse: by all of its rules, or by these."""
         options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
-        found: dict[str, Any] = (
-            await Axe().run(self.page, options={"resultTypes": ["violations"], **options})
-        ).response
+        found: dict[str, Any] = (await _AXE.run(self.page, options={"resultTypes": ["violations"], **options})).response
         return [
             f"{each['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
             for each in found["violations"]

@@ -32,6 +32,15 @@ class SettingsPatch(Given):
     follow_up_days: Days | None = Field(
         default=None, description="How long after its closing a message opens a follow-up; null: always."
     )
+    mail_received: bool = Field(
+        default_factory=left_out, description="Whether a contact is told by mail that their ticket has come."
+    )
+    mail_replied: bool = Field(
+        default_factory=left_out, description="Whether a contact is sent by mail what agents answer."
+    )
+    mail_resolved: bool = Field(
+        default_factory=left_out, description="Whether a contact is told by mail that their ticket is resolved."
+    )
 
 
 @operation(

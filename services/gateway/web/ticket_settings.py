@@ -23,6 +23,9 @@ LABELS = {
     "default_priority": "Default priority",
     "auto_close_days": "Close resolved tickets",
     "follow_up_days": "Follow up on closed tickets",
+    "mail_received": "When their ticket has come",
+    "mail_replied": "When an agent has answered",
+    "mail_resolved": "When their ticket is resolved",
 }
 
 
@@ -34,6 +37,9 @@ class Settled(Given):
     default_priority: Priority = Priority.NORMAL
     auto_close_days: Days | None = None
     follow_up_days: Days | None = None
+    mail_received: bool = False
+    mail_replied: bool = False
+    mail_resolved: bool = False
 
 
 class Seen(Given):
@@ -115,6 +121,9 @@ async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGI
         "default_priority": now.default_priority.value,
         "auto_close_days": "" if now.auto_close_days is None else str(now.auto_close_days),
         "follow_up_days": "" if now.follow_up_days is None else str(now.follow_up_days),
+        "mail_received": now.mail_received,
+        "mail_replied": now.mail_replied,
+        "mail_resolved": now.mail_resolved,
     }
     if form.refusal:
         typed |= {name: form.text(name) for name in typed}

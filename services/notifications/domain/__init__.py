@@ -1,6 +1,15 @@
 """Decides who hears of a fact and what is written to whom: plain Python and contracts."""
 
 from services.notifications.domain.addresses import Address, Forbidden, Network, Target, allow, is_public, target
+from services.notifications.domain.contacts import (
+    STRANGER_RESTS,
+    TO_CONTACTS,
+    TOLD_FOR,
+    ToTell,
+    address_key,
+    contact_letter,
+    to_tell,
+)
 from services.notifications.domain.hours import check_quiet, quiet_until
 from services.notifications.domain.letters import invitation, password_reset
 from services.notifications.domain.mail import (
@@ -60,7 +69,10 @@ __all__ = [
     "NOT_KEPT",
     "OURSELVES",
     "SECRET_LIFE",
+    "STRANGER_RESTS",
     "TIMETABLE",
+    "TOLD_FOR",
+    "TO_CONTACTS",
     "UNTOLD",
     "Address",
     "Addressee",
@@ -79,7 +91,9 @@ __all__ = [
     "Reader",
     "Sender",
     "Target",
+    "ToTell",
     "Way",
+    "address_key",
     "after",
     "allow",
     "audiences_of",
@@ -89,6 +103,7 @@ __all__ = [
     "check_types",
     "codes_of",
     "concerned",
+    "contact_letter",
     "headers",
     "invitation",
     "is_public",
@@ -103,6 +118,7 @@ __all__ = [
     "quiet_until",
     "target",
     "test_body",
+    "to_tell",
     "told",
     "user_of",
     "wanted",

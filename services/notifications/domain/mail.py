@@ -41,6 +41,8 @@ class Letter:
     unsubscribe: str | None = None
     """Where one click ends mail of this sort (RFC 8058)."""
     automatic: Automatic = Automatic.GENERATED
+    fixed: bool = False
+    """Whether it holds no word of anybody, and may go to an address that may be somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)

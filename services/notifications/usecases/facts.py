@@ -16,9 +16,11 @@ from contracts.gateway import (
 )
 from contracts.notifications import Kind, Notified, Reason
 from contracts.tickets import (
+    AgentReplied,
     Assigned,
     CommentAdded,
     NoteAdded,
+    StatusChanged,
     SubjectChanged,
     TicketCreated,
     TicketDeleted,
@@ -28,6 +30,7 @@ from contracts.tickets import (
 from services.notifications import domain, store
 from services.notifications.domain import News, Way
 from services.notifications.store import Told
+from services.notifications.usecases import contacts
 
 
 async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
@@ -38,6 +41,18 @@ async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
     if event.assignee is not None:
         await store.watch(tx, event.ticket_id, [event.assignee.id], Reason.ASSIGNEE)
     await tell(event, tx)
+    await contacts.hear(event, tx)
+
+
+async def status_changed(event: StatusChanged, tx: Transaction) -> None:
+    """Tell who watches, and the contact whose ticket is resolved."""
+    await tell(event, tx)
+    await contacts.hear(event, tx)
+
+
+async def agent_replied(event: AgentReplied, tx: Transaction) -> None:
+    """Tell the contact what they were answered."""
+    await contacts.hear(event, tx)
 
 
 async def subject_changed(event: SubjectChanged, tx: Transaction) -> None:

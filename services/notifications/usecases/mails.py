@@ -10,15 +10,17 @@ from chassis.logs import get_logger
 from contracts.base import now
 from contracts.mail import MailKind, MailState, SendInvitation
 from contracts.notifications import MailQueued, SendPasswordReset
+from contracts.refusals import Refusal
 from services.notifications import domain, store
 from services.notifications.channels import Outlet, Refused, Unanswered
 from services.notifications.domain import Addressee, Delivery, Letter, Mail, Outgoing
-from services.notifications.usecases import news
+from services.notifications.usecases import contacts, news
 
 # Why a transaction may see every workspace.
 MAIL = "mail"
 
 _AT_ONCE = 50
+_OWNER_AWAY = dt.timedelta(seconds=15)
 
 log = get_logger()
 
@@ -63,10 +65,11 @@ async def forget(database: Database, clock: Callable[[], dt.datetime] = now) -> 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What sends mail: its ledger, the way out, where links lead, and the time."""
+    """What sends mail: its ledger, the way out, who knows what contacts may be told, where links lead, and the time."""
 
     database: Database
     outlet: Outlet
+    scribe: contacts.Scribe
     public_url: str = "http://localhost:8080"
     clock: Callable[[], dt.datetime] = now
 
@@ -108,8 +111,7 @@ async def _settle(database: Database, mail: Mail, delivery: Delivery, at: dt.dat
 
 async def _deliver(post: Post, mail: Mail) -> Delivery | None:
     """Hand a mail over and return how that ended; None where somebody else does it, or it has to wait."""
-    async with post.database.every_workspace(MAIL) as tx:
-        to = await _may_go(tx, mail, post.clock())
+    to = await _addressed(post, mail)
     if not isinstance(to, Addressee):
         return to
 
@@ -141,6 +143,21 @@ async def _deliver(post: Post, mail: Mail) -> Delivery | None:
     if nothing_left:
         return Delivery(MailState.SUPPRESSED, "nothing_left", begun=False)
     return Delivery(MailState.SENT) if handed else None
+
+
+async def _addressed(post: Post, mail: Mail) -> Addressee | Delivery | None:
+    """Return whom to write to, or why not; None where the mail waits."""
+    if mail.kind in domain.TO_CONTACTS:
+        try:
+            may_go = await post.scribe.may_still_go(mail)
+        except Refusal:
+            async with post.database.every_workspace(MAIL) as tx:
+                await store.let_wait(tx, mail, post.clock() + _OWNER_AWAY)
+            return None
+        if not may_go:
+            return Delivery(MailState.SUPPRESSED, "nothing_left", begun=False)
+    async with post.database.every_workspace(MAIL) as tx:
+        return await _may_go(tx, mail, post.clock())
 
 
 async def _may_go(tx: Transaction, mail: Mail, at: dt.datetime) -> Addressee | Delivery | None:

@@ -49,6 +49,7 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
+from services.tickets.store.correspondence import Place, linked_in_sight, place_of_answer, replies_since
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page, tags
@@ -77,6 +78,7 @@ from services.tickets.store.visitors import one_by_one, remember_visitor, visito
 
 __all__ = [
     "Done",
+    "Place",
     "add_assistant",
     "add_bulk",
     "add_contact",
@@ -117,6 +119,7 @@ __all__ = [
     "known_contact",
     "knows_workspace",
     "life",
+    "linked_in_sight",
     "links",
     "load",
     "load_all",
@@ -131,9 +134,11 @@ __all__ = [
     "opened",
     "others_in",
     "page",
+    "place_of_answer",
     "record",
     "remember_visitor",
     "rename_assignee",
+    "replies_since",
     "require_free",
     "running",
     "save",

@@ -14,14 +14,16 @@ _LOAD = text("select * from ticket_settings where workspace_id = :ws")
 _SAVE = text("""
     insert into ticket_settings as s (
         workspace_id, members_may_claim, members_may_note_any, default_priority, auto_close_days, follow_up_days,
-        version, updated_at
+        mail_received, mail_replied, mail_resolved, version, updated_at
     ) values (
         :ws, :members_may_claim, :members_may_note_any, :default_priority, :auto_close_days, :follow_up_days,
-        :version, :updated_at
+        :mail_received, :mail_replied, :mail_resolved, :version, :updated_at
     ) on conflict (workspace_id) do update set
         members_may_claim = excluded.members_may_claim, members_may_note_any = excluded.members_may_note_any,
         default_priority = excluded.default_priority, auto_close_days = excluded.auto_close_days,
-        follow_up_days = excluded.follow_up_days, version = excluded.version, updated_at = excluded.updated_at
+        follow_up_days = excluded.follow_up_days, mail_received = excluded.mail_received,
+        mail_replied = excluded.mail_replied, mail_resolved = excluded.mail_resolved,
+        version = excluded.version, updated_at = excluded.updated_at
 """)
 
 

@@ -26,6 +26,7 @@ from services.tickets.usecases.conversations import (
     post_message,
     unlink_conversation,
 )
+from services.tickets.usecases.correspondence import get_correspondence
 from services.tickets.usecases.intake import (
     forget_workspace,
     receive_message,
@@ -84,6 +85,7 @@ __all__ = [
     "get_bulk",
     "get_contact",
     "get_conversation",
+    "get_correspondence",
     "get_dead_letter",
     "get_identity_secret",
     "get_settings",
