@@ -9,6 +9,7 @@ from contracts.refusals import Conflict, NotAllowed, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     AgentReplied,
+    ConversationLinked,
     CustomerMessage,
     FollowUpOpened,
     MessagePosted,
@@ -39,6 +40,13 @@ def hear_customer(ticket: Ticket, message: MessagePosted, by: By) -> list[Ticket
     if ticket.status in _WOKEN:
         steps.append((StatusChanged, {"old": ticket.status, "new": Status.OPEN}))
     return ticket.record(steps, by)
+
+
+def tie(ticket: Ticket, conversation: Conversation, by: By) -> list[TicketEvent]:
+    """Tie a conversation by mail to the ticket that it is about; no fact when it is tied already."""
+    if any(known.id == conversation.id for known in ticket.state.conversations):
+        return []
+    return ticket.record([(ConversationLinked, {"new": conversation.ref})], by)
 
 
 def hear_agent(

@@ -49,7 +49,7 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
-from services.tickets.store.correspondence import Place, place_of_answer, replies_since
+from services.tickets.store.correspondence import Place, linked_in_sight, place_of_answer, replies_since
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page, tags
@@ -119,6 +119,7 @@ __all__ = [
     "known_contact",
     "knows_workspace",
     "life",
+    "linked_in_sight",
     "links",
     "load",
     "load_all",
