@@ -137,6 +137,11 @@ async def test_fields_contact_and_conversations_are_chosen_without_a_script(desk
     assert (await desk.get(f"tickets/{other['id']}"))["fields"] == {}
     refused = await browser.send(page.form(path, having="new_field"), new_field="9!", new_value="x")
     assert refused.status == 422
+    for typed in ("x" * 60, "nul\x00", ", ".join(f"tag-{number}" for number in range(21))):
+        refused = await browser.send(page.form(path, having="tags"), tags=typed)
+        assert refused.status == 422
+        assert refused.one("input", name="tags").attributes["aria-invalid"] == "true"
+        assert refused.form(path, having="tags").fields["tags"] == [typed]
 
     chosen = await browser.open(f"{path}/contact?q=okaf")
     contact = ticket["contact"]["id"]
