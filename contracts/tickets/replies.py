@@ -30,3 +30,5 @@ class TakeReply(Command[ReplyTaken], subject="tickets.requests.v1.take_reply"):
     body: NonEmptyBody
     unverified_sender: PersonName | None
     """Who the mail says it is from, where that is not the address that was written to; None: it is."""
+    written_to: PersonName | None = None
+    """The address that was written to: whoever answers from it has it."""

@@ -4,7 +4,7 @@ import datetime as dt
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from chassis.database import Database
 from contracts.base import ActorKind, Via
 from contracts.refusals import Crashed, Deleted, Refusal, Unavailable
 from contracts.tickets import ReplyTaken, TakeReply
-from services.notifications import store
+from services.notifications import store, tools
 from services.notifications.usecases.inbound import Inlet
 from tests.notifications.test_replies import ADA, a_mail, a_report
 from tests.support.infra import Urls
@@ -93,6 +93,7 @@ async def test_an_answer_waits_for_tickets_and_is_delivered_once_by_whoever_come
     assert await after.became() == [("delivered", None), ("delivered", None)]
     assert await after.became() == [("delivered", None), ("delivered", None)]
     first, second = after.taken
+    assert first.written_to == ADA
     assert (first.body, first.unverified_sender, first.via) == ("Answer 1.", None, Via.MAIL)
     assert (first.caller.kind, first.caller.id) == (ActorKind.CONTACT, str(first.contact_id))
     # Whoever it says it is from: it is the customer's word, and nobody else's.
@@ -126,6 +127,22 @@ async def test_what_can_not_be_read_or_is_refused_is_left_to_the_admins(room: Ma
     unreadable, refused = await room.letters()
     assert unreadable[:2] == ("mail", "unreadable")
     assert refused == ("mail", "ticket_deleted", nth(2))
+
+
+async def test_an_operator_sees_what_came_and_why_it_went_no_further(room: Mailroom) -> None:
+    said: list[str] = []
+    room.token = "c" * 32
+    await room.gets(nth(1).replace(b"Answer", b"\x1b[2JAnswer"))
+    await room.became()
+    assert await tools.came_in(room.database, said.append) == 0
+    assert "ignored" in said[0]
+    assert said[0].endswith("workspace=- reason=unknown_address")
+    assert "Answer" not in said[0]
+    assert await tools.as_it_came(room.database, UUID(said[0].split()[0]), said.append) == 0
+    assert f"From <{ADA}>" in said[1]
+    assert "[2JAnswer 1." in said[1]
+    assert "\x1b" not in said[1]
+    assert await tools.as_it_came(room.database, uuid4(), said.append) == 1
 
 
 async def test_a_riddle_is_tried_again_for_a_while_and_keeps_nobody_waiting(room: Mailroom) -> None:

@@ -8,6 +8,7 @@ import pytest
 from contracts.base import ActorKind, Caller, Role, Via, uuid7
 from contracts.refusals import Deleted, NotAllowed, NotFound
 from contracts.tickets import AuthorKind, CreateContact, Status, TakeReply, TicketSnapshot
+from services.tickets import store
 from tests.tickets.desk import Desk, types_of
 
 
@@ -49,6 +50,7 @@ async def test_two_mails_of_a_contact_share_a_conversation_and_others_have_their
     assert (verified.author.kind, verified.author.id, verified.via) == (AuthorKind.VISITOR, str(casey), Via.MAIL)
     assert (unverified.author.id, unverified.unverified_sender) == (None, "casey.private@example.org")
     told = await desk.told(ticket)
+    assert [each["unverified"] for each in told if each["type"] == "customer_message"] == [False, True, False]
     assert types_of(told)[1:3] == ["conversation_linked", "customer_message"]
     assert {each["via"] for each in told[1:]} == {"mail"}
 
@@ -84,3 +86,24 @@ async def test_nobody_else_writes_by_mail_and_what_is_gone_takes_none(desk: Desk
     await desk.restore(ticket)
     await desk.ask(refused)
     assert len((await desk.get(ticket)).conversations) == 1
+
+
+async def test_whoever_answers_from_the_address_that_was_written_to_has_it(desk: Desk) -> None:
+    chat = await desk.chat()
+    contact = (await desk.reads(chat)).contact
+    assert contact is not None
+    ticket = await desk.create()
+    await desk.links(ticket, chat)
+
+    async def vouched() -> bool:
+        async with desk.database.transaction(desk.workspace) as tx:
+            known = await store.known_contact(tx, contact.id)
+        assert known is not None
+        return known.verified
+
+    about = {"conversation_id": chat, "written_to": "KIM@example.com"}
+    await desk.ask(a_reply(desk, ticket, contact.id, unverified_sender="eve@evil.example", **about))
+    await desk.ask(a_reply(desk, ticket, contact.id, conversation_id=chat, written_to="kim.before@example.com"))
+    assert not await vouched()
+    await desk.ask(a_reply(desk, ticket, contact.id, **about))
+    assert await vouched()

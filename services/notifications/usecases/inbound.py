@@ -68,17 +68,6 @@ class Inlet:
                 await self._wait(mail, Crashed.code, domain.next_try(mail.attempts + 1, self._clock()))
         return delivered
 
-    async def newest(self, many: int) -> Sequence[Inbound]:
-        """Return what came in last, newest first, for an operator."""
-        async with self._database.every_workspace(ANSWERS) as tx:
-            return await store.newest_inbound(tx, many)
-
-    async def find(self, id: UUID) -> tuple[Inbound, bytes] | None:
-        """Return one mail as it came, for an operator."""
-        async with self._database.every_workspace(ANSWERS) as tx:
-            mail, raw = await store.inbound(tx, id), await store.raw_of(tx, id)
-        return (mail, raw) if mail is not None and raw is not None else None
-
     async def _deliver(self, mail: Inbound) -> bool:
         async with self._database.every_workspace(ANSWERS) as tx:
             raw = await store.raw_of(tx, mail.id)
@@ -156,6 +145,19 @@ class Inlet:
         return await store.settle_inbound(tx, mail.id, state, reason, self._clock())
 
 
+async def newest(database: Database, many: int) -> Sequence[Inbound]:
+    """Return what came in last, newest first, for an operator."""
+    async with database.every_workspace(ANSWERS) as tx:
+        return await store.newest_inbound(tx, many)
+
+
+async def find(database: Database, id: UUID) -> tuple[Inbound, bytes] | None:
+    """Return one mail as it came, for an operator."""
+    async with database.every_workspace(ANSWERS) as tx:
+        mail, raw = await store.inbound(tx, id), await store.raw_of(tx, id)
+    return (mail, raw) if mail is not None and raw is not None else None
+
+
 def _command(mail: Inbound, address: ReplyAddress, reply: Reply) -> TakeReply:
     return TakeReply(
         caller=Caller(
@@ -172,5 +174,6 @@ def _command(mail: Inbound, address: ReplyAddress, reply: Reply) -> TakeReply:
         contact_id=address.contact_id,
         message_id=mail.id,
         body=reply.body,
+        written_to=address.email,
         unverified_sender=None if is_from(reply, address.email) else reply.email or _NOBODY,
     )

@@ -39,6 +39,8 @@ async def take_reply(command: TakeReply, tx: Transaction) -> ReplyTaken:
         unverified_sender=command.unverified_sender,
     )
     await talk.customer_wrote(tx, conversation, words, by)
+    if vouched and command.written_to is not None:
+        await store.vouch(tx, contact.id, command.written_to)
     return taken
 
 
