@@ -144,6 +144,11 @@ async def test_fields_contact_and_conversations_are_chosen_without_a_script(desk
     assert "open" in refused.one("details", id="add-field").attributes
     refused = await browser.send(refused.form(path, having="new_field"), new_field="Weird name", new_value="x" * 501)
     assert refused.one("input", id="new-value").attributes["aria-invalid"] == "true"
+    for typed in ("x" * 60, "nul\x00", ", ".join(f"tag-{number}" for number in range(21))):
+        refused = await browser.send(page.form(path, having="tags"), tags=typed)
+        assert refused.status == 422
+        assert refused.one("input", name="tags").attributes["aria-invalid"] == "true"
+        assert refused.form(path, having="tags").fields["tags"] == [typed]
 
     chosen = await browser.open(f"{path}/contact?q=okaf")
     contact = ticket["contact"]["id"]

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 
 from contracts.base import Command, IdempotencyKey
 from contracts.refusals import StaleVersion
@@ -26,7 +26,7 @@ from contracts.tickets import (
 )
 from services.gateway.routes.bodies import Given, fault_of
 from services.gateway.routes.tickets import assigned, ticket_reference
-from services.gateway.web.forms import Form, words, wrong
+from services.gateway.web.forms import Form, TypedTags, wrong
 from services.gateway.web.past import as_it_was
 from services.gateway.web.quick import FIELDS, VALUE, seen_as, way_back
 from services.gateway.web.rendering import see
@@ -49,7 +49,7 @@ class TicketEdit(Given):
     priority: Priority | None = None
     assignee: UUID | None = None
     contact_id: UUID | None = None
-    tags: Annotated[str, StringConstraints(max_length=1200)] | None = None
+    tags: TypedTags = ()
 
 
 class FieldsEdit(Given):
@@ -148,8 +148,6 @@ async def _fields(here: Here, form: Form) -> dict[str, Any]:
             raise wrong(name, "missing", "must not be empty")
     if "assignee" in fields:
         fields["assignee"] = await assigned(here.desk, here.visitor, given.assignee)
-    if "tags" in fields:
-        fields["tags"] = tuple(words(given.tags or ""))
     if "description" in fields:
         fields["description"] = given.description or ""
     if named := _named(form):

@@ -52,6 +52,12 @@ async function together(form, button) {
   let page = parse(await answer.text());
   for (;;) {
     const outcome = page.getElementById("outcome");
+    const tags = page.querySelector("#bulk .tagging:has(.fault)");
+    if (tags) {
+      form.querySelector(".tagging").replaceWith(tags);
+      tags.querySelector("[autofocus]").focus();
+      return;
+    }
     if (!outcome) return say((page.querySelector("[role=alert]") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was changed.");
     const words = page.getElementById("summary").textContent.trim();
     if (outcome.dataset.state === "done") {
