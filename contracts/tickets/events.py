@@ -134,6 +134,8 @@ class CustomerMessage(
     conversation_id: UUID
     message_id: UUID
     body: FreeText
+    unverified: bool = False
+    """Whether it came by mail from another address than the one that was written to."""
 
 
 class AgentReplied(TicketEvent, subject="tickets.events.v1.agent_replied", heard_by=("activity", "notifications")):

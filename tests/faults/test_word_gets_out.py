@@ -17,6 +17,7 @@ from contracts.base import Role
 from contracts.tickets import Status
 from tests.faults.hearing import STRONGEST_FIRST, Hearing, Told
 from tests.faults.town import PATIENCE, Town, a_town
+from tests.faults.writing import Writing, Written
 from tests.gateway.house import Somebody, an_address
 from tests.gateway.site import Talk
 from tests.notifications.receiver import Receiver
@@ -39,6 +40,7 @@ _DID = {
     "arrived": "opened this",
 }
 _LINES, _TICKETS = 8, 20
+CUSTOMERS = "@customers.example"
 
 
 @dataclass(slots=True)
@@ -48,6 +50,9 @@ class Run:
     town: Town
     chance: random.Random
     model: Hearing = field(default_factory=Hearing)
+    contacts: Writing = field(default_factory=Writing)
+    written: list[Written] = field(default_factory=list)
+    """All that contacts were sent."""
     people: dict[str, Somebody] = field(default_factory=dict)
     """Members by id, also those of once."""
     talks: list[Talk] = field(default_factory=list)
@@ -84,6 +89,8 @@ class Run:
         body: dict[str, Any] = {"subject": f"Question {next(self.names)}"}
         if self.chance.random() < 0.6:
             body["assignee_id"] = self.chance.choice(sorted(self.model.roles))
+        if self.chance.random() < 0.5:
+            body["contact"] = self._customer()
         return await self.town.ask(self.anybody, "POST", "tickets", body)
 
     async def assign(self) -> httpx.Response:
@@ -166,7 +173,8 @@ class Run:
 
     async def arrive(self) -> httpx.Response:
         self.town.site.address = an_address()
-        talk = await self.town.site.start(f"Question {next(self.names)}")
+        known = {"contact": self._customer()} if self.chance.random() < 0.8 else {}
+        talk = await self.town.site.start(f"Question {next(self.names)}", **known)
         self.talks.append(talk)
         return await self.town.site.ask("POST", f"{talk.path}/ticket", {}, talk)
 
@@ -175,6 +183,27 @@ class Run:
             return None
         self.town.site.address, talk = an_address(), self.chance.choice(self.talks[-3:])
         return await self.town.site.ask("POST", f"{talk.path}/messages", {"body": "Any news?"}, talk)
+
+    async def answer(self) -> httpx.Response | None:
+        if not self.talks:
+            return None
+        body: dict[str, Any] = {"body": f"Answer {next(self.names)}"}
+        if self.chance.random() < 0.4:
+            body["set_status"] = self.chance.choice(["resolved", "waiting_on_customer"])
+        talk = self.chance.choice(self.talks[-6:])
+        return await self.town.ask(self.owner, "POST", f"conversations/{talk.id}/messages", body)
+
+    def _customer(self, nth: int | None = None) -> dict[str, str]:
+        """One of a dozen who ask."""
+        name = f"Kim{self.chance.randrange(12) if nth is None else nth}"
+        return {"name": name, "email": f"{name.lower()}{CUSTOMERS}"}
+
+    async def meet(self) -> None:
+        """Let an agent enter half of those who ask."""
+        for nth in range(6):
+            made = await self.town.ask(self.owner, "POST", "contacts", self._customer(nth))
+            assert made.is_success, made.text
+        await self.catch_up()
 
     async def _patch(self, **fields: Any) -> httpx.Response:
         return await self.town.ask(self.anybody, "PATCH", f"tickets/{self.some_ticket}", fields)
@@ -197,13 +226,14 @@ class Run:
         for type, body in await self.town.facts():
             self.facts.append((type, body))
             self.model.happens(type, body)
+            self.contacts.happens(type, body)
 
     async def command(self) -> None:
         """Do something at random."""
         many: dict[Callable[[], Awaitable[httpx.Response | None]], int] = dict.fromkeys((self.remove, self.delete), 1)
         many |= dict.fromkeys((self.pause, self.rename, self.restore), 2)
         many |= dict.fromkeys((self.watch, self.leave, self.change_role, self.change_all, self.arrive, self.mute), 4)
-        many |= dict.fromkeys((self.create, self.assign, self.move, self.prioritise, self.say), 8)
+        many |= dict.fromkeys((self.create, self.assign, self.move, self.prioritise, self.say, self.answer), 8)
         many |= {self.write: 16, self.prefer: 12}
         if not self.model.tickets:
             many = {self.create: 1}
@@ -220,12 +250,12 @@ class Run:
     async def minute_passes(self, *, deadly: bool = False) -> None:
         """Let mail be written and sent, and be killed at it if so wished: it tells what the model says."""
         await self.town.all_heard()
-        expected = self.model.minute_is_over()
+        expected, written = self.model.minute_is_over(), self.contacts.minute_is_over()
         for receiver in self.town.receivers:
             receiver.does = 200
         before = len(self.town.box.taken)
         await self.town.minute_passes()
-        if deadly and expected:
+        if deadly and (expected or written):
             await eventually(lambda: len(self.town.box.taken) > before, within=PATIENCE)
             await self.town.notifications.dies()
         await self.town.all_sent(self.owner)
@@ -233,7 +263,13 @@ class Run:
         new: dict[str, EmailMessage] = {}
         for mail in self.town.box.mails[before:]:
             first = new.setdefault(mail["Message-ID"], mail)
-            assert (_address(first), _read(first)) == (_address(mail), _read(mail)), "a copy says the same"
+            assert (_address(first), _words(first)) == (_address(mail), _words(mail)), "a copy says the same"
+        assert not new.keys() & self.mailed.keys(), "a mail of before was sent again"
+        self.mailed |= {id: (_address(mail), mail["Subject"]) for id, mail in new.items()}
+        to_contacts = {id: mail for id, mail in new.items() if _address(mail).endswith(CUSTOMERS)}
+        assert sorted(_written(mail) for mail in to_contacts.values()) == written
+        self.written += written
+        new = {id: mail for id, mail in new.items() if id not in to_contacts}
         self._are_told(new, expected)
         ids = {id.strip("<>").partition("@")[0]: id for id in new}
         rows = await self.town.kept("select mail_id, recipient_id, cause from news where workspace_id = $1")
@@ -248,11 +284,9 @@ class Run:
 
     def _are_told(self, new: dict[str, EmailMessage], expected: dict[str, list[Told]]) -> None:
         """Check that the mails say this, each to its reader, in as many mails as readers."""
-        assert not new.keys() & self.mailed.keys(), "a mail of before was sent again"
         said = {_address(mail): _read(mail) for mail in new.values()}
         assert len(said) == len(new), "one mail tells all of a minute"
         assert said == {self.people[person].user.email: self._letter(news) for person, news in expected.items()}
-        self.mailed |= {id: (_address(mail), mail["Subject"]) for id, mail in new.items()}
 
     def _letter(self, news: Sequence[Told]) -> dict[str, list[str]]:
         by_ticket: dict[str, list[str]] = defaultdict(list)
@@ -323,11 +357,22 @@ def _address(mail: EmailMessage) -> str:
     return f"{to.addr_spec}"
 
 
-def _read(mail: EmailMessage) -> dict[str, list[str]]:
-    """Return the lines that a mail says of each ticket."""
+def _words(mail: EmailMessage) -> str:
     body = mail.get_body(("plain",))
     assert body is not None
-    words = body.get_content().replace("\r\n", "\n").partition("\n\n--\n")[0]
+    return f"{body.get_content()}".replace("\r\n", "\n")
+
+
+def _written(mail: EmailMessage) -> Written:
+    """Return what a contact is told by a mail."""
+    words = _words(mail)
+    answers = tuple(line for line in words.split("\n") if line.startswith("Answer "))
+    return Written(_address(mail), mail["Subject"], answers, resolved="With this, your request is resolved." in words)
+
+
+def _read(mail: EmailMessage) -> dict[str, list[str]]:
+    """Return the lines that a mail says of each ticket."""
+    words = _words(mail).partition("\n\n--\n")[0]
     blocks = [block.split("\n") for block in words.split("\n\n") if block.startswith("#")]
     return {title: sorted(line.strip() for line in lines) for title, *lines, _ in blocks}
 
@@ -361,6 +406,7 @@ async def test_everybody_hears_what_the_model_says_and_nothing_twice(town: Town)
     await run.catch_up()
     for role in (Role.ADMIN, Role.MEMBER, Role.MEMBER, Role.MEMBER, Role.GUEST):
         await run.join(role)
+    await run.meet()
     for receiver, types in zip(town.receivers, (["*"], sorted(SELECTED)), strict=True):
         made = await town.ask(run.owner, "POST", "webhooks", {"url": receiver.url, "event_types": types})
         assert made.is_success, made.text
@@ -390,4 +436,6 @@ async def test_everybody_hears_what_the_model_says_and_nothing_twice(town: Town)
     assert town.notifications.kills >= KILLS
     assert all(run.done[each] for each in ("create", "assign", "move", "write", "mute", "prefer", "arrive", "say"))
     assert run.causes
+    assert "We have received your request" in {mail.subject for mail in run.written}
+    assert any(mail.answers for mail in run.written)
     assert {told.kind for told, _ in run.model.inboxes} >= {"assigned", "mention", "note", "status", "message"}

@@ -38,6 +38,8 @@ _NO_CLOCK = """
         begin new.not_before := new.not_before + interval '1 day'; return new; end
     $$;
     create trigger waits_for_the_test before insert on news for each row execute function waits_for_the_test();
+    create trigger waits_for_the_test before insert on contact_news
+        for each row when (new.settled_at is null) execute function waits_for_the_test();
 """
 _FACTS = """
     select seq, type, body::text,
@@ -159,9 +161,12 @@ class Town:
     async def minute_passes(self) -> None:
         """Let news be written of, as after a minute; and hours since the last mails, and before the next tries."""
         store = self.stores["notifications"]
-        await store.execute("update mails set made_at = made_at - interval '2 hours'")
+        await store.execute(
+            "update mails set made_at = made_at - interval '2 hours', settled_at = settled_at - interval '2 hours'"
+        )
         await store.execute("update webhook_deliveries set not_before = now() where state = 'pending'")
         await store.execute("update news set not_before = now() where mail_id is null")
+        await store.execute("update contact_news set not_before = now() where settled_at is null")
 
     async def all_sent(self, owner: Somebody) -> None:
         """Wait until no mail waits; a person has those sent again that may not have arrived."""
@@ -175,7 +180,11 @@ class Town:
             for row in waiting:
                 if row["state"] != "pending":
                     await self.ask(owner, "POST", f"mails/{row['id']}/resend")
-            return not waiting and not await store.fetchval("select count(*) from news where mail_id is null")
+            gathered = await store.fetchval(
+                "select (select count(*) from news where mail_id is null)"
+                " + (select count(*) from contact_news where settled_at is null)"
+            )
+            return not waiting and not gathered
 
         await eventually(sent, within=PATIENCE)
 

@@ -72,6 +72,20 @@ async def test_the_address_of_somebody_known_makes_a_visitor_not_them(desk: Desk
     assert (await asks(desk, signed.id, ContactMail.RECEIVED)).verified
 
 
+async def test_an_answer_on_a_ticket_that_is_gone_is_written_of_on_another(desk: Desk) -> None:
+    gone, there = await a_ticket(desk), await a_ticket(desk)
+    chat = await desk.chat(name="Kim")
+    for ticket in (gone, there):
+        await desk.links(ticket, chat)
+    said = await desk.answers(chat)
+    await desk.delete(gone)
+
+    assert (await asks(desk, gone.id, message=said.id)).ticket_id == there.id
+    await desk.change(there, status="spam")
+    with pytest.raises(NotFound):
+        await asks(desk, gone.id, message=said.id)
+
+
 async def test_nothing_is_written_where_nobody_may_hear_of_it(desk: Desk) -> None:
     nobody, silent = await desk.create(), await desk.create(contact={"name": "Kim"})
     spam, gone, open_ = await a_ticket(desk), await a_ticket(desk), await a_ticket(desk)

@@ -93,7 +93,7 @@ class Scribe:
         if found is None or not (found.verified or await _claim(tx, found.email, at)):
             return False
         answers = news.kind is MailKind.REPLIED
-        resolved = answers and found.resolved and await store.told_resolved(tx, news.ticket_id, at)
+        resolved = answers and found.resolved and await store.told_resolved(tx, found.ticket_id, at)
         recipient = f"contact:{found.contact_id}"
         workspace, reply_to = await store.workspace_name(tx) or "", await self._reply_to(tx, found)
         mail = Outgoing(
@@ -105,7 +105,7 @@ class Scribe:
             to=Addressee(found.email, found.name if found.verified else ""),
             letter=domain.contact_letter(news.kind, found, workspace, reply_to, resolved=resolved),
             expires_at=at + domain.MAIL_LIFE,
-            ticket_id=news.ticket_id,
+            ticket_id=found.ticket_id,
         )
         return await store.queue(tx, mail, at)
 

@@ -35,6 +35,7 @@ from services.tickets.store.contacts import (
     known_contact,
     require_free,
     save_contact,
+    vouch,
 )
 from services.tickets.store.conversations import (
     add_message,
@@ -49,7 +50,7 @@ from services.tickets.store.conversations import (
     name_contact,
     time_of,
 )
-from services.tickets.store.correspondence import Place, place_of_answer, replies_since
+from services.tickets.store.correspondence import Place, linked_in_sight, place_of_answer, replies_since
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
 from services.tickets.store.lists import count, page, tags
@@ -119,6 +120,7 @@ __all__ = [
     "known_contact",
     "knows_workspace",
     "life",
+    "linked_in_sight",
     "links",
     "load",
     "load_all",
@@ -154,6 +156,7 @@ __all__ = [
     "use_nonce",
     "visitor",
     "visitor_tickets",
+    "vouch",
     "workspace",
     "workspaces_with_untouched",
 ]

@@ -21,6 +21,12 @@ _PLACE = text("""
          order by c.updated_at desc, c.id desc limit 1)
     )
 """)
+_IN_SIGHT = text("""
+    select t.id from ticket_conversations l
+    join tickets t on t.workspace_id = l.workspace_id and t.id = l.ticket_id
+    where l.workspace_id = :ws and l.conversation_id = :conversation and t.deleted_at is null and t.status <> 'spam'
+    order by t.number limit 1
+""")
 _REPLIES = text("""
     select s.* from messages m
     join messages s on s.workspace_id = m.workspace_id and s.conversation_id = m.conversation_id and s.seq >= m.seq
@@ -43,6 +49,12 @@ async def place_of_answer(tx: Transaction, ticket_id: UUID, message_id: UUID | N
     """Return the conversation of this message, else the one of the ticket's last written in that is ours."""
     row = await tx.one(_PLACE, {"ws": tx.workspace_id, "ticket": ticket_id, "message": message_id})
     return Place(row["id"], row["contact_id"], row["typed"]) if row else None
+
+
+async def linked_in_sight(tx: Transaction, conversation_id: UUID) -> UUID | None:
+    """Return the first ticket that a conversation is linked to and that is neither deleted nor spam."""
+    id: UUID | None = await tx.scalar(_IN_SIGHT, {"ws": tx.workspace_id, "conversation": conversation_id})
+    return id
 
 
 async def replies_since(tx: Transaction, message_id: UUID | None, many: int) -> tuple[Sequence[AgentWords], bool]:

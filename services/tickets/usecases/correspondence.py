@@ -8,7 +8,6 @@ from services.tickets import store
 from services.tickets.domain import KnownContact, Ticket
 
 _MOST_REPLIES = 10
-_NOT_WRITTEN_OF = (Status.SPAM,)
 _RESOLVED = (Status.RESOLVED, Status.CLOSED)
 
 
@@ -16,9 +15,8 @@ async def get_correspondence(query: GetCorrespondence, tx: Transaction) -> Corre
     """Read whom to write to, and what of, as it is now."""
     if query.caller.kind is not ActorKind.SYSTEM:
         raise NotAllowed
-    ticket = await store.load(tx, str(query.ticket_id))
-    await _require_wanted(tx, query.kind, ticket)
-    place = await store.place_of_answer(tx, ticket.id, query.message_id)
+    place = await store.place_of_answer(tx, query.ticket_id, query.message_id)
+    ticket = await _ticket(tx, query, place)
     contact, email = await _addressee(tx, ticket, place)
     replies, more = await store.replies_since(tx, query.message_id, _MOST_REPLIES)
     if query.message_id is not None and not replies:
@@ -40,15 +38,25 @@ async def get_correspondence(query: GetCorrespondence, tx: Transaction) -> Corre
     )
 
 
-async def _require_wanted(tx: Transaction, kind: ContactMail, ticket: Ticket) -> None:
+async def _ticket(tx: Transaction, query: GetCorrespondence, place: store.Place | None) -> Ticket:
+    """Return the ticket that may be written of: an answer is one on each that its conversation is linked to."""
+    ticket = await store.load(tx, str(query.ticket_id))
+    if not _may_be_written_of(ticket) and query.message_id is not None and place is not None:
+        another = await store.linked_in_sight(tx, place.conversation_id)
+        ticket = await store.load(tx, str(another)) if another else ticket
     settings = await store.settings(tx)
     wanted = {
         ContactMail.RECEIVED: settings.mail_received,
         ContactMail.REPLIED: settings.mail_replied,
         ContactMail.RESOLVED: settings.mail_resolved and ticket.status in _RESOLVED,
     }
-    if not wanted[kind] or ticket.status in _NOT_WRITTEN_OF or ticket.state.deleted_at is not None:
+    if not (wanted[query.kind] and _may_be_written_of(ticket)):
         raise NotFound
+    return ticket
+
+
+def _may_be_written_of(ticket: Ticket) -> bool:
+    return ticket.status is not Status.SPAM and ticket.state.deleted_at is None
 
 
 async def _addressee(tx: Transaction, ticket: Ticket, place: store.Place | None) -> tuple[KnownContact, str]:
