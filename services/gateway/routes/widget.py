@@ -340,16 +340,11 @@ class _Replies(Stream[Listener]):
 
     def __init__(self, live: WidgetLive, opens: VisitorToken, here: _Here, after: int, *, tickets: bool) -> None:
         super().__init__()
-        self._live, self._opens, self._here, self._after, self._tickets = live, opens, here, after, tickets
+        self._live, self._opens = live, opens
+        self._how: dict[str, Any] = {"origin": here.origin, "address": here.address, "after": after, "tickets": tickets}
 
     def opening(self) -> AbstractAsyncContextManager[Listener]:
-        return self._live.listening(
-            self._opens,
-            origin=self._here.origin,
-            address=self._here.address,
-            after=self._after,
-            tickets=self._tickets,
-        )
+        return self._live.listening(self._opens, **self._how)
 
     def place(self, reader: Listener) -> str:
         return str(reader.after)
