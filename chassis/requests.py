@@ -19,12 +19,14 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.nuid import NUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
 from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
+from contracts.texts import FORMS
 
 log = get_logger()
 
@@ -37,8 +39,30 @@ _VERSION = "1.0.0"
 type Handler = Callable[[Any, Transaction], Awaitable[BaseModel]]
 
 
-_WITHOUT_ITS_PATTERN = {"string_pattern_mismatch": "has not the form that is needed here"}
-"""What people are told in place of pydantic's words; the pattern itself stands in the description of the API."""
+_IN_PLAIN_WORDS = {
+    "missing": "must be given",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must be at least {min_length}",
+    "too_long": "must be at most {max_length}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "extra_forbidden": "isn't known here",
+}
+"""What people are told in place of pydantic's words."""
+
+
+def _said(error: ErrorDetails) -> str:
+    """Return what is wrong; a pattern itself stands in the description of the API."""
+    about = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch":
+        return FORMS.get(about["pattern"], "has not the form that is needed here")
+    if error["type"] == "string_too_short" and about["min_length"] == 1:
+        return "must not be empty"
+    plain = _IN_PLAIN_WORDS.get(error["type"])
+    return plain.format(**about) if plain else error["msg"].removeprefix("Value error, ")
 
 
 def invalid(error: ValidationError) -> Invalid:
@@ -48,9 +72,9 @@ def invalid(error: ValidationError) -> Invalid:
             {
                 "field": ".".join(str(part) for part in e["loc"]).removesuffix(".[key]"),
                 "code": e["type"],
-                "detail": _WITHOUT_ITS_PATTERN.get(e["type"]) or e["msg"].removeprefix("Value error, "),
+                "detail": _said(e),
             }
-            for e in error.errors(include_url=False, include_input=False, include_context=False)
+            for e in error.errors(include_url=False, include_input=False)
         ]
     )
 

@@ -127,8 +127,7 @@ class Request[Reply: BaseModel](Message):
             args = getattr(base, "__pydantic_generic_metadata__", {}).get("args")
             if args and isinstance(args[0], type):
                 return args[0]
-        msg = f"{cls.__name__} names no reply"
-        raise TypeError(msg)
+        raise TypeError(f"{cls.__name__} names no reply")
 
 
 class LookUp[Reply: BaseModel](Request[Reply]):
@@ -180,6 +179,7 @@ class Via(StrEnum):
     API = "api"
     WIDGET = "widget"
     INTAKE = "intake"
+    MAIL = "mail"
     RULE = "rule"
     TIMER = "timer"
 

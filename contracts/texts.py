@@ -84,12 +84,21 @@ Name = Annotated[
     PersonName, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(_shown)
 ]
 
+_ADDRESS = r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s.<>\"(),:;\\\[\]]+(\.[^@\s.<>\"(),:;\\\[\]]+)+$"
+_WEB = r"^https?://\S+$"
+
+FORMS = {
+    _ADDRESS: "must be an e-mail address, such as name@example.com",
+    _WEB: "must be a web address, such as https://example.com",
+}
+"""What people are told who wrote something in another form."""
+
 Email = Annotated[
     PersonName,
     StringConstraints(
         strip_whitespace=True,
         max_length=254,
-        pattern=r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s.<>\"(),:;\\\[\]]+(\.[^@\s.<>\"(),:;\\\[\]]+)+$",
+        pattern=_ADDRESS,
     ),
     AfterValidator(_line),
 ]
@@ -119,7 +128,7 @@ FieldValue = Annotated[
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_line)]
 """Another system's own name for something."""
 
-WebAddress = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://\S+$"), AfterValidator(_line)]
+WebAddress = Annotated[str, StringConstraints(max_length=2000, pattern=_WEB), AfterValidator(_line)]
 
 SearchText = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
 """What somebody looks for; never kept."""

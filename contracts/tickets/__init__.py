@@ -116,6 +116,7 @@ from contracts.tickets.intake import (
     TicketRequested,
     TicketUpdated,
 )
+from contracts.tickets.replies import ReplyTaken, TakeReply
 from contracts.tickets.requests import (
     AddNote,
     ChangeTicket,
@@ -294,6 +295,7 @@ __all__ = [
     "PriorityChanged",
     "ReadTicketsLog",
     "ReadVisitorConversation",
+    "ReplyTaken",
     "RestoreTicket",
     "RetryDeadLetter",
     "RotateIdentitySecret",
@@ -308,6 +310,7 @@ __all__ = [
     "TagList",
     "Tags",
     "TagsChanged",
+    "TakeReply",
     "TicketChange",
     "TicketCounts",
     "TicketCreated",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Audience, Command, Model, Query, RecordEvent
+from contracts.base import Audience, Command, Model, Query, RecordEvent, Via
 from contracts.texts import Body, FreeText, Line, NonEmptyBody, PersonName, SearchText
 from contracts.tickets.shapes import ContactRef, ConversationRef, Limit, Priority, Status, Tags, TicketSnapshot
 
@@ -41,6 +41,10 @@ class MessageSnapshot(Model):
     body: str
     at: AwareDatetime
     external_id: str | None = None
+    via: Via | None = None
+    """The door that it came through; null for older ones, and for visitors."""
+    unverified_sender: PersonName | None = None
+    """Who a mail says it is from, where that is not the address that was written to: it may be anybody."""
 
 
 class MessagePage(Model):
@@ -206,3 +210,5 @@ class MessagePosted(
     body: FreeText
     written_at: AwareDatetime | None = None
     """When it was written, where another system says so."""
+    unverified_sender: PersonName | None = None
+    """Who a mail says it is from, where that is not the address that was written to."""

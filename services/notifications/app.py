@@ -25,7 +25,7 @@ def build(settings: Settings) -> Service:
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))
     send_webhooks(service, Sender(service.database, service.bus.ask, egress))
-    inlet = Inlet(service.database)
+    inlet = Inlet(service.database, service.bus.ask)
     take_in(service, inlet)
     if settings.inbound_url:
         listener = Listener(settings.inbound_url, settings.inbound_domain, inlet.keep)

@@ -51,6 +51,10 @@ def send_webhooks(service: Service, sender: Sender) -> None:
 def take_in(service: Service, inlet: Inlet) -> None:
     """Let whichever replica leads deliver what came in by mail."""
 
+    @service.every(1, "deliver_inbound")
+    async def deliver() -> None:
+        await inlet.deliver()
+
     @service.every(3600, "forget_inbound")
     async def forget() -> None:
         if forgotten := await inlet.forget():

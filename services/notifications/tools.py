@@ -1,4 +1,4 @@
-"""What an operator runs: python -m services.notifications mails [--show ID | --resend ID] | rebuild."""
+"""What an operator runs: python -m services.notifications mails [--show ID | --resend ID] | inbound [ID] | rebuild."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from chassis.settings import ServiceSettings
 from chassis.telemetry import Metrics
 from contracts.refusals import Refusal
 from services.notifications.handlers import listen
-from services.notifications.usecases import mails, rebuilding
+from services.notifications.usecases import inbound, mails, rebuilding
 
 _MANY = 50
 
@@ -33,6 +33,8 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
         try:
             if asked.verb == "rebuild":
                 return await rebuild(database, settings().nats_url, print)
+            if asked.verb == "inbound":
+                return await (came_in(database, print) if asked.id is None else as_it_came(database, asked.id, print))
             if asked.show is not None:
                 return await show(database, asked.show, print)
             if asked.resend is not None:
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     what = mail.add_mutually_exclusive_group()
     what.add_argument("--show", type=UUID, metavar="ID", help="show what a mail says; its link opens an account")
     what.add_argument("--resend", type=UUID, metavar="ID", help="send one again that failed or may not have arrived")
+    inbound = verbs.add_parser("inbound", help=f"list the {_MANY} answers that came in last, without their words")
+    inbound.add_argument("id", type=UUID, nargs="?", metavar="ID", help="show one as it came")
     return parser
 
 
@@ -69,6 +73,27 @@ async def rebuild(database: Database, nats_url: str, say: Say) -> int:
         return 1
     finally:
         await nats.close()
+    return 0
+
+
+async def came_in(database: Database, say: Say) -> int:
+    """List answers by mail: id, state, when it came, size, its workspace, and why it is not delivered."""
+    for mail in await inbound.newest(database, _MANY):
+        about = f"came={mail.received_at:%Y-%m-%dT%H:%M:%SZ} bytes={mail.size} workspace={mail.workspace_id or '-'}"
+        say(f"{mail.id} {mail.state} attempts={mail.attempts} {about} reason={mail.reason or '-'}")
+    return 0
+
+
+async def as_it_came(database: Database, mail_id: UUID, say: Say) -> int:
+    """Show one answer by mail as it came, as long as it is kept; nothing in it moves a terminal."""
+    found = await inbound.find(database, mail_id)
+    if found is None:
+        say("there is no such mail")
+        return 1
+    mail, raw = found
+    said = raw.decode(errors="replace")
+    shown = "".join(each if each.isprintable() or each == "\n" else "" for each in said)
+    say(f"{mail.state} {mail.reason or ''}\nFrom <{mail.sender}>\n\n{shown}")
     return 0
 
 

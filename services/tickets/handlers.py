@@ -48,6 +48,7 @@ from contracts.tickets import (
     RetryDeadLetter,
     RotateIdentitySecret,
     StartConversation,
+    TakeReply,
     TicketRequested,
     TicketUpdated,
     UnlinkConversation,
@@ -89,6 +90,7 @@ def listen(bus: Bus) -> None:
     bus.answers(MakeTicket)(usecases.make_ticket)
     bus.answers(LinkConversation)(usecases.link_conversation)
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)
+    bus.answers(TakeReply)(usecases.take_reply)
     bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
 
     @bus.answers(RetryDeadLetter)

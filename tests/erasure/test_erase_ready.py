@@ -55,6 +55,7 @@ ALLOWED = {
     "tickets.assistants.widget": STATE,
     "tickets.messages.author_name": STATE,
     "tickets.messages.body": STATE,
+    "tickets.messages.unverified_sender": STATE,
     "tickets.visitors.email": STATE,
     "tickets.visitors.name": STATE,
     "notifications.mails.to_email": MAIL,

@@ -381,7 +381,7 @@ async def test_nobody_is_told_a_pattern(house: House, client: httpx.AsyncClient)
     assert error == {
         "field": "email",
         "code": "string_pattern_mismatch",
-        "detail": "has not the form that is needed here",
+        "detail": "must be an e-mail address, such as name@example.com",
     }
 
 

@@ -1,7 +1,7 @@
 """The notifications' fixtures: the service without a bus, and a whole helpdesk in this process."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -37,6 +37,13 @@ async def office(notifications_urls: Urls) -> AsyncIterator[Office]:
 
 @pytest.fixture(scope="session")
 async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
+    """The services that the tests of a session share."""
+    async with a_helpdesk(postgres_server) as running:
+        yield running
+
+
+@asynccontextmanager
+async def a_helpdesk(postgres_server: PostgresServer, **settings: str) -> AsyncIterator[Helpdesk]:
     """Tickets, notifications and gateway with a broker of their own: others' services must not answer for them."""
     async with AsyncExitStack() as stack:
         nats = await stack.enter_async_context(embedded_nats(()))
@@ -51,6 +58,7 @@ async def helpdesk(postgres_server: PostgresServer) -> AsyncIterator[Helpdesk]:
                     nats_url=nats.url_for("notifications"),
                     database_url=urls["notifications"].app,
                     webhook_allow="127.0.0.0/8",
+                    **settings,  # type: ignore[arg-type]
                 )
             )
 

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from chassis.database import Database
+from contracts.refusals import Unavailable
+from contracts.tickets import ReplyTaken, TakeReply
 from services.notifications import store
 from services.notifications.channels import Listener
 from services.notifications.settings import Settings
@@ -63,9 +65,14 @@ async def database(notifications_urls: Urls) -> AsyncIterator[Database]:
     await database.close()
 
 
+async def nobody_is_asked(_: TakeReply) -> ReplyTaken:
+    raise Unavailable
+
+
 @asynccontextmanager
 async def a_door(database: Database, scheme: str = "smtp", **limits: float) -> AsyncIterator[Door]:
-    listener = Listener(f"{scheme}://127.0.0.1:0", DOMAIN, Inlet(database).keep, **limits)  # type: ignore[arg-type]
+    inlet = Inlet(database, nobody_is_asked)
+    listener = Listener(f"{scheme}://127.0.0.1:0", DOMAIN, inlet.keep, **limits)  # type: ignore[arg-type]
     await listener.start()
     try:
         yield Door(listener, database, f"ws-{secrets.token_hex(5)}")

@@ -66,6 +66,7 @@ from contracts.tickets import (
     SettingsSnapshot,
     StartConversation,
     Status,
+    TakeReply,
     TicketChange,
     TicketPage,
     TicketRequested,
@@ -125,6 +126,7 @@ USECASES: dict[type[Request[Any]], Callable[[Any, Transaction], Awaitable[BaseMo
     MakeTicket: usecases.make_ticket,
     LinkConversation: usecases.link_conversation,
     UnlinkConversation: usecases.unlink_conversation,
+    TakeReply: usecases.take_reply,
 }
 
 

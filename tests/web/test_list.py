@@ -116,6 +116,10 @@ async def test_many_tickets_are_changed_without_a_script(desk: Desk, browser: Br
     assert "Choose what the tickets are to be" in page.words
     assert [("checked" in e.attributes) for e in page.all("input", name="ids")] == [True, False, False]
     assert "Tick the tickets" in (await browser.send(form, **again)).words
+    page = await browser.send(form, ids=ids[:1], **again, add_tags="fine, " + "x" * 51)
+    assert (page.status, page.one("input", name="add_tags").attributes["aria-invalid"]) == (422, "true")
+    assert page.form(f"{base(desk)}/tickets/bulk").fields["add_tags"] == ["fine, " + "x" * 51]
+    assert "Must have at most 50 characters" in page.words
     await settled(browser, await browser.send(form, ids=ids[:1], **again, press=("do", "close")))
     page = await settled(browser, await browser.send(form, ids=ids[1:2], **again, press=("do", "delete")))
     undone = await browser.send(next(form for form in page.forms if form.action.endswith("/undo")))

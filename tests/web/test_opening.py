@@ -127,3 +127,28 @@ async def test_a_ticket_is_opened_by_keyboard_with_a_contact_found_as_one_types(
     ticket = await desk.get("tickets/1")
     assert (ticket["contact"]["id"], ticket["description"]) == (adam, "It *burns*.")
     assert ticket["priority"] == "high"
+
+
+async def test_neither_a_fault_nor_a_page_that_is_no_form_makes_anybody_type_again(
+    chromium: Chromium, desk: Desk
+) -> None:
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        await window.open("tickets/new")
+        await page.locator("#subject").fill("The printer is on fire")
+        await page.locator("form[data-draft] [name=csrf]").evaluate("field => field.value = ''")
+        await page.locator("#subject").press("Enter")
+        await expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
+        await window.open("tickets/new")
+        await expect(page.locator("#subject")).to_have_value("The printer is on fire")
+        await page.locator("#tags").fill("x" * 51)
+        await page.locator("#subject").press("Enter")
+        await expect(page.locator("#tags")).to_be_focused()
+        await expect(page.locator("#fault-tags")).to_have_text("Must have at most 50 characters")
+        await page.keyboard.press("End")
+        await page.keyboard.press("Backspace")
+        await window.open("contacts")
+        await window.open("tickets/new")
+        await expect(page.locator("#subject")).to_have_value("The printer is on fire")
+        await expect(page.locator("#tags")).to_have_value("x" * 50)
+        window.mishaps[:] = [each for each in window.mishaps if "403" not in each and "422" not in each]

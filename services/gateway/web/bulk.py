@@ -27,7 +27,7 @@ from contracts.tickets import (
 from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.tickets import assigned
-from services.gateway.web.forms import because, from_address, from_query, words
+from services.gateway.web.forms import TypedTags, because, from_address, from_query
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page
 from services.gateway.web.tickets import Wanted, back_to, show
@@ -44,8 +44,8 @@ class Ticked(Given):
     do: Literal["change", "close", "delete"] = "change"
     status: Status | None = None
     priority: Priority | None = None
-    add_tags: Annotated[str, StringConstraints(max_length=1200)] = ""
-    remove_tags: Annotated[str, StringConstraints(max_length=1200)] = ""
+    add_tags: TypedTags = ()
+    remove_tags: TypedTags = ()
     assignee: Annotated[str, StringConstraints(pattern=rf"^(none|{UUID_FORM})$")] | None = None
 
 
@@ -121,10 +121,10 @@ async def _fields(here: Here, given: Ticked) -> dict[str, Any]:
         fields["status"] = status
     if given.priority:
         fields["priority"] = given.priority
-    if tags := words(given.add_tags):
-        fields["add_tags"] = tuple(tags)
-    if tags := words(given.remove_tags):
-        fields["remove_tags"] = tuple(tags)
+    if given.add_tags:
+        fields["add_tags"] = given.add_tags
+    if given.remove_tags:
+        fields["remove_tags"] = given.remove_tags
     if given.assignee:
         chosen = None if given.assignee == "none" else UUID(given.assignee)
         fields["assignee"] = await assigned(here.desk, here.visitor, chosen)

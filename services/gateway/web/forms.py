@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from contracts.base import IdempotencyKey
 from contracts.refusals import Invalid, Malformed, NotFound, RateLimited, Refusal, WrongMediaType
+from contracts.tickets import Tags
 from services.gateway.routes.bodies import collect, fault_of
 from services.gateway.routes.problems import headers_of
 
@@ -163,6 +164,10 @@ def _span(seconds: float) -> str:
 def words(text: str) -> list[str]:
     """Return what stands between commas."""
     return [word for each in text.split(",") if (word := each.strip())]
+
+
+TypedTags = Annotated[Tags, BeforeValidator(lambda typed: tuple(words(",".join(typed))))]
+"""Tags as they stand in the fields of a form: between commas."""
 
 
 def masked(token: str) -> str:

@@ -1,13 +1,13 @@
 """A new ticket: its form, what is wrong with it, and how its words will look."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 
 from contracts.base import Role, uuid7
 from contracts.refusals import NotAllowed, Refusal
@@ -25,7 +25,7 @@ from contracts.tickets import (
 from services.gateway.routes.bodies import Given, fault_of
 from services.gateway.routes.tickets import assigned
 from services.gateway.web.choices import contacts_for, id_in
-from services.gateway.web.forms import Form, from_address, read_form, words, wrong
+from services.gateway.web.forms import Form, TypedTags, from_address, read_form, wrong
 from services.gateway.web.rendering import html, see
 from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page, shell
 from services.gateway.web.tickets import known_tags, members
@@ -50,7 +50,7 @@ class NewTicket(Given):
     contact_name: Name | None = None
     contact_email: Email | None = None
     conversation_id: UUID | None = None
-    tags: Annotated[str, StringConstraints(max_length=1200)] = Field(default="")
+    tags: TypedTags = ()
 
 
 class Named(Given):
@@ -94,7 +94,7 @@ async def create(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
                 contact_id=new.contact_id,
                 contact=NewContact(name=new.contact_name, email=new.contact_email) if new.contact_name else None,
                 conversation_id=new.conversation_id,
-                tags=tuple(words(new.tags)),
+                tags=new.tags,
                 fields=_fields(form),
             )
         )

@@ -92,7 +92,9 @@ class Smtp:
             raise Refused("address", for_good=True, address=True) from None
         done = False
         try:
-            client = await self._offer(address)
+            # What comes back comes where answers do, so that it is known whose mail it was.
+            returns_to = mail.letter and mail.letter.reply_to
+            client = await self._offer(address, returns_to or self._sender.addr_spec)
             letter = await ours()
             if letter is None:
                 return False
@@ -115,11 +117,11 @@ class Smtp:
             self._client.close()
             self._client = None
 
-    async def _offer(self, to: Address) -> SMTP:
+    async def _offer(self, to: Address, returns_to: str) -> SMTP:
         if self._client is not None:
             # A server may end a connection after some mails, or after a silence.
             with suppress(Refused):
-                return await self._name(self._client, to, again=True)
+                return await self._name(self._client, to, returns_to, again=True)
             self._hang_up()
         self._client = SMTP(
             hostname=self._host,
@@ -132,9 +134,9 @@ class Smtp:
             start_tls=self.start_tls,
             tls_context=self._context,
         )
-        return await self._name(self._client, to, again=False)
+        return await self._name(self._client, to, returns_to, again=False)
 
-    async def _name(self, client: SMTP, to: Address, *, again: bool) -> SMTP:
+    async def _name(self, client: SMTP, to: Address, returns_to: str, *, again: bool) -> SMTP:
         try:
             if not again:
                 await client.connect()
@@ -142,7 +144,7 @@ class Smtp:
             if wide and not client.supports_extension("smtputf8"):
                 raise Refused("address", for_good=True)
             options, encoding = (["SMTPUTF8", "BODY=8BITMIME"], "utf-8") if wide else ([], "ascii")
-            await client.mail(self._sender.addr_spec, options=options, encoding=encoding)
+            await client.mail(returns_to, options=options, encoding=encoding)
             await client.rcpt(to.addr_spec, encoding=encoding)
         except SMTPRecipientRefused as error:
             good = error.code >= _PERMANENT

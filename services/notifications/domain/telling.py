@@ -99,7 +99,7 @@ def wants(preferences: Preferences, kind: Kind, way: Way) -> bool:
 
 def news_kind(event: TicketCreated) -> Kind:
     """Return what a new ticket is to those who want to hear of new ones: some come from outside."""
-    return Kind.ARRIVED if event.via in (Via.WIDGET, Via.INTAKE) else Kind.CREATED
+    return Kind.ARRIVED if event.via in (Via.WIDGET, Via.INTAKE, Via.MAIL) else Kind.CREATED
 
 
 def burst(workspace_id: str, at: dt.datetime) -> UUID:

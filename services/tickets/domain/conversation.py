@@ -91,7 +91,14 @@ class Conversation:
         return begun, started
 
     def write(
-        self, *, id: UUID, author: Author, body: str, by: By, written_at: dt.datetime | None = None
+        self,
+        *,
+        id: UUID,
+        author: Author,
+        body: str,
+        by: By,
+        written_at: dt.datetime | None = None,
+        unverified_sender: str | None = None,
     ) -> tuple[Self, MessagePosted]:
         """Let somebody write; `written_at` is when, where another system says so."""
         then = replace(
@@ -109,6 +116,7 @@ class Conversation:
             author=author,
             body=body,
             written_at=written_at,
+            unverified_sender=unverified_sender,
         )
         return then, posted
 

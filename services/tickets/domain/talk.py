@@ -9,9 +9,11 @@ from contracts.refusals import Conflict, NotAllowed, TransitionNotAllowed
 from contracts.tickets import (
     Action,
     AgentReplied,
+    ConversationLinked,
     CustomerMessage,
     FollowUpOpened,
     MessagePosted,
+    MessageSnapshot,
     Status,
     StatusChanged,
     TicketRef,
@@ -25,6 +27,7 @@ _WOKEN = (Status.WAITING_ON_CUSTOMER, Status.RESOLVED)
 """Where a ticket stands that the customer's next word moves to open."""
 
 _LONGEST_SUBJECT = 200
+_SOMEBODY = "another address"
 
 
 def require_room(links: int) -> None:
@@ -35,10 +38,17 @@ def require_room(links: int) -> None:
 
 def hear_customer(ticket: Ticket, message: MessagePosted, by: By) -> list[TicketEvent]:
     """Let a linked ticket hear its customer: one that waited for them, or was resolved, is open again."""
-    steps: list[Step] = [(CustomerMessage, _words(message))]
+    steps: list[Step] = [(CustomerMessage, _words(message) | {"unverified": message.unverified_sender is not None})]
     if ticket.status in _WOKEN:
         steps.append((StatusChanged, {"old": ticket.status, "new": Status.OPEN}))
     return ticket.record(steps, by)
+
+
+def tie(ticket: Ticket, conversation: Conversation, by: By) -> list[TicketEvent]:
+    """Tie a conversation by mail to the ticket that it is about; no fact when it is tied already."""
+    if any(known.id == conversation.id for known in ticket.state.conversations):
+        return []
+    return ticket.record([(ConversationLinked, {"new": conversation.ref})], by)
 
 
 def hear_agent(
@@ -103,6 +113,13 @@ def follow_up(
         by=by,
     )
     return new, facts, old.record([(FollowUpOpened, {"new": TicketRef(id=id, number=number)})], by)
+
+
+def without_address(message: MessageSnapshot) -> MessageSnapshot:
+    """Return a message as it is shown to whoever sees no addresses."""
+    if message.unverified_sender is None:
+        return message
+    return message.model_copy(update={"unverified_sender": _SOMEBODY})
 
 
 def subject_of(body: str) -> str:

@@ -143,7 +143,7 @@ def open_ticket_of(tickets: Iterable[VisitorTicket]) -> VisitorTicket | None:
 def as_visitors_see(message: MessageSnapshot) -> MessageSnapshot:
     """Return a message as it is shown outside: its author is named, and no more."""
     author = message.author.model_copy(update={"id": None})
-    return message.model_copy(update={"author": author, "external_id": None})
+    return message.model_copy(update={"author": author, "external_id": None, "via": None, "unverified_sender": None})
 
 
 def ticket_as_visitors_see(ticket: VisitorTicket) -> VisitorTicket:

@@ -35,6 +35,7 @@ from services.tickets.store.contacts import (
     known_contact,
     require_free,
     save_contact,
+    vouch,
 )
 from services.tickets.store.conversations import (
     add_message,
@@ -155,6 +156,7 @@ __all__ = [
     "use_nonce",
     "visitor",
     "visitor_tickets",
+    "vouch",
     "workspace",
     "workspaces_with_untouched",
 ]

@@ -51,6 +51,10 @@ _NOT_CALLED = text(
     "delete from contact_sources where workspace_id = :ws and contact_id = :contact"
     " and (source, external_id) in (select * from unnest(cast(:sources as text[]), cast(:ids as text[])))"
 )
+_VOUCH = text(
+    "update contacts set verified = true"
+    " where workspace_id = :ws and id = :id and email_key = :email_key and not verified"
+)
 _LOCK = text("select id from contacts where workspace_id = :ws and id = :id for update")
 _NAMED = text("""
     select exists (select 1 from tickets where workspace_id = :ws and contact_id = :id)
@@ -111,6 +115,11 @@ async def save_contact(tx: Transaction, known: KnownContact, old: KnownContact) 
     if gone := set(old.external_ids) - set(known.external_ids):
         await tx.execute(_NOT_CALLED, _names(tx, known.id, gone))
     await _call(tx, known.id, set(known.external_ids) - set(old.external_ids))
+
+
+async def vouch(tx: Transaction, id: UUID, email: str) -> None:
+    """Remember that somebody has answered from this address, if it is the contact's still."""
+    await tx.execute(_VOUCH, {"ws": tx.workspace_id, "id": id, "email_key": folded(email)})
 
 
 async def delete_contact(tx: Transaction, id: UUID) -> None:

@@ -41,9 +41,11 @@ _WRITTEN = text("""
 """)
 _ADD = text("""
     insert into messages (
-        workspace_id, id, conversation_id, seq, author_kind, author_id, author_name, body, at, external_id
+        workspace_id, id, conversation_id, seq, author_kind, author_id, author_name, body, at, external_id, via,
+        unverified_sender
     ) values (
-        :ws, :id, :conversation, :seq, :author_kind, :author_id, :author_name, :body, :at, :external_id
+        :ws, :id, :conversation, :seq, :author_kind, :author_id, :author_name, :body, :at, :external_id, :via,
+        :unverified_sender
     ) on conflict (workspace_id, id) do nothing
 """)
 _HEARD = text(
@@ -118,6 +120,8 @@ async def add_message(
             "body": posted.body,
             "at": time_of(posted),
             "external_id": external_id,
+            "via": posted.via.value,
+            "unverified_sender": posted.unverified_sender,
         },
     )
     if not added.rowcount:

@@ -45,7 +45,7 @@ _BESIDE = """
          where l.workspace_id = v.workspace_id and l.conversation_id = v.id and t.deleted_at is null
          order by t.number desc limit 50) n) as tickets,
     m.id as last_id, m.seq, m.author_kind, m.author_id, m.author_name, left(m.body, 200) as body, m.at,
-    m.external_id as last_external_id
+    m.external_id as last_external_id, m.via, m.unverified_sender
 """
 """What a row shows of a conversation `v`: its newest 50 tickets, and its last message as `m`."""
 _JOINED = """
@@ -180,4 +180,6 @@ def _message(
         body=row["body"],
         at=row["at"],
         external_id=external_id,
+        via=row["via"],
+        unverified_sender=row["unverified_sender"],
     )

@@ -42,6 +42,7 @@ from services.tickets.usecases.letters import (
     retry_dead_letter,
 )
 from services.tickets.usecases.notes import add_note, list_notes, pin_note
+from services.tickets.usecases.replies import take_reply
 from services.tickets.usecases.settings import change_settings, get_settings
 from services.tickets.usecases.tickets import (
     change_ticket,
@@ -113,6 +114,7 @@ __all__ = [
     "retry_dead_letter",
     "rotate_identity_secret",
     "start_conversation",
+    "take_reply",
     "unlink_conversation",
     "update_ticket",
 ]

@@ -44,6 +44,8 @@ async def get_conversation(query: GetConversation, tx: Transaction) -> Conversat
     if row is None or not domain.reads_conversation(query.caller, len(row.tickets)):
         raise NotFound
     messages, more = await store.transcript(tx, row.id, query.cursor, query.limit)
+    if not domain.sees_addresses(query.caller):
+        messages = [rules.without_address(message) for message in messages]
     return ConversationSnapshot(**_shown(row, query.caller), messages=tuple(messages), next_cursor=more)
 
 

@@ -28,6 +28,8 @@ class Words:
     written_at: dt.datetime | None = None
     email: str | None = None
     """The author's address, where it is told: a customer is met by it."""
+    unverified_sender: str | None = None
+    """Who a mail says it is from, where that is not its contact's address."""
 
 
 async def begin_conversation(
@@ -162,6 +164,8 @@ def message(posted: MessagePosted, external_id: str | None = None) -> MessageSna
         body=posted.body,
         at=store.time_of(posted),
         external_id=external_id,
+        via=posted.via,
+        unverified_sender=posted.unverified_sender,
     )
 
 
@@ -174,6 +178,8 @@ async def _customer(tx: Transaction, conversation: Conversation, words: Words, b
             await store.name_contact(tx, conversation.id, met)
             conversation = replace(conversation, contact=met)
         return conversation, author.model_copy(update={"id": str(met.id)})
+    if words.unverified_sender is not None:
+        return conversation, author
     if author.id is None and contact is not None and contact.name == author.name:
         author = author.model_copy(update={"id": str(contact.id)})
     return conversation, author
@@ -181,7 +187,12 @@ async def _customer(tx: Transaction, conversation: Conversation, words: Words, b
 
 async def _write(tx: Transaction, conversation: Conversation, words: Words, author: Author, by: By) -> MessagePosted:
     written, posted = conversation.write(
-        id=words.id, author=author, body=words.body, by=by, written_at=words.written_at
+        id=words.id,
+        author=author,
+        body=words.body,
+        by=by,
+        written_at=words.written_at,
+        unverified_sender=words.unverified_sender,
     )
     await store.add_message(tx, written, posted, words.external_id)
     tx.announce(posted)

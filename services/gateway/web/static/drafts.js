@@ -12,7 +12,9 @@ const versionOf = (form) => form.elements.version;
 const failed = () => document.querySelector("#stale, [aria-invalid=true], .notice-bad") !== null;
 
 function keep(form) {
-  const typed = Object.fromEntries(fieldsOf(form).filter((field) => field.value !== begun(field)).map((field) => [field.name, field.value]));
+  // What a refusal has brought back was typed before.
+  const refused = form.querySelector(".fault, .notice-bad") !== null;
+  const typed = Object.fromEntries(fieldsOf(form).filter((field) => refused || field.value !== begun(field)).map((field) => [field.name, field.value]));
   if (!Object.keys(typed).length) return localStorage.removeItem(named(form.dataset.draft));
   // The version that it was begun on: a change by somebody else since must not be written over unseen.
   if (versionOf(form)) typed.version = versionOf(form).value;
@@ -51,13 +53,13 @@ const isAbout = (event) => {
   return draft !== undefined && named(draft) === sessionStorage.getItem(sent);
 };
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (!isAbout(event)) return;
-  if (event.detail.xhr.status >= 500) sessionStorage.removeItem(sent);
-  else settle();
+  if (isAbout(event)) settle();
 });
-document.addEventListener("htmx:sendError", (event) => {
-  if (isAbout(event)) sessionStorage.removeItem(sent);
-});
+for (const name of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    if (isAbout(event)) sessionStorage.removeItem(sent);
+  });
+}
 whenShown((root) => all("form[data-draft]", root).forEach(bringBack));
 document.addEventListener("input", (event) => {
   const form = event.target.form;

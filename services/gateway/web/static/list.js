@@ -52,6 +52,12 @@ async function together(form, button) {
   let page = parse(await answer.text());
   for (;;) {
     const outcome = page.getElementById("outcome");
+    const tags = page.querySelector("#bulk .tagging:has(.fault)");
+    if (tags) {
+      form.querySelector(".tagging").replaceWith(tags);
+      tags.querySelector("[autofocus]").focus();
+      return;
+    }
     if (!outcome) return say((page.querySelector("[role=alert]") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was changed.");
     const words = page.getElementById("summary").textContent.trim();
     if (outcome.dataset.state === "done") {
@@ -116,6 +122,7 @@ async function quick(form, button) {
   const fresh = page.querySelector(".row");
   const old = fresh && document.querySelector(`.row[data-ticket="${CSS.escape(fresh.dataset.ticket)}"]`);
   if (old) renewRow(old, fresh);
+  else if (document.querySelector("article[data-ticket]")) window.htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none" });
   say(...(page.querySelector(".toast")?.childNodes ?? ["That didn't work; nothing was changed."]));
 }
 
