@@ -7,7 +7,7 @@ import pytest
 from tests.docs.guards import ROOT, guards, is_there
 
 ROWS = re.findall(
-    r"^\| ([HNWD]\d+(?:.[HNWD]\d+)?) \|(.*)\|$",
+    r"^\| ([HNWKD]\d+(?:.[HNWKD]\d+)?) \|(.*)\|$",
     (ROOT / "docs" / "attacks.md").read_text(encoding="utf-8"),
     re.MULTILINE,
 )

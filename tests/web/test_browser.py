@@ -3,6 +3,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import expect
 
+from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.vectors import VECTORS
@@ -40,7 +41,8 @@ async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> Non
     ticket = await desk.ticket()
     async with a_window(chromium, desk) as window:
         page = window.page
-        await window.open(f"tickets/{ticket['number']}")
+        await window.open(f"tickets/{ticket['number']}?show=all")
+        came = await page.evaluate("history.length")
 
         await page.locator("#subject").fill("The printer is out")
         await page.keyboard.press("Enter")
@@ -52,10 +54,50 @@ async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> Non
         await expect(page.locator("#story .card-internal em")).to_have_text("team")
         await expect(page.locator("#note")).to_have_value("")
         await expect(page.locator("#note")).to_be_visible()
+        assert await page.evaluate("document.activeElement.id") == "note"
         assert await page.evaluate("Object.keys(localStorage).filter(key => key.includes('draft'))") == []
+        # Back leads to where one came from, not through each edit.
+        assert await page.evaluate("history.length") == came
 
     now = await desk.get(f"tickets/{ticket['number']}")
     assert (now["subject"], now["priority"]) == ("The printer is out", "critical")
+
+
+async def test_what_was_done_on_a_ticket_is_undone_and_one_stays_where_one_was(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.change(await desk.ticket(), status="in_progress")
+    async with a_window(chromium, desk) as window:
+        page = window.page
+        said, status, priority = (page.locator(each) for each in (".toast", "#move summary", "#priority"))
+        await window.open(f"tickets/{ticket['number']}?show=changes")
+
+        await page.keyboard.press("s")
+        await page.keyboard.press("w")
+        await page.keyboard.press("Enter")
+        await expect(said).to_contain_text(f"#{ticket['number']} is Waiting on Customer")
+        await expect(status).to_be_focused()
+        assert page.url == window.at(f"tickets/{ticket['number']}")
+        await page.keyboard.press("z")
+        await expect(said).to_have_text(f"#{ticket['number']} is In Progress again")
+        await expect(status).to_contain_text("In Progress")
+
+        await page.keyboard.press("p")
+        await priority.select_option("low")
+        await expect(said).to_contain_text("low priority")
+        await page.keyboard.press("z")
+        await expect(said).to_have_text(f"#{ticket['number']} has normal priority again")
+        await expect(priority).to_have_value("normal")
+        await expect(priority).to_be_focused()
+
+        await page.locator("#assignee").select_option(label=f"{desk.owner.user.name} (you)")
+        await expect(said).to_contain_text("You have")
+        # Somebody is quicker than the way back.
+        bo = await desk.member(Role.ADMIN, "Bo Ek")
+        await desk.change(ticket, assignee_id=str(bo.user.id))
+        await said.get_by_role("button", name="Undo").click()
+        await expect(said).to_contain_text("somebody was quicker")
+        await expect(page.locator("#assignee")).to_have_value(str(bo.user.id))
+        # What the browser says of it.
+        window.mishaps[:] = [each for each in window.mishaps if "409" not in each]
 
 
 async def test_a_page_that_says_what_was_refused_goes_on_by_itself(chromium: Chromium, desk: Desk) -> None:

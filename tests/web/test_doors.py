@@ -60,6 +60,14 @@ async def test_who_must_sign_in_first_comes_back_to_where_they_wanted_to_go(desk
 
     assert page.answer.url.raw_path.decode() == wanted
 
+    # Signed out while writing: the ticket is where they wanted to go.
+    ticket = f"/w/{desk.workspace.slug}/tickets/{(await desk.ticket())['number']}"
+    form = (await browser.open(ticket)).form(f"{ticket}/notes")
+    browser.client.cookies.clear()
+    page = await browser.send(form, body="Half a thought")
+    page = await browser.send(page.form("/sign-in"), email=desk.owner.user.email, password=PASSWORD)
+    assert page.answer.url.path == ticket
+
 
 async def test_nobody_is_led_to_another_site(desk: Desk, a_browser: Open) -> None:
     for elsewhere in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):

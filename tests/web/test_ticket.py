@@ -135,8 +135,15 @@ async def test_fields_contact_and_conversations_are_chosen_without_a_script(desk
     assert (await desk.get(f"tickets/{other['id']}"))["fields"] == {"order_number": "9"}
     page = await browser.send(page.form(path, having="fields.order_number"), **named(""))
     assert (await desk.get(f"tickets/{other['id']}"))["fields"] == {}
-    refused = await browser.send(page.form(path, having="new_field"), new_field="9!", new_value="x")
+    refused = await browser.send(page.form(path, having="new_field"), new_field="Weird Name!", new_value="x")
     assert refused.status == 422
+    name = refused.one("input", id="new-field").attributes
+    assert (name["value"], refused.one("input", id="new-value").attributes["value"]) == ("Weird Name!", "x")
+    assert name["aria-invalid"] == "true"
+    assert "letters a to z" in refused.one("p", id=name["aria-describedby"]).words
+    assert "open" in refused.one("details", id="add-field").attributes
+    refused = await browser.send(refused.form(path, having="new_field"), new_field="Weird name", new_value="x" * 501)
+    assert refused.one("input", id="new-value").attributes["aria-invalid"] == "true"
     for typed in ("x" * 60, "nul\x00", ", ".join(f"tag-{number}" for number in range(21))):
         refused = await browser.send(page.form(path, having="tags"), tags=typed)
         assert refused.status == 422

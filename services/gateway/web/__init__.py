@@ -46,7 +46,7 @@ from services.gateway.web import (
     webhooks,
     workspace,
 )
-from services.gateway.web.rendering import HTML, SAFETY, Site, path_of, written
+from services.gateway.web.rendering import HTML, SAFETY, Site, page_of, written
 
 __all__ = ["pages"]
 
@@ -98,8 +98,7 @@ def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     refusal = refusal_of(error)
     visit_of(request.scope).code = refusal.code
     if isinstance(refusal, Unauthenticated):
-        wanted = path_of(request) if request.method == "GET" else "/w"
-        door = f"/sign-in?next={quote(wanted, safe='/')}"
+        door = f"/sign-in?next={quote(page_of(request), safe='/')}"
         if "hx-request" in request.headers:
             # htmx asked for a part: the whole page goes.
             return Response(b"", status_code=200, media_type=HTML, headers={"hx-redirect": door})

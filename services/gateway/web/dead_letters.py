@@ -25,6 +25,8 @@ from services.gateway.web.shell import Here, enter, enter_by_form, page
 _PAGE = "/w/{workspace:str}/settings/dead-letters"
 _ONE = f"{_PAGE}/{{letter:str}}"
 _MOST_SHOWN = 20_000
+_BY_MAIL = "mail"
+"""Where letters come from that are answers by mail."""
 _WANTED = {
     "ticket_requested": "to open a ticket",
     "ticket_updated": "to change a ticket",
@@ -86,6 +88,8 @@ def source(letter: DeadLetter) -> tuple[str, str]:
     parts = letter.subject.split(".")
     kind = parts[3] if len(parts) > 3 else letter.subject  # noqa: PLR2004 - owner, kind and version come before it
     words = f"“{kind.replace('_', ' ')}”"
+    if letter.stream == _BY_MAIL:
+        return "A mail", "to be a customer's message"
     if parts[1:2] == ["intake"]:
         return parts[-1], _WANTED.get(kind, words)
     return parts[0], f"to tell {letter.service} {words}"

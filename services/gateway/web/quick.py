@@ -1,5 +1,6 @@
 """One field of one ticket, changed where it stands in a list, and taken back."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,7 +20,8 @@ from services.gateway.web.rendering import html
 from services.gateway.web.shell import enter_by_form
 from services.gateway.web.tickets import rights
 
-_FIELDS = ("status", "priority", "assignee")
+FIELDS = ("status", "priority", "assignee")
+VALUE = re.compile(r"[a-z0-9_-]{1,40}")
 
 
 class Quick(Given):
@@ -36,7 +38,7 @@ class Quick(Given):
     @property
     def field(self) -> str:
         """The one that is changed."""
-        named = [name for name in _FIELDS if getattr(self, name) is not None]
+        named = [name for name in FIELDS if getattr(self, name) is not None]
         if len(named) != 1:
             raise wrong("status", "ambiguous", "change one thing")
         return named[0]
@@ -51,8 +53,7 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
         given = form.read(Quick)
         field = given.field
         old = await here.desk.bus.ask(GetTicket(caller=here.visitor.caller, ticket=str(given.ticket)))
-        seen = dict(zip(_FIELDS, given.seen.split(), strict=False))
-        if seen.get(field, _value(old, field)) != _value(old, field):
+        if seen_as(given.seen, field) not in (None, _value(old, field)):
             answer = {**said, "ticket": old, "stale": field}
             return html(request, "tickets_said.html", answer, status=409)
         value = getattr(given, field)
@@ -69,19 +70,25 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
         )
     except Refusal as refusal:
         return html(request, "tickets_said.html", {**said, "refusal": refusal}, status=refusal.status)
-    back = (
-        _value(old, field) if not given.undo and new.version > old.version and _may_go_back(old, new, field) else None
-    )
+    back = way_back(new, field, _value(old, field)) if not given.undo and new.version > old.version else None
     return html(
         request, "tickets_said.html", {**said, "ticket": new, "field": field, "back": back, "undone": given.undo}
     )
 
 
-def _may_go_back(old: TicketSnapshot, new: TicketSnapshot, field: str) -> bool:
-    """Tell whether the reverse is allowed."""
-    if field == "status":
-        return old.status in new.allowed.statuses
-    return (Action.EDIT if field == "priority" else Action.ASSIGN) in new.allowed.actions
+def way_back(ticket: TicketSnapshot, field: str, value: str) -> str | None:
+    """Return the value that a field had, where it may have it again."""
+    allowed = {
+        "status": value in {each.value for each in ticket.allowed.statuses},
+        "priority": Action.EDIT in ticket.allowed.actions,
+        "assignee": Action.ASSIGN in ticket.allowed.actions,
+    }
+    return value if allowed[field] and value != _value(ticket, field) else None
+
+
+def seen_as(seen: str, field: str) -> str | None:
+    """Return what a field was where a ticket was seen."""
+    return dict(zip(FIELDS, seen.split(), strict=False)).get(field)
 
 
 def _value(ticket: TicketSnapshot, field: str) -> str:

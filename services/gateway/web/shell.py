@@ -125,15 +125,21 @@ async def page(
     status: int = 200,
     tried: Form | None = None,
     frame: Shell | None = None,
+    address: str | None = None,
     **context: Any,
 ) -> ASGIResponse:
-    """Return a page in the frame, gathered beforehand or now; `tried` is the form that a refusal comes from."""
+    """Return a page in the frame, gathered beforehand or now.
+
+    `tried` is the form that a refusal comes from, `address` where the page is where it was asked for at another.
+    """
+    # What was posted and comes back as a page has no address of its own.
+    address = "false" if request.method == "POST" else address
     return html(
         request,
         template,
         {"shell": frame or await shell(here), "here": here, "base": here.base, **context},
         status=status,
-        headers=tried.headers if tried else {},
+        headers={**(tried.headers if tried else {}), **({"hx-replace-url": address} if address else {})},
     )
 
 

@@ -1,5 +1,6 @@
 """What is done with a ticket's own page: its fields, and whether it is there at all."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from contracts.base import Command, IdempotencyKey
 from contracts.refusals import StaleVersion
-from contracts.texts import Body, Line
+from contracts.texts import FIELD_NAME, Body, FieldValue, Line
 from contracts.tickets import (
     ChangeTicket,
     DeleteTicket,
@@ -27,6 +28,7 @@ from services.gateway.routes.bodies import Given, fault_of
 from services.gateway.routes.tickets import assigned, ticket_reference
 from services.gateway.web.forms import Form, TypedTags, wrong
 from services.gateway.web.past import as_it_was
+from services.gateway.web.quick import FIELDS, VALUE, seen_as, way_back
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form
 from services.gateway.web.story import touched
@@ -56,6 +58,12 @@ class FieldsEdit(Given):
     fields: FieldChanges
 
 
+class NewValue(Given):
+    """What a field that is added says."""
+
+    new_value: FieldValue | None
+
+
 class Seen(Given):
     """The version that a form was made of."""
 
@@ -71,7 +79,9 @@ async def ticket_page(request: Request[Any, Any, Any], workspace: FromPath[str],
         return see(f"{here.base}/tickets/{found.number}")
     if then := request.query_params.get("as_of"):
         return await as_it_was(request, here, found, then)
-    return await show(request, here, found)
+    field, _, was = request.query_params.get("was", "").partition(".")
+    done = (field, way_back(found, field, was)) if field in FIELDS and "hx-request" in request.headers else None
+    return await show(request, here, found, done=done)
 
 
 @post(PAGE)
@@ -85,7 +95,8 @@ async def change(request: Request[Any, Any, Any], workspace: FromPath[str], tick
         await _change(here, reference, fields, version, form.promise(request))
     if form.refusal:
         return await show(request, here, await find(here, ticket), edit=form)
-    return see(f"{here.base}/tickets/{ticket}")
+    was = next((f"?was={each}.{seen}" for each in FIELDS if each in fields and (seen := _seen(form, each))), "")
+    return see(f"{here.base}/tickets/{ticket}{was if 'hx-request' in request.headers else ''}")
 
 
 @post(f"{PAGE}/delete")
@@ -123,6 +134,11 @@ async def _act(
     return see(f"{here.base}/tickets/{ticket}")
 
 
+def _seen(form: Form, field: str) -> str | None:
+    was = seen_as(form.text("seen"), field)
+    return was if was and VALUE.fullmatch(was) else None
+
+
 async def _fields(here: Here, form: Form) -> dict[str, Any]:
     """Return what the form changes, as the tickets service is told of it."""
     given = form.read(TicketEdit)
@@ -150,7 +166,10 @@ def _named(form: Form) -> dict[str, str | None]:
         name.removeprefix(_FIELD): form.text(name).strip() or None for name in form.fields if name.startswith(_FIELD)
     }
     if new := form.text("new_field").strip():
-        named["_".join(new.lower().split())] = form.text("new_value").strip() or None
+        name = "_".join(new.lower().split())
+        if not re.fullmatch(FIELD_NAME, name):
+            raise wrong("new_field", "invalid", "use letters a to z, digits and spaces: a letter first, 50 at most")
+        named[name] = form.checked(NewValue, {"new_value": form.text("new_value").strip() or None}).new_value
     return named
 
 

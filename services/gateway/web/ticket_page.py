@@ -68,8 +68,9 @@ async def show(
     edit: Form | None = None,
     note: Form | None = None,
     answer: Form | None = None,
+    done: tuple[str, str | None] | None = None,
 ) -> ASGIResponse:
-    """Return the page of a ticket, with what was typed and what is wrong with it."""
+    """Return the page of a ticket, with what was typed and what is wrong with it, or what was done and was before."""
     may = set(ticket.allowed.actions)
     asked = request.query_params
     told, pinned, (watching, muted), people, frame, stale = await asyncio.gather(
@@ -92,6 +93,8 @@ async def show(
         told=told,
         assignable=[each for each in people if each.role is not Role.GUEST],
         stale=stale,
+        done=done,
+        address=f"{here.base}/tickets/{ticket.number}" if done else None,
         pinned=pinned,
         watchers=None if watching is None else [names[each] for each in watching if each in names],
         watching=watching is not None and here.visitor.user.id in watching,
@@ -170,7 +173,7 @@ async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale
     missed = edit.refusal.facts["missed"]
     began = version(edit.text("version"))
     base = await or_none(find, here, str(ticket.id), as_of_version=began) if began else None
-    mine = {name: edit.text(name) for name in edit.fields if name not in ("csrf", "key", "version")}
+    mine = {name: edit.text(name) for name in edit.fields if name not in ("csrf", "key", "version", "seen")}
     people = await _people(here) if "assignee" in mine else ()
     clashes = []
     changed = touched(missed)

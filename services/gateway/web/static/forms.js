@@ -46,8 +46,22 @@ document.addEventListener("htmx:afterRequest", (event) => idle(event.target));
 window.addEventListener("pageshow", () => all("form[data-busy]").forEach(idle));
 
 // Where the reader was stays where it was when the page around it is put in anew.
+const around = (at) => (at ? [...(at.id ? [at.id] : []), ...around(at.parentElement)] : []);
+let left = [];
+document.addEventListener("htmx:beforeSwap", () => { left = around(document.activeElement); });
 document.addEventListener("htmx:afterSwap", (event) => {
   event.target.querySelector?.("[autofocus]")?.focus();
+  const said = document.getElementById("said");
+  if (said) say(...said.content.childNodes);
+  said?.remove();
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of left) {
+    if (document.activeElement !== document.body) break;
+    const found = document.getElementById(id);
+    (found?.matches("details") ? found.querySelector("summary") : found)?.focus({ preventScroll: true });
+  }
+  left = [];
 });
 document.addEventListener("htmx:sendError", () => say("Not sent: the desk can't be reached. What you typed is still here."));
 document.addEventListener("htmx:responseError", (event) => {

@@ -11,7 +11,7 @@ const KEYS = [
   ["s", null, "Status of the ticket, or of those selected"],
   ["p", null, "Priority"],
   ["a", null, "Assignee"],
-  ["z", null, "Undo what was just done in the list"],
+  ["z", null, "Undo what was just done"],
   ["r", null, "Reply to the customer"],
   ["n", null, "Write an internal note"],
   ["u", null, "Back to the list"],
@@ -83,7 +83,8 @@ export function help() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (isTyping(event.target)) {
+  const undoes = event.key === "z" && event.target.matches?.("select") && document.querySelector(".toast .undo");
+  if (isTyping(event.target) && !undoes) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
