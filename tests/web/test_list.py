@@ -86,7 +86,7 @@ async def test_an_address_that_asks_for_the_impossible_leads_to_the_list_all_the
 ) -> None:
     await desk.ticket(subject="Printer")
     for query, status, said in (
-        ("status=bogus&sort=zz", 422, "The list doesn't know the status, sort that this address asks for."),
+        ("status=bogus&sort=zz", 422, "The list doesn't know the status and sort that this address asks for."),
         ("cursor=abcd", 400, "This part of the list isn't there any more."),
     ):
         page = await browser.open(f"{base(desk)}/tickets?{query}")

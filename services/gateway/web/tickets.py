@@ -127,7 +127,7 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
     try:
         return await show(request, here, from_address(request).read(Wanted))
     except (Invalid, Malformed) as refusal:
-        return await show(request, here, Wanted(), address=Form(refusal=refusal))
+        return await show(request, here, Wanted(), misled=Form(refusal=refusal))
 
 
 async def show(
@@ -137,9 +137,9 @@ async def show(
     *,
     bulk: Form | None = None,
     naming: Form | None = None,
-    address: Form | None = None,
+    misled: Form | None = None,
 ) -> ASGIResponse:
-    """Return the list as a page, or its part, with the form or the address that was refused, if one was."""
+    """Return the list as a page, or its part, with the form that was refused, or the address that was (`misled`)."""
     contacts = await _contacts(here, wanted.who)
     if taken := wanted.take and contacts is not None and len(contacts) == 1:
         wanted = wanted.model_copy(update={"contact": contacts[0].id, "who": ""})
@@ -165,7 +165,7 @@ async def show(
     if frame and counted:
         frame = replace(frame, counts=counts.counts)
     view = listing.view(frame.views if frame else views or (), here.visitor.user.id)
-    bulk, naming, address = bulk or Form(), naming or Form(), address or Form()
+    bulk, naming, misled = bulk or Form(), naming or Form(), misled or Form()
     shown: dict[str, Any] = {
         "listing": listing,
         "wanted": wanted,
@@ -181,14 +181,14 @@ async def show(
         "spans": SPANS,
         "view": view,
         "naming": naming,
-        "address": address,
+        "misled": misled,
         "place": f"view:{view.id}" if view else listing.place,
         "moves": moves(here.role),
         "rights": rights,
         "bulk": bulk,
         "picked": frozenset(bulk.all("ids")),
     }
-    status = max(bulk.status, naming.status, address.status)
+    status = max(bulk.status, naming.status, misled.status)
     if part:
         url = {"hx-replace-url": listing.url(cursor=wanted.cursor)}
         context = {"here": here, "base": here.base, **shown}
