@@ -5,6 +5,7 @@ transaction that its effect belongs to.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
@@ -115,6 +116,14 @@ class Bus:
         Raises NotFound, Conflict where too little was kept of it, and why it is refused again.
         """
         return await retry_letter(tx, self.service, self._ears, letter)
+
+    async def retell(self, fact: LoggedFact, tx: Transaction) -> None:
+        """Let the handler that once heard a fact of a log hear it again; a type that nobody hears is passed over.
+
+        Raises why it is refused.
+        """
+        if ear := self._ears.get(fact.type):
+            await ear.handler(ear.read.validate_json(json.dumps(fact.body)), tx)
 
     def records(
         self, owner: str

@@ -106,6 +106,8 @@ class Transaction:
         self._connection = connection
         self._facts: list[Event] = []
         self._wakes = False
+        self.retells = False
+        """Whether it hears again what was heard before: nothing leaves by it."""
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
         """Run a statement."""
@@ -125,7 +127,8 @@ class Transaction:
 
     def announce(self, *facts: Event) -> None:
         """Let others know, once this is committed. There is no other way out of a service."""
-        self._facts.extend(facts)
+        if not self.retells:
+            self._facts.extend(facts)
 
     def wake(self) -> None:
         """Have the relay look at once after the commit."""

@@ -30,7 +30,12 @@ class TicketCreated(TicketEvent, subject="tickets.events.v1.ticket_created", hea
     """By name."""
 
 
-class StatusChanged(TicketEvent, subject="tickets.events.v1.status_changed", heard_by=("activity", "notifications")):
+class StatusChanged(
+    TicketEvent,
+    subject="tickets.events.v1.status_changed",
+    heard_by=("activity", "notifications"),
+    followed_by=("gateway",),
+):
     """Sent when a ticket moved to another status, by a person, by a customer's answer or by the clock."""
 
     old: Status
@@ -107,7 +112,10 @@ class ContactUnlinked(
 
 
 class ConversationLinked(
-    TicketEvent, subject="tickets.events.v1.conversation_linked", heard_by=("activity", "notifications")
+    TicketEvent,
+    subject="tickets.events.v1.conversation_linked",
+    heard_by=("activity", "notifications"),
+    followed_by=("gateway",),
 ):
     """Sent when a conversation was tied to the ticket, at most once each until it is unlinked."""
 

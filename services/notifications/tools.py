@@ -1,14 +1,22 @@
-"""What an operator runs: python -m services.notifications mails [--show ID | --resend ID], or inbound [ID]."""
+"""What an operator runs: python -m services.notifications mails [--show ID | --resend ID] | inbound [ID] | rebuild."""
 
 import argparse
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from functools import partial
 from uuid import UUID
 
+from chassis.bus import Bus
+from chassis.connection import connect
 from chassis.database import Database
 from chassis.logs import configure
+from chassis.requests import ask
 from chassis.settings import ServiceSettings
-from services.notifications.usecases import inbound, mails
+from chassis.telemetry import Metrics
+from contracts.refusals import Refusal
+from services.notifications.handlers import listen
+from services.notifications.usecases import inbound, mails, rebuilding
 
 _MANY = 50
 
@@ -23,6 +31,8 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
     async def work() -> int:
         database = Database(settings().database_url, "notifications", pool=2)
         try:
+            if asked.verb == "rebuild":
+                return await rebuild(database, settings().nats_url, print)
             if asked.verb == "inbound":
                 return await (came_in(database, print) if asked.id is None else as_it_came(database, asked.id, print))
             if asked.show is not None:
@@ -39,6 +49,7 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.notifications")
     verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("rebuild", help="make every inbox anew from the owners' logs; nothing is sent")
     mail = verbs.add_parser("mails", help=f"list the {_MANY} newest mails, without their words")
     what = mail.add_mutually_exclusive_group()
     what.add_argument("--show", type=UUID, metavar="ID", help="show what a mail says; its link opens an account")
@@ -46,6 +57,23 @@ def _parser() -> argparse.ArgumentParser:
     inbound = verbs.add_parser("inbound", help=f"list the {_MANY} answers that came in last, without their words")
     inbound.add_argument("id", type=UUID, nargs="?", metavar="ID", help="show one as it came")
     return parser
+
+
+async def rebuild(database: Database, nats_url: str, say: Say) -> int:
+    """Make every inbox anew, asking as this service's own NATS user; the service may run meanwhile."""
+    bus = Bus("", "notifications", database, Metrics("notifications"))
+    listen(bus)
+    nats = await connect(nats_url, "notifications", closing=lambda: True)
+    try:
+        async with aclosing(rebuilding.rebuild(database, partial(ask, nats), bus.retell)) as made:
+            async for workspace_id, items in made:
+                say(f"{workspace_id}: {items} items")
+    except Refusal as refused:
+        say(f"not rebuilt: {refused}")
+        return 1
+    finally:
+        await nats.close()
+    return 0
 
 
 async def came_in(database: Database, say: Say) -> int:

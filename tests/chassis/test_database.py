@@ -27,7 +27,7 @@ PURPOSES = {
         "dead letters without a workspace",
         "forget what is kept for a while",
     },
-    "notifications": {"mail", "webhooks"},
+    "notifications": {"answers by mail", "mail", "webhooks"},
     "gateway": {
         "example tickets",
         "first workspace",

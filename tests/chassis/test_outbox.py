@@ -152,9 +152,10 @@ async def test_a_fact_is_told_as_a_cloudevent_in_the_stream_of_its_owner(outbox:
 async def test_a_late_committer_is_not_missed_and_each_workspace_is_numbered_without_holes(outbox: Outbox) -> None:
     chance = random.Random(4711)
     workspaces = [a_workspace() for _ in range(4)]
+    turns = asyncio.Semaphore(30)  # the pool has more: nobody waits there until patience ends
 
     async def commit(ws: str, slug: str, hold: float) -> None:
-        async with outbox.database.transaction(ws) as tx:
+        async with turns, outbox.database.transaction(ws) as tx:
             tx.announce(a_fact(ws, slug))
             await tx.write_facts()
             tx._facts.clear()

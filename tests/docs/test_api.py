@@ -15,8 +15,9 @@ from services.gateway.domain import (
     VISIT_LIFE,
     Scope,
 )
+from tests.support.infra import temporary_directory
 from tests.support.pages import DOCS, bash, blocks, prose, script
-from tests.support.stack import PASSWORD, fresh_stack
+from tests.support.stack import PASSWORD, running_stack
 
 PAGE = DOCS / "api.md"
 
@@ -37,12 +38,20 @@ def answers(said: str) -> Iterator[str]:
         yield answer
 
 
-async def test_every_command_runs_as_it_is_written_and_is_answered_as_the_page_says() -> None:
+async def test_every_command_runs_as_it_is_written_and_what_it_did_is_there_after_a_second_start() -> None:
     written = blocks(PAGE, "sh")
-    async with fresh_stack(COUNTERFOIL_OWNER_EMAIL="owner@example.com") as stack:
-        assert stack.secret("owner-password") == PASSWORD
-        text = script(written, {"http://127.0.0.1:8080": stack.url}, mark=_MARK)
-        said = list(answers(await bash(stack.data.parent, text, within=300)))
+    owner = {"COUNTERFOIL_OWNER_EMAIL": "owner@example.com"}
+    with temporary_directory() as directory:
+        async with running_stack(directory / "var", **owner) as first:
+            assert first.secret("owner-password") == PASSWORD
+            text = script(written, {"http://127.0.0.1:8080": first.url}, mark=_MARK)
+            said = list(answers(await bash(directory, text, within=300)))
+            there = await (await first.sign_in(*owner.values())).get("tickets?status=all&sort=number")
+        assert first.process.returncode == 0
+        async with running_stack(directory / "var", **owner) as second:
+            assert there["items"]
+            assert await (await second.sign_in(*owner.values())).get("tickets?status=all&sort=number") == there
+            assert second.env("integration")["WORKSPACE_ID"]
 
     assert len(said) == len(written)
     for block, answer in zip(written, said, strict=True):

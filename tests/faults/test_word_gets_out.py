@@ -204,6 +204,7 @@ class Run:
             made = await self.town.ask(self.owner, "POST", "contacts", self._customer(nth))
             assert made.is_success, made.text
         await self.catch_up()
+        await self.town.all_heard()
 
     async def _patch(self, **fields: Any) -> httpx.Response:
         return await self.town.ask(self.anybody, "PATCH", f"tickets/{self.some_ticket}", fields)
@@ -431,7 +432,10 @@ async def test_everybody_hears_what_the_model_says_and_nothing_twice(town: Town)
 
     await run.inboxes_equal()
     await run.webhooks_equal(seen)
+    await town.notifications.rebuilds()
+    await run.inboxes_equal()
     await run.minute_passes()
+    await run.webhooks_equal(seen)
     assert len({*run.mailed}) == len({mail["Message-ID"] for mail in town.box.mails})
     assert town.notifications.kills >= KILLS
     assert all(run.done[each] for each in ("create", "assign", "move", "write", "mute", "prefer", "arrive", "say"))

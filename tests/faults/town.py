@@ -16,7 +16,7 @@ import httpx
 from chassis.database import Database
 from chassis.embedded.process import held_port
 from chassis.provision import PROVISIONER, provision
-from contracts.base import Role
+from contracts.base import Role, now
 from services.gateway import app as gateway
 from services.gateway.domain import Workspace
 from services.gateway.settings import Settings as GatewaySettings
@@ -58,9 +58,17 @@ class Notifications:
     kills: int = 0
 
     async def start(self) -> None:
+        self.process = await self._run()
+
+    async def rebuilds(self) -> None:
+        """Have an operator make every inbox anew while it runs."""
+        tool = await self._run("rebuild")
+        assert await tool.wait() == 0
+
+    async def _run(self, *verb: str) -> asyncio.subprocess.Process:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERFOIL_")}
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.notifications"),
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.notifications", *verb),
             cwd=PROJECT,
             env=environment | self.told,
             stderr=asyncio.subprocess.DEVNULL,
@@ -116,6 +124,7 @@ class Town:
         return await eventually(answered, within=PATIENCE)
 
     async def member(self, role: Role, name: str) -> Somebody:
+        self.house.clock.at = now()
         return await self.house.member(self.workspace, role, name)
 
     async def facts(self) -> list[tuple[str, dict[str, Any]]]:
@@ -222,6 +231,7 @@ async def a_town(postgres_server: PostgresServer) -> AsyncIterator[Town]:
             await service.start()
             running.push_async_callback(service.stop)
         house = House(Database(urls["gateway"].app, "gateway", pool=5))
+        house.clock.at = now()
         running.push_async_callback(house.database.close)
         house.database.wake = door.database.wake
         notifications = Notifications(

@@ -66,6 +66,8 @@ class Writing:
     """Contacts by conversation."""
     answers: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """What agents wrote in each conversation: message and words."""
+    heard: set[str] = field(default_factory=set)
+    """Messages that a ticket has heard."""
     tickets: dict[str, Asked] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
@@ -80,6 +82,9 @@ class Writing:
                     self.vouched.add(fact["contact_id"])
             case "conversation_started" if fact["contact"]:
                 self.partners[fact["new"]["id"]] = fact["contact"]["id"]
+            case "message_posted" if fact["author"]["kind"] == "agent":
+                said = self.answers.setdefault(fact["conversation_id"], [])
+                said.append((fact["message_id"], fact["body"]))
             case "ticket_created":
                 contact = fact["contact"] and fact["contact"]["id"]
                 self.tickets[fact["ticket_id"]] = Asked(fact["number"], fact["subject"], fact["status"], contact)
@@ -100,11 +105,9 @@ class Writing:
                     self._wait("resolved", fact, fact["id"])
             case "ticket_deleted" | "ticket_restored":
                 ticket.deleted = type == "ticket_deleted"
-            case "agent_replied":
-                said = self.answers.setdefault(fact["conversation_id"], [])
-                if (fact["message_id"], fact["body"]) not in said:
-                    said.append((fact["message_id"], fact["body"]))
-                    self._wait("replied", fact, fact["message_id"])
+            case "agent_replied" if fact["message_id"] not in self.heard:
+                self.heard.add(fact["message_id"])
+                self._wait("replied", fact, fact["message_id"])
 
     def minute_is_over(self) -> list[Written]:
         """Return what is sent now of all that has waited."""

@@ -544,9 +544,11 @@ async def test_w12_one_assistant_makes_sixty_tickets_a_minute_wherever_they_come
 
 async def test_a_visitor_writes_thirty_messages_a_minute(site: Site) -> None:
     talk = await site.start()
-    answers = await asyncio.gather(
-        *(site.ask("POST", f"{talk.path}/messages", {"body": f"{n}"}, talk) for n in range(32))
-    )
+    answers = []
+    for _ in range(4):  # all of them at once would wait for one another, on a busy machine for too long
+        answers += await asyncio.gather(
+            *(site.ask("POST", f"{talk.path}/messages", {"body": f"{n}"}, talk) for n in range(8))
+        )
 
     assert sorted(answer.status_code for answer in answers) == [201] * 30 + [429] * 2
 

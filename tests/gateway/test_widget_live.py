@@ -42,6 +42,28 @@ async def test_an_agents_answer_is_heard_at_once_and_named_but_not_numbered(site
     assert headers["access-control-allow-origin"] == ORIGIN
 
 
+async def test_a_ticket_that_moves_is_heard_at_once_by_whoever_asked_for_it(site: Site) -> None:
+    talk = await site.start()
+    async with site.listen(talk, query="?after=1&tickets=true") as listener, site.listen(talk, "1") as other:
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        made = (await site.admin("POST", f"conversations/{talk.id}/ticket", {})).json()
+        await listener.sees(1)
+        assert (await site.admin("PATCH", f"tickets/{made['id']}", {"status": "in_progress"})).status_code == 200
+        await listener.sees(2)
+        assert clock.time() - began < widget_live.POLL / 2
+        await answer(site, talk)
+        await listener.sees(3)
+        await other.sees(1)
+        async with site.listen(talk, "2", query="?tickets=true") as later:
+            await later.sees(1)
+
+    new, moved, _ = listener.events
+    assert (new["id"], new["status"], moved["status"]) == (made["id"], "new", "in_progress")
+    assert (await site.transcript(talk))["tickets"] == [moved] == later.events
+    assert other.bodies == ["Soon."]
+
+
 async def test_who_says_nothing_of_a_place_hears_the_whole_conversation(site: Site) -> None:
     talk = await site.start("One")
     await site.post(talk, "Two")

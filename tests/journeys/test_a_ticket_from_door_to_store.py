@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.infra import temporary_directory
-from tests.support.stack import Desk, Stack, publish, running_stack
+from tests.support.stack import Desk, Stack, publish
 
 
 def intake(stack: Stack, *, workspace: str = "", integration: str = "", name: str = "ticket_requested") -> str:
@@ -136,14 +135,3 @@ async def test_a_hundred_sends_of_one_key_are_one_ticket(desk: Desk) -> None:
     assert (again.status_code, again.content) == (201, made[0].content)
     other = await desk.send("POST", "tickets", {"subject": "Another"}, Idempotency_Key="the-same-key")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-
-
-async def test_a_ticket_is_there_after_a_stop_and_a_second_start() -> None:
-    with temporary_directory() as directory:
-        async with running_stack(directory / "var") as first:
-            desk = await first.sign_in()
-            assert (await desk.send("POST", "tickets", {"subject": "Still here?"})).status_code == 201
-        assert first.process.returncode == 0
-        async with running_stack(directory / "var") as second:
-            assert await subjects(await second.sign_in()) == ["Still here?"]
-            assert second.env("integration")["WORKSPACE_ID"]

@@ -132,6 +132,7 @@ class Desk:
                     "tickets",
                     "watchers",
                     "choices",
+                    "called_back",
                     "preferences",
                     "items",
                     "event_log",

@@ -29,7 +29,7 @@ from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.webhooks import Webhooks
 from tests.notifications.builders import id_of
 
-TABLES = ("members", "tickets", "watchers", "choices", "preferences", "items")
+TABLES = ("members", "tickets", "watchers", "choices", "called_back", "preferences", "items")
 
 
 @dataclass

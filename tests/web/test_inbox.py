@@ -180,13 +180,9 @@ async def test_axe_finds_nothing_serious_in_these_pages(chromium: Chromium, desk
         return bool((await desk.get("notifications"))["items"])
 
     await eventually(told)
-    pages = ("audit", "audit?verify=true", "audit?book=tickets", "tickets", "notifications")
     async with a_window(chromium, desk) as window:
         found = {}
-        for path in (
-            *(f"settings/{page}" for page in (*pages, "dead-letters", f"dead-letters/{letter}")),
-            "notifications",
-        ):
+        for path in ("settings/audit?verify=true", f"settings/dead-letters/{letter}", "notifications"):
             await window.open(path)
             found[path] = await window.flaws_by_day_and_night()
     assert {path: flaws for path, flaws in found.items() if flaws} == {}

@@ -3,16 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from playwright.async_api import Browser as Chromium
-
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.reader import Browser, Page
 from tests.web.test_admin import at
 from tests.web.vectors import VECTORS, scripts_in
-from tests.web.window import a_window
 
 type Open = Callable[[], Browser]
 
@@ -46,14 +42,3 @@ async def test_an_invitation_is_kept_where_no_mail_is_sent_and_its_link_shown_to
     browser.be(await desk.member(Role.MEMBER))
     assert (await browser.open(at(desk, "mail"))).answer.status_code == 403
     assert (await browser.open(link)).answer.status_code == 403
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_in_mail_and_in_the_choices_of_it(chromium: Chromium, desk: Desk, scheme: Any) -> None:
-    await desk.send("POST", "invitations", {"email": "grace@example.org", "name": "Grace", "role": "member"})
-    async with a_window(chromium, desk, color_scheme=scheme) as window:
-        found = {}
-        for path in ("settings/mail", "settings/notifications"):
-            await window.open(path)
-            found[path] = await window.flaws()
-    assert {path: flaws for path, flaws in found.items() if flaws} == {}

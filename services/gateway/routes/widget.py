@@ -39,7 +39,7 @@ from contracts.tickets import (
     VisitorTranscript,
 )
 from services.gateway.domain import VisitorToken
-from services.gateway.routes.bodies import Given, Sent, query, read
+from services.gateway.routes.bodies import Flag, Given, Sent, query, read
 from services.gateway.routes.operations import EVENTS, operation
 from services.gateway.routes.replies import fresh_or, reply
 from services.gateway.routes.streams import Stream
@@ -106,6 +106,10 @@ class Since(Given):
 
     after: int = Field(
         default=0, ge=0, lt=2**31, description="The last seq you have; `Last-Event-ID` says the same and wins."
+    )
+    tickets: Flag = Field(
+        default=False,
+        description="Say how the visitor's tickets are too, now and when they move: events `ticket` without an id.",
     )
 
 
@@ -334,14 +338,13 @@ async def read_visitor_conversation(
 class _Replies(Stream[Listener]):
     """The visitor's conversation as it grows."""
 
-    def __init__(self, live: WidgetLive, opens: VisitorToken, here: _Here, after: int) -> None:
+    def __init__(self, live: WidgetLive, opens: VisitorToken, here: _Here, after: int, *, tickets: bool) -> None:
         super().__init__()
-        self._live, self._opens, self._here, self._after = live, opens, here, after
+        self._live, self._opens = live, opens
+        self._how: dict[str, Any] = {"origin": here.origin, "address": here.address, "after": after, "tickets": tickets}
 
     def opening(self) -> AbstractAsyncContextManager[Listener]:
-        return self._live.listening(
-            self._opens, origin=self._here.origin, address=self._here.address, after=self._after
-        )
+        return self._live.listening(self._opens, **self._how)
 
     def place(self, reader: Listener) -> str:
         return str(reader.after)
@@ -350,8 +353,11 @@ class _Replies(Stream[Listener]):
         return b"".join(map(_event, await reader.read(within)))
 
 
-def _event(message: MessageSnapshot) -> bytes:
-    return b"id: %d\nevent: message\ndata: %b\n\n" % (message.seq, message.model_dump_json().encode())
+def _event(news: MessageSnapshot | VisitorTicket) -> bytes:
+    data = news.model_dump_json().encode()
+    if isinstance(news, VisitorTicket):
+        return b"event: ticket\ndata: %b\n\n" % data
+    return b"id: %d\nevent: message\ndata: %b\n\n" % (news.seq, data)
 
 
 @operation(
@@ -372,12 +378,13 @@ async def follow_conversation(request: Request[Any, Any, Any], assistant: FromPa
     """Send each message after the last one that the visitor has: `id` is its seq, `data` itself."""
     here = await _enter(request, assistant, "widget_by_address")
     opens = await _visitor(request, here, None)
-    after = query(request, Since).after
+    asked = query(request, Since)
+    after = asked.after
     if (resumed := request.headers.get("last-event-id")) is not None:
         if not _SEQ.fullmatch(resumed):
             raise Malformed("Last-Event-ID must be the id of an event of this stream.")
         after = int(resumed)
-    return _Replies(desk_of(request).widget_live, opens, here, after)
+    return _Replies(desk_of(request).widget_live, opens, here, after, tickets=asked.tickets)
 
 
 HANDLERS = (

@@ -1,12 +1,12 @@
 """A visitor's own conversation as it grows: each listener asks for what it has not seen, at its own speed.
 
-One hint per message comes over NATS, and every ten seconds a listener looks without one: a lost hint costs time, never
-a message. Nothing waits here for a slow browser, for the transcript itself is the queue.
+One hint per message and per move of a ticket comes over NATS, and every ten seconds a listener looks without one: a
+lost hint costs time, never a message. Nothing waits here for a slow browser, for the transcript itself is the queue.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from chassis.bus import Bus
 from chassis.database import is_weather
 from chassis.logs import get_logger
 from contracts.refusals import NotFound, OriginNotAllowed, RateLimited, Refusal, Unauthenticated, Unavailable
-from contracts.tickets import MessagePosted, MessageSnapshot
+from contracts.tickets import ConversationLinked, MessagePosted, MessageSnapshot, Status, StatusChanged, VisitorTicket
 from services.gateway.domain import VisitorToken
 from services.gateway.usecases.widget import Widget
 
@@ -32,8 +32,11 @@ _AGAIN = 0.5
 class Listener:
     """A browser that listens to its conversation."""
 
-    def __init__(self, widget: Widget, opens: VisitorToken, *, origin: str | None, address: str, after: int) -> None:
-        """Begin after this seq."""
+    def __init__(
+        self, widget: Widget, opens: VisitorToken, *, origin: str | None, address: str, after: int, tickets: bool
+    ) -> None:
+        """Begin after this seq; `tickets`: be told how the tickets are, now and when they move."""
+        self.hears_of_tickets = tickets
         self.opens = opens
         self.origin = origin
         self.address = address
@@ -44,8 +47,10 @@ class Listener:
         self.why: str | None = None
         self._widget = widget
         self._something = asyncio.Event()
+        self._statuses: dict[UUID, Status] | None = None
+        """Of each ticket, as it was handed over; None before the first look."""
 
-    async def read(self, within: float) -> list[MessageSnapshot]:
+    async def read(self, within: float) -> list[MessageSnapshot | VisitorTicket]:
         """Return what is new, as soon as there is something; nothing when `within` seconds pass without."""
         until = time.monotonic() + within
         while not self.over.is_set():
@@ -60,9 +65,12 @@ class Listener:
                 log.warning("widget.behind", code=refusal.code)
                 await asyncio.sleep(_AGAIN)
             else:
-                if fresh := [message for message in found.messages if message.seq > self.after]:
+                fresh = [message for message in found.messages if message.seq > self.after]
+                if fresh:
                     self.after = fresh[-1].seq
-                    return fresh
+                news: list[MessageSnapshot | VisitorTicket] = [*fresh, *self._moved(found.tickets)]
+                if news:
+                    return news
             left = until - time.monotonic()
             if left <= 0:
                 break
@@ -70,9 +78,20 @@ class Listener:
                 await asyncio.wait_for(self._something.wait(), min(POLL, left))
         return []
 
+    def _moved(self, tickets: Iterable[VisitorTicket]) -> list[VisitorTicket]:
+        if not self.hears_of_tickets:
+            return []
+        before, self._statuses = self._statuses or {}, {each.id: each.status for each in tickets}
+        return [each for each in tickets if before.get(each.id) is not each.status]
+
     def hint(self, seq: int) -> None:
         """Look at once: the conversation has grown."""
         if seq > self.after:
+            self._something.set()
+
+    def hint_of(self, ticket: UUID, *, new: bool = False) -> None:
+        """Look at once if this ticket is among the conversation's: it has moved, or is new there."""
+        if self.hears_of_tickets and (new or self._statuses is None or ticket in self._statuses):
             self._something.set()
 
     def end(self, why: str) -> None:
@@ -92,10 +111,12 @@ class WidgetLive:
         self._listeners: dict[UUID, set[Listener]] = {}
         self._closed = False
         bus.follows(MessagePosted)(self._posted)
+        bus.follows(StatusChanged)(self._moved)
+        bus.follows(ConversationLinked)(self._linked)
 
     @asynccontextmanager
     async def listening(
-        self, opens: VisitorToken, *, origin: str | None, address: str, after: int
+        self, opens: VisitorToken, *, origin: str | None, address: str, after: int, tickets: bool
     ) -> AsyncGenerator[Listener]:
         """Let a visitor listen after this seq for as long as the block lasts.
 
@@ -107,7 +128,7 @@ class WidgetLive:
             raise RateLimited("Too many streams are open from this address.", retry_after=5)
         if sum(each.opens.id == opens.id for each in self._all()) >= MOST_PER_TOKEN:
             raise RateLimited("This visitor follows too many streams at once.", retry_after=5)
-        listener = Listener(self._widget, opens, origin=origin, address=address, after=after)
+        listener = Listener(self._widget, opens, origin=origin, address=address, after=after, tickets=tickets)
         here = self._listeners.setdefault(opens.conversation_id, set())
         here.add(listener)
         try:
@@ -157,3 +178,11 @@ class WidgetLive:
     async def _posted(self, event: MessagePosted) -> None:
         for listener in self._listeners.get(event.conversation_id, ()):
             listener.hint(event.seq)
+
+    async def _moved(self, event: StatusChanged) -> None:
+        for listener in self._all():
+            listener.hint_of(event.ticket_id)
+
+    async def _linked(self, event: ConversationLinked) -> None:
+        for listener in self._listeners.get(event.new.id, ()):
+            listener.hint_of(event.ticket_id, new=True)

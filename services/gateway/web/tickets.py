@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
+from contracts.refusals import Invalid, Malformed
 from contracts.texts import SearchText
 from contracts.tickets import (
     Action,
@@ -123,7 +124,10 @@ class Listing:
 async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show tickets; to htmx, the part that changes as one types."""
     here = await enter(request, workspace)
-    return await show(request, here, from_address(request).read(Wanted))
+    try:
+        return await show(request, here, from_address(request).read(Wanted))
+    except (Invalid, Malformed) as refusal:
+        return await show(request, here, Wanted(), misled=Form(refusal=refusal))
 
 
 async def show(
@@ -133,8 +137,9 @@ async def show(
     *,
     bulk: Form | None = None,
     naming: Form | None = None,
+    misled: Form | None = None,
 ) -> ASGIResponse:
-    """Return the list as a page, or its part, with the form that was refused, if one was."""
+    """Return the list as a page, or its part, with the form that was refused, or the address that was (`misled`)."""
     contacts = await _contacts(here, wanted.who)
     if taken := wanted.take and contacts is not None and len(contacts) == 1:
         wanted = wanted.model_copy(update={"contact": contacts[0].id, "who": ""})
@@ -160,7 +165,7 @@ async def show(
     if frame and counted:
         frame = replace(frame, counts=counts.counts)
     view = listing.view(frame.views if frame else views or (), here.visitor.user.id)
-    bulk, naming = bulk or Form(), naming or Form()
+    bulk, naming, misled = bulk or Form(), naming or Form(), misled or Form()
     shown: dict[str, Any] = {
         "listing": listing,
         "wanted": wanted,
@@ -176,16 +181,19 @@ async def show(
         "spans": SPANS,
         "view": view,
         "naming": naming,
+        "misled": misled,
         "place": f"view:{view.id}" if view else listing.place,
         "moves": moves(here.role),
         "rights": rights,
         "bulk": bulk,
         "picked": frozenset(bulk.all("ids")),
     }
+    status = max(bulk.status, naming.status, misled.status)
     if part:
         url = {"hx-replace-url": listing.url(cursor=wanted.cursor)}
-        return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown}, headers=url)
-    return await page(request, here, "tickets.html", frame=frame, status=max(bulk.status, naming.status), **shown)
+        context = {"here": here, "base": here.base, **shown}
+        return html(request, "tickets_results.html", context, status=status, headers=url)
+    return await page(request, here, "tickets.html", frame=frame, status=status, **shown)
 
 
 def back_to(here: Here, path: str) -> str:

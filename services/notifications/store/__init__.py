@@ -101,6 +101,7 @@ from services.notifications.store.news import (
 )
 from services.notifications.store.postroom import mail_page, mail_row
 from services.notifications.store.preferences import curious, mute, muted, prefer, preferences
+from services.notifications.store.rebuilding import Before, as_it_was_read, set_aside
 from services.notifications.store.replies import (
     ReplyAddress,
     forget_reply_addresses,
@@ -142,6 +143,7 @@ from services.notifications.store.webhooks import (
 )
 
 __all__ = [
+    "Before",
     "Correspondent",
     "Inbound",
     "InboundState",
@@ -159,6 +161,7 @@ __all__ = [
     "add_trouble",
     "add_waiting",
     "add_webhook",
+    "as_it_was_read",
     "begin_delivery",
     "behind",
     "choose",
@@ -240,6 +243,7 @@ __all__ = [
     "save_webhook",
     "sent_lately",
     "server_said",
+    "set_aside",
     "settle",
     "settle_delivery",
     "settle_inbound",

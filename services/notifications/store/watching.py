@@ -1,5 +1,6 @@
 """Remembers who watches a ticket: what facts say, and what people chose instead."""
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -16,26 +17,35 @@ _WATCH = text(
 )
 _UNWATCH = text("delete from watchers where workspace_id = :ws and ticket_id = :ticket and reason = :reason")
 _CHOOSE = text(
-    "insert into choices (workspace_id, ticket_id, user_id, watches, ticket_version)"
-    " values (:ws, :ticket, :user, :watches, :version)"
-    " on conflict (workspace_id, ticket_id, user_id)"
+    "insert into choices (workspace_id, ticket_id, user_id, since, watches, ticket_version)"
+    " select :ws, :ticket, :user, cast(:at as timestamptz), cast(:watches as boolean), cast(:version as int)"
+    " where (cast(:watches as boolean), coalesce(cast(:version as int), 0)) is distinct from ("
+    "  select (watches, coalesce(ticket_version, 0)) from choices"
+    "  where workspace_id = :ws and ticket_id = :ticket and user_id = :user order by since desc limit 1"
+    " )"
+    " on conflict (workspace_id, ticket_id, user_id, since)"
     " do update set watches = excluded.watches, ticket_version = excluded.ticket_version"
 )
-_ASSIGNED = text(
-    "delete from choices where workspace_id = :ws and ticket_id = :ticket and user_id = :user"
-    " and ticket_version < :version"
+_CALL_BACK = text(
+    "insert into called_back (workspace_id, ticket_id, user_id, version) values (:ws, :ticket, :user, :version)"
+    " on conflict (workspace_id, ticket_id, user_id) do update set version = excluded.version"
 )
 _WATCHING = """
+    with chosen as (
+        select distinct on (user_id) user_id, watches, ticket_version from choices
+        where workspace_id = :ws and ticket_id = :ticket and since <= :at order by user_id, since desc
+    )
     select user_id, array_agg(reason order by place) as reasons
     from (
         select user_id, reason, array_position(array['creator', 'assignee', 'mentioned'], reason) as place
         from watchers where workspace_id = :ws and ticket_id = :ticket
         union all
-        select user_id, 'chosen', 4 from choices where workspace_id = :ws and ticket_id = :ticket and watches
+        select user_id, 'chosen', 4 from chosen where watches
     ) w
     where not exists (
-        select 1 from choices c
-        where c.workspace_id = :ws and c.ticket_id = :ticket and c.user_id = w.user_id and not c.watches
+        select 1 from chosen c
+        left join called_back b on b.workspace_id = :ws and b.ticket_id = :ticket and b.user_id = c.user_id
+        where c.user_id = w.user_id and not c.watches and coalesce(b.version, 0) <= c.ticket_version
     )
 """
 _WATCHERS = text(f"{_WATCHING} group by user_id")
@@ -61,29 +71,36 @@ async def unwatch(tx: Transaction, ticket_id: UUID, reason: Reason) -> None:
     await tx.execute(_UNWATCH, {"ws": tx.workspace_id, "ticket": ticket_id, "reason": reason.value})
 
 
-async def choose(tx: Transaction, ticket_id: UUID, person: UUID, *, watches: bool, version: int | None = None) -> None:
-    """Remember that somebody watches a ticket by choice, or no more since this version of it."""
-    where = {"ws": tx.workspace_id, "ticket": ticket_id, "user": person}
+async def choose(
+    tx: Transaction, ticket_id: UUID, person: UUID, at: dt.datetime, *, watches: bool, version: int | None = None
+) -> None:
+    """Remember that somebody watches a ticket by choice from that time on, or no more since this version of it.
+
+    The same once more changes nothing.
+    """
+    where = {"ws": tx.workspace_id, "ticket": ticket_id, "user": person, "at": at}
     await tx.execute(_CHOOSE, where | {"watches": watches, "version": version})
 
 
 async def hear_again(tx: Transaction, ticket_id: UUID, person: UUID, version: int) -> None:
-    """Forget that somebody chose to watch no more, if that was before this version of the ticket."""
-    await tx.execute(_ASSIGNED, {"ws": tx.workspace_id, "ticket": ticket_id, "user": person, "version": version})
+    """Let somebody watch again who chose to watch no more, if that was before this version of the ticket."""
+    await tx.execute(_CALL_BACK, {"ws": tx.workspace_id, "ticket": ticket_id, "user": person, "version": version})
 
 
-async def watchers(tx: Transaction, ticket_id: UUID) -> frozenset[UUID]:
-    """Return who watches a ticket."""
-    rows = await tx.all(_WATCHERS, {"ws": tx.workspace_id, "ticket": ticket_id})
+async def watchers(tx: Transaction, ticket_id: UUID, at: dt.datetime) -> frozenset[UUID]:
+    """Return who watched a ticket at that time, as far as facts were heard."""
+    rows = await tx.all(_WATCHERS, {"ws": tx.workspace_id, "ticket": ticket_id, "at": at})
     return frozenset(row["user_id"] for row in rows)
 
 
 async def watcher_page(
-    tx: Transaction, ticket_id: UUID, cursor: str | None, limit: int
+    tx: Transaction, ticket_id: UUID, cursor: str | None, limit: int, at: dt.datetime
 ) -> tuple[Sequence[Watcher], str | None]:
-    """Return a page of those who watch a ticket, by id, and the cursor of the next one; raises Malformed."""
+    """Return a page of those who watched a ticket at that time, by id, and the next cursor; raises Malformed."""
     scope = f"watchers {tx.workspace_id} {ticket_id}"
     after = cursors.decode_id(scope, cursor) if cursor is not None else _BEGINNING
-    rows = await tx.all(_PAGE, {"ws": tx.workspace_id, "ticket": ticket_id, "after": after, "many": limit + 1})
+    rows = await tx.all(
+        _PAGE, {"ws": tx.workspace_id, "ticket": ticket_id, "after": after, "many": limit + 1, "at": at}
+    )
     page = [Watcher(id=row["user_id"], reasons=tuple(Reason(each) for each in row["reasons"])) for row in rows[:limit]]
     return page, cursors.encode(scope, [str(page[-1].id)]) if len(rows) > limit else None

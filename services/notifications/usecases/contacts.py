@@ -24,7 +24,7 @@ type Ask = Callable[[GetCorrespondence], Awaitable[Correspondence]]
 async def hear(event: TicketEvent, tx: Transaction) -> None:
     """Keep what the ticket's contact is to be written of, unless it is old; answers are gathered for a minute."""
     news = domain.to_tell(event)
-    if news is not None and now() - event.at <= domain.NEWS_LIFE:
+    if news is not None and not tx.retells and now() - event.at <= domain.NEWS_LIFE:
         at_once = news.kind is MailKind.RECEIVED
         await store.keep_to_tell(tx, news, now() if at_once else now() + domain.GATHERED)
 

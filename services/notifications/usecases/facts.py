@@ -97,7 +97,7 @@ async def tell(event: TicketEvent, tx: Transaction) -> None:
     if isinstance(event, TicketCreated):
         listeners = await store.curious(tx, domain.news_kind(event), event.at)
     else:
-        listeners = await store.watchers(tx, event.ticket_id)
+        listeners = await store.watchers(tx, event.ticket_id, event.at if tx.retells else now())
     reasons = domain.concerned(event, listeners)
     for person in await store.muted(tx, event.ticket_id, reasons, event.at):
         del reasons[person]
@@ -105,7 +105,7 @@ async def tell(event: TicketEvent, tx: Transaction) -> None:
     inbox = domain.wanted(reasons, preferences, Way.INBOX)
     if inbox:
         await _tell_inboxes(event, tx, inbox)
-    if event.at > now() - domain.NEWS_LIFE:
+    if not tx.retells and event.at > now() - domain.NEWS_LIFE:
         await _tell_by_mail(event, tx, domain.wanted(reasons, preferences, Way.MAIL))
 
 

@@ -18,14 +18,14 @@ from services.notifications import domain, store
 
 async def watch(command: WatchTicket, tx: Transaction) -> WatchState:
     """Let the caller watch, whatever they chose before."""
-    await store.choose(tx, command.ticket_id, domain.owner_of_inbox(command.caller), watches=True)
+    await store.choose(tx, command.ticket_id, domain.owner_of_inbox(command.caller), now(), watches=True)
     return WatchState(watching=True)
 
 
 async def unwatch(command: UnwatchTicket, tx: Transaction) -> WatchState:
     """Let the caller watch no more, whatever the reason was."""
     person = domain.owner_of_inbox(command.caller)
-    await store.choose(tx, command.ticket_id, person, watches=False, version=command.ticket_version)
+    await store.choose(tx, command.ticket_id, person, now(), watches=False, version=command.ticket_version)
     return WatchState(watching=False)
 
 
@@ -49,5 +49,5 @@ async def get_mute(query: GetMute, tx: Transaction) -> MuteState:
 
 async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:
     """Read a page of those who watch."""
-    page, more = await store.watcher_page(tx, query.ticket_id, query.cursor, query.limit)
+    page, more = await store.watcher_page(tx, query.ticket_id, query.cursor, query.limit, now())
     return Watchers(items=tuple(page), next_cursor=more)

@@ -22,6 +22,7 @@ function tell(root) {
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }
+  for (const each of all("[data-moment]", root)) each.title = full.format(new Date(each.dataset.moment));
 }
 
 whenShown(tell);

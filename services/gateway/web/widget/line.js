@@ -47,14 +47,14 @@ class Line {
     }
   }
 
-  /** Follow the conversation behind a message until the desk ends it; `heard` gets each message. */
+  /** Follow the conversation behind a message until the desk ends it; `heard` gets each message, and each ticket that moved. */
   async follow(token, after, signal, heard) {
     const over = new AbortController();
     const end = () => over.abort();
     signal.addEventListener("abort", end);
     let timer = setTimeout(end, PATIENCE);
     try {
-      const answer = await fetch(`${this.base}/events`, {
+      const answer = await fetch(`${this.base}/events?tickets=true`, {
         headers: { Authorization: `Bearer ${token}`, "Last-Event-ID": String(after) },
         signal: over.signal, credentials: "omit", cache: "no-store",
       });

@@ -241,9 +241,9 @@ class Talk {
       const since = Date.now();
       try {
         await this.read();
-        await this.line.follow(token, this.last, this.stream.signal, (message) => {
+        await this.line.follow(token, this.last, this.stream.signal, (news) => {
           if (this.begun?.id !== id) return;
-          this.take(message);
+          if (news.seq) this.take(news);
           this.changed();
           this.read().catch(() => {});
         });
