@@ -64,11 +64,14 @@ async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> Non
 
 
 async def test_what_was_done_on_a_ticket_is_undone_and_one_stays_where_one_was(chromium: Chromium, desk: Desk) -> None:
-    ticket = await desk.change(await desk.ticket(), status="in_progress")
+    made = await desk.ticket(subject="لا يمكنني الدخول (Login)", description="مرحبا\n\nHello")
+    ticket = await desk.change(made, status="in_progress")
     async with a_window(chromium, desk) as window:
         page = window.page
         said, status, priority = (page.locator(each) for each in (".toast", "#move summary", "#priority"))
         await window.open(f"tickets/{ticket['number']}?show=changes")
+        right = "(all) => all.map((each) => getComputedStyle(each).direction)"
+        assert await page.locator("#subject, .description .prose").evaluate_all(right) == ["rtl", "rtl"]
 
         await page.keyboard.press("s")
         await page.keyboard.press("w")

@@ -102,8 +102,7 @@ async def test_many_are_ticked_by_a_range_and_told_of_one_by_one(chromium: Chrom
 
 
 async def test_what_somebody_else_does_moves_no_row_under_the_pointer(chromium: Chromium, desk: Desk) -> None:
-    for number in range(1, 5):
-        await desk.ticket(subject=f"Question {number}")
+    made = [await desk.ticket(subject=f"Question {number}") for number in range(1, 5)]
     grace = await desk.member(Role.ADMIN)
     async with a_window(chromium, desk) as mine, a_window(chromium, desk, grace) as hers:
         await mine.open("tickets")
@@ -127,6 +126,19 @@ async def test_what_somebody_else_does_moves_no_row_under_the_pointer(chromium: 
         await expect(page.locator("#moved")).to_be_visible()
         await page.mouse.move(1, 1)
         await expect(names).to_have_text(["Question 1", "Question 4", "Question 3", "Question 2"])
+
+        # What leaves the list is struck out where it stands, and counted at once.
+        await names.nth(1).hover()
+        await desk.change(made[2], status="closed")
+        await expect(page.locator(".row.gone .subject")).to_have_text("Question 3")
+        await expect(page.locator("#chip-closed .count")).to_have_text("1")
+        await page.locator("#moved").click()
+        await expect(names).to_have_text(["Question 1", "Question 4", "Question 2"])
+        # What one did oneself is shown whole, wherever the pointer is.
+        await page.get_by_label("Select #2").check()
+        await page.locator("#bulk [value=close]").press("Enter")
+        await expect(names).to_have_text(["Question 1", "Question 4"])
+        await expect(page.locator("#chip-closed .count")).to_have_text("2")
 
 
 async def test_whoever_comes_back_is_where_they_were(chromium: Chromium, desk: Desk) -> None:

@@ -169,6 +169,22 @@ async def test_fields_contact_and_conversations_are_chosen_without_a_script(desk
     assert (await desk.get(f"tickets/{other['id']}"))["conversations"] == []
 
 
+async def test_a_status_that_others_changed_is_named_as_everywhere(desk: Desk, browser: Browser) -> None:
+    ticket = await desk.ticket()
+    path = f"/w/{desk.workspace.slug}/tickets/{ticket['number']}"
+    form = (await browser.open(path)).form(path, having="status")
+    await desk.change(ticket, status="in_progress")
+
+    page = await browser.send(form, press=("status", "waiting_on_customer"))
+
+    assert page.status == 412
+    assert [each.words.strip() for each in page.all("div", class_="side-text")] == [
+        "New",
+        "In Progress",
+        "Waiting on Customer",
+    ]
+
+
 async def test_two_changes_of_a_description_are_put_together_without_a_script(desk: Desk, browser: Browser) -> None:
     ticket = await desk.ticket(description="one\ntwo\nthree\nfour\nfive")
     path = f"/w/{desk.workspace.slug}/tickets/{ticket['number']}"

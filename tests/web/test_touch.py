@@ -1,5 +1,6 @@
 from playwright.async_api import Browser as Chromium
 
+from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.web.test_conversations import a_conversation
 from tests.web.window import a_window
@@ -44,6 +45,9 @@ async def test_what_is_touched_is_as_large_as_a_finger(chromium: Chromium, desk:
             assert await panel.evaluate(inside), await panel.inner_text()
             await menu.tap()
 
+        await desk.member(Role.MEMBER, "W" * 40)
+        await window.open("settings/audit")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
         await window.open("reports")
         await page.locator(".behind > summary").tap()
         found["reports"] = await page.evaluate(_LOW)

@@ -230,7 +230,7 @@ async def test_tickets_switched_off_under_an_open_card_are_said_and_what_was_typ
         await expect(name).to_be_focused()
         await expect(name).to_have_css("outline-color", "rgb(179, 38, 30)")
         for each in (name, email):
-            await expect(each).to_have_accessible_description("Is needed before a ticket is created")
+            await expect(each).to_have_accessible_description("Needed before a ticket is created")
         await name.fill("Kim Adeyemi")
         await email.fill("kim@example.com")
         change = {"widget": {"allow_ticket_creation": False}}

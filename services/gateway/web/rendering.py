@@ -39,6 +39,7 @@ _SEALED = re.compile(r"sha256:[0-9a-f]{64}")
 HTML = "text/html; charset=utf-8"
 _WORTH_PACKING = 1024
 _LEVEL = 4
+_REFUSED = 400
 _RENDERED: Briefly[bytes, str] = Briefly(seconds=60, most=512)
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))
 """Name, minutes, and how many of them are said before the next."""
@@ -93,7 +94,7 @@ def html(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> ASGIResponse:
     """Return a template as a page."""
-    body, own = written(request, template, context)
+    body, own = written(request, template, {"refused": status >= _REFUSED, **context})
     return ASGIResponse(status_code=status, body=body, media_type=HTML, headers={**own, **headers})
 
 

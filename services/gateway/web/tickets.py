@@ -12,6 +12,8 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
+from contracts.notifications import ListUnreadTickets
+from contracts.refusals import Invalid, Malformed
 from contracts.texts import SearchText
 from contracts.tickets import (
     Action,
@@ -123,7 +125,10 @@ class Listing:
 async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show tickets; to htmx, the part that changes as one types."""
     here = await enter(request, workspace)
-    return await show(request, here, from_address(request).read(Wanted))
+    try:
+        return await show(request, here, from_address(request).read(Wanted))
+    except (Invalid, Malformed) as refusal:
+        return await show(request, here, Wanted(), misled=Form(refusal=refusal))
 
 
 async def show(
@@ -133,8 +138,9 @@ async def show(
     *,
     bulk: Form | None = None,
     naming: Form | None = None,
+    misled: Form | None = None,
 ) -> ASGIResponse:
-    """Return the list as a page, or its part, with the form that was refused, if one was."""
+    """Return the list as a page, or its part, with the form that was refused, or the address that was (`misled`)."""
     contacts = await _contacts(here, wanted.who)
     if taken := wanted.take and contacts is not None and len(contacts) == 1:
         wanted = wanted.model_copy(update={"contact": contacts[0].id, "who": ""})
@@ -145,7 +151,7 @@ async def show(
     if contacts is not None:
         limits["contact_q"] = wanted.who
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, (contact, tags), frame, views = await asyncio.gather(
+    found, counts, people, (contact, tags, unread), frame, views = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -153,14 +159,18 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        asyncio.gather(_contact(here, wanted.contact), nothing() if part else known_tags(here)),
+        asyncio.gather(
+            _contact(here, wanted.contact),
+            nothing() if part else known_tags(here),
+            or_none(here.desk.bus.ask, ListUnreadTickets(caller=here.visitor.caller), within=PATIENCE),
+        ),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
     if frame and counted:
         frame = replace(frame, counts=counts.counts)
     view = listing.view(frame.views if frame else views or (), here.visitor.user.id)
-    bulk, naming = bulk or Form(), naming or Form()
+    bulk, naming, misled = bulk or Form(), naming or Form(), misled or Form()
     shown: dict[str, Any] = {
         "listing": listing,
         "wanted": wanted,
@@ -176,16 +186,20 @@ async def show(
         "spans": SPANS,
         "view": view,
         "naming": naming,
+        "misled": misled,
         "place": f"view:{view.id}" if view else listing.place,
         "moves": moves(here.role),
         "rights": rights,
         "bulk": bulk,
         "picked": frozenset(bulk.all("ids")),
+        "unread": frozenset(unread.ticket_ids if unread else ()),
     }
+    status = max(bulk.status, naming.status, misled.status)
     if part:
         url = {"hx-replace-url": listing.url(cursor=wanted.cursor)}
-        return html(request, "tickets_results.html", {"here": here, "base": here.base, **shown}, headers=url)
-    return await page(request, here, "tickets.html", frame=frame, status=max(bulk.status, naming.status), **shown)
+        context = {"here": here, "base": here.base, **shown}
+        return html(request, "tickets_results.html", context, status=status, headers=url)
+    return await page(request, here, "tickets.html", frame=frame, status=status, **shown)
 
 
 def back_to(here: Here, path: str) -> str:

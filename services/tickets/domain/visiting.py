@@ -105,7 +105,7 @@ class Visitor:
             missing = {"name": self.name, "email": self.email}
             raise ContactInfoRequired(
                 errors=[
-                    {"field": field, "code": "required", "detail": "is needed before a ticket is created"}
+                    {"field": field, "code": "required", "detail": "needed before a ticket is created"}
                     for field, value in missing.items()
                     if value is None
                 ]

@@ -70,7 +70,7 @@ document.addEventListener("htmx:responseError", (event) => {
 
 /** Say something that goes away again. */
 export function say(...words) {
-  document.querySelector(".toast")?.remove();
+  document.querySelector(".toast:not(#connection)")?.remove();
   const toast = document.createElement("div");
   toast.className = "toast";
   toast.setAttribute("role", "status");

@@ -1,6 +1,6 @@
 // The list of tickets at hand: what is ticked, what a row lets one do, and the place one comes back to.
 import { say } from "./forms.js";
-import { renew, renewRow } from "./live.js";
+import { renewRow, renewWhole } from "./live.js";
 import { all, element, isTyping } from "./page.js";
 
 const results = () => document.querySelector("#results[data-list]");
@@ -75,13 +75,13 @@ async function together(form, button) {
   // The key was this change's.
   for (const key of all("[name=key][form=bulk]")) key.value = "";
   tickAll(false);
-  renew(0);
+  renewWhole();
 }
 
 async function back(form, button) {
   const page = parse(await (await posted(form, button)).text());
   say((page.getElementById("summary") ?? page.querySelector("h1 + p"))?.textContent.trim() ?? "Nothing was undone.");
-  renew(0);
+  renewWhole();
 }
 
 // What a row lets one do

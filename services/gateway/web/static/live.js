@@ -13,6 +13,7 @@ let fetched = 0;
 const foreign = new Map();
 let newest = 0;
 let asking;
+let whole = false;
 const AT_MOST_EVERY = 700;
 const arrived = location.pathname;
 
@@ -108,6 +109,12 @@ function showConnection(connected) {
   }
 }
 
+/** What somebody did themself is shown whole at once, wherever their pointer is. */
+export function renewWhole() {
+  whole = true;
+  renew(0);
+}
+
 /** Bring the page up to date, after so many milliseconds. */
 export function renew(after) {
   // A page that costs a lot to make waits until it is asked for again.
@@ -141,6 +148,7 @@ async function fetchPage() {
   if (!answer.ok || answer.redirected || address !== readAt()) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);
+  whole = false;
 }
 
 /** Whether somebody is at work in a part, so that it must stay as it is. */
@@ -160,7 +168,7 @@ function put(fresh) {
     return;
   }
   const list = old.matches("[data-list]");
-  if (list && (old.querySelector(".row:hover, .pick:checked") || old.querySelector("#rows")?.contains(document.activeElement))) {
+  if (list && !whole && (old.querySelector(".row:hover, .pick:checked") || old.querySelector("#rows")?.contains(document.activeElement))) {
     inPlace(old, fresh);
     return;
   }
@@ -172,6 +180,8 @@ function put(fresh) {
     if (before !== row.dataset.version && isForeign(row.dataset.ticket, before ?? 0)) row.classList.add("changed");
   }
   for (const entry of all(".story > [id]", shown)) if (!seen.has(entry.id)) entry.classList.add("fresh");
+  const ticked = new Set(all(".pick:checked", old).map((box) => box.value));
+  for (const box of all(".pick", shown)) box.checked ||= ticked.has(box.value);
   own.set(fresh.id, words);
   old.replaceWith(shown);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -208,14 +218,17 @@ function inPlace(old, fresh) {
   let moved = all(".row[data-ticket]", old).map((row) => row.dataset.ticket).join() !== [...rows.keys()].join();
   for (const row of all(".row[data-ticket]", old)) {
     const now = rows.get(row.dataset.ticket);
-    if (!now || now.dataset.version === row.dataset.version) continue;
-    renewRow(row, now);
+    row.classList.toggle("gone", !now);
+    row.classList.toggle("unread", now?.classList.contains("unread") ?? false);
+    if (now && now.dataset.version !== row.dataset.version) renewRow(row, now);
   }
+  const [chips, counted] = [old, fresh].map((each) => each.querySelector(".chips"));
+  if (!chips.contains(document.activeElement)) chips.replaceWith(document.adoptNode(counted));
   if (!moved) return;
   if (!document.getElementById("moved")) {
     const button = element("button", { class: "button", id: "moved", type: "button" }, "The list has changed: show it");
-    button.addEventListener("click", () => { button.remove(); document.activeElement?.blur(); renew(0); });
-    old.querySelector(".foot").prepend(button);
+    button.addEventListener("click", renewWhole);
+    old.append(button);
   }
   const rest = () => { if (!old.querySelector(".row:hover")) { old.removeEventListener("pointerleave", rest); renew(200); } };
   old.addEventListener("pointerleave", rest);

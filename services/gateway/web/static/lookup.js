@@ -3,10 +3,12 @@ import { body } from "./page.js";
 
 const MOST = 6;
 
+const label = (status) => status.split("_").map((word) => (word === "on" ? word : word[0].toUpperCase() + word.slice(1))).join(" ");
+
 const KINDS = [
-  { group: "Tickets", place: "tickets", query: { status: "all" }, item: (each) => [`#${each.number} ${each.subject}`, each.status.replaceAll("_", " "), each.number] },
+  { group: "Tickets", place: "tickets", query: { status: "all" }, item: (each) => [`#${each.number} ${each.subject}`, label(each.status), each.number] },
   { group: "Contacts", place: "contacts", query: {}, item: (each) => [each.name, each.email ?? "", each.id] },
-  { group: "Conversations", place: "conversations", query: {}, item: (each) => [`${each.contact?.name ?? "A visitor"}: ${each.last_message?.body ?? "nothing written yet"}`, each.awaits_reply ? "waiting" : "", each.id] },
+  { group: "Conversations", place: "conversations", query: {}, item: (each) => [`${each.contact?.name ?? "A visitor"}: ${each.last_message?.body ?? "nothing written yet"}`, each.awaits_reply ? "Waiting" : "", each.id] },
 ];
 
 /** Return where the words lead to, kind by kind; whoever has no such place is not asked for it. */

@@ -14,14 +14,17 @@ function ago(at) {
   return day.format(at);
 }
 
+const isSpan = (words) => units.some(([name]) => words.endsWith(` ${name}`));
+
 function tell(root) {
   for (const time of all("time[datetime]", root)) {
     const at = new Date(time.dateTime);
     const long = time.matches("[data-full]") ? full.format(at) : ago(at);
-    const words = time.matches("[data-waits]") ? `waiting ${long}`.replace(" now", "") : long;
+    const words = time.matches("[data-waits]") ? `waiting ${long}`.replace(" now", "") : time.matches("[data-since]") && isSpan(long) ? `${long} ago` : long;
     if (time.textContent !== words) time.textContent = words;
     time.title = full.format(at);
   }
+  for (const each of all("[data-moment]", root)) each.title = full.format(new Date(each.dataset.moment));
 }
 
 whenShown(tell);

@@ -116,7 +116,7 @@ class Card {
   async send() {
     if (this.busy) return;
     const value = (name) => (this.fields[name].field.hidden ? "" : this.fields[name].input.value.trim());
-    const needed = [["message", "write a few words"], ["name", "is needed before a ticket is created"], ["email", "is needed before a ticket is created"]];
+    const needed = [["message", "write a few words"], ["name", "needed before a ticket is created"], ["email", "needed before a ticket is created"]];
     const wrong = needed.filter(([name]) => !this.fields[name].field.hidden && !value(name)).map(([field, detail]) => ({ field, detail }));
     if (value("email") && !ADDRESS.test(value("email"))) wrong.push({ field: "email", detail: "must be an e-mail address" });
     if (wrong.length) return this.faults(wrong);

@@ -30,7 +30,7 @@ function words(text) {
     nth % 2 ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, part) : part);
 }
 
-const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 
 class Panel {
   constructor(root, talk, memory, told) {
