@@ -21,6 +21,7 @@ from tests.support.stack import Desk, Stack, fresh_stack, healed, publish
 COMMANDS = int(os.environ.get("COUNTERFOIL_FAULTS", "300"))
 pytestmark = pytest.mark.timeout(max(300, COMMANDS))  # the first test waits for all the killing
 VICTIMS = ("tickets", "activity", "nats", "notifications", "gateway", "postgres")
+ROUNDS = max(1, COMMANDS // 1000)
 
 
 @dataclass(slots=True)
@@ -66,8 +67,8 @@ async def other_system(stack: Stack, history: History, names: "itertools.count[i
 
 async def nemesis(stack: Stack, history: History) -> None:
     """Kill one process after the other, at even steps of the work."""
-    for nth, victim in enumerate(VICTIMS * 2, 1):
-        due = nth * COMMANDS // (len(VICTIMS) * 2 + 2)
+    for nth, victim in enumerate(VICTIMS * ROUNDS, 1):
+        due = nth * COMMANDS // (len(VICTIMS) * ROUNDS + 2)
 
         def reached(due: int = due) -> bool:
             return history.commands >= due

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.base import SERVICES
 from tests.support.eventually import eventually
-from tests.support.stack import Desk, Replica, Stack, fresh_stack, leads
+from tests.support.stack import Desk, Replica, Stack, healed, leads
 
 
 @dataclass(slots=True)
@@ -76,9 +76,12 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-async def fleet() -> AsyncIterator[tuple[Fleet, AsyncExitStack]]:
-    async with fresh_stack() as stack, AsyncExitStack() as running:
-        yield Fleet(stack, await stack.sign_in(), [], []), running
+async def fleet(stack: Stack, desk: Desk) -> AsyncIterator[tuple[Fleet, AsyncExitStack]]:
+    made = await desk.send("POST", "/api/v1/workspaces", {"name": "Fleet", "slug": "fleet"})
+    assert made.is_success, made.text
+    async with AsyncExitStack() as running:
+        yield Fleet(stack, replace(desk, workspace="fleet"), [], []), running
+    await healed(stack)
 
 
 @pytest.mark.timeout(300)

@@ -154,10 +154,11 @@ class Desk:
     user_id: str = ""
     url: str = ""
     """Another gateway than the launcher's."""
+    workspace: str = WORKSPACE
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Send one request; header names take `_` for `-`."""
-        path = path if path.startswith("/") else f"/api/v1/workspaces/{WORKSPACE}/{path}"
+        path = path if path.startswith("/") else f"/api/v1/workspaces/{self.workspace}/{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(base_url=self.url or self.stack.url, timeout=15) as http:
             access = {"Authorization": f"Bearer {self.token}"} if self.token else {}

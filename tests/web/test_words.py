@@ -40,7 +40,7 @@ async def test_h42_no_name_runs_in_any_page(chromium: Chromium, desk: Desk, brow
         listed = await browser.open(f"/w/{desk.workspace.slug}/tickets?{view['query']}")
         assert (listed.status, scripts_in(listed)) == (200, []), view
         assert {each["name"] for each in views} <= {" ".join(each.words.split()) for each in listed.all("span")}
-    pages += [f"tickets?{view['query']}" for view in views[: len(packed(200))]]
+    pages += [f"tickets?{view['query']}" for view in views[:4]]
     letter = await bury_one(EVERYTHING.encode(), detail=packed(200)[0], **{"ce-source": packed(200)[1]})
     pages += [f"settings/dead-letters/{letter}", "settings/dead-letters", "settings/audit?book=tickets"]
     pages += [f"settings/{name}" for name in ("account", "workspace", "members", "widget", "tokens", "audit")]

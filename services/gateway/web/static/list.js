@@ -55,6 +55,7 @@ async function together(form, button) {
     const tags = page.querySelector("#bulk .tagging:has(.fault)");
     if (tags) {
       form.querySelector(".tagging").replaceWith(tags);
+      tags.parentElement.open = true;
       tags.querySelector("[autofocus]").focus();
       return;
     }
