@@ -131,6 +131,16 @@ class CountUnread(Query[Unread], subject="notifications.requests.v1.count_unread
     """Count what the caller has not read."""
 
 
+class UnreadTickets(Model):
+    """The tickets of which somebody has not read everything that they were told, the newest told first."""
+
+    ticket_ids: tuple[UUID, ...]
+
+
+class ListUnreadTickets(Query[UnreadTickets], subject="notifications.requests.v1.unread_tickets"):
+    """List the tickets of the caller's unread notifications, at most 500."""
+
+
 class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
     """Mark the caller's own notifications as read: those named, or all with `ids` empty. Refused: not_found."""
 

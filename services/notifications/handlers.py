@@ -21,6 +21,7 @@ from contracts.notifications import (
     GetPreferences,
     GetWatchers,
     ListNotificationLetters,
+    ListUnreadTickets,
     MarkRead,
     MuteTicket,
     ReadInbox,
@@ -90,6 +91,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(ReadNotices)(inbox.read_notices)
     bus.answers(CountUnread)(inbox.count_unread)
+    bus.answers(ListUnreadTickets)(inbox.list_unread_tickets)
     bus.answers(MarkRead)(inbox.mark_read)
     bus.answers(ListNotificationLetters)(letters.list_letters)
     bus.answers(GetNotificationLetter)(letters.get_letter)

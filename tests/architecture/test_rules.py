@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = {
     path.relative_to(ROOT): path.read_text(encoding="utf-8")
-    for top in ("contracts", "chassis", "services", "tests")
+    for top in ("client", "contracts", "chassis", "services", "tests")
     for path in sorted((ROOT / top).rglob("*.py"))
 }
 

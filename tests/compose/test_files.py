@@ -124,7 +124,11 @@ def test_no_secret_is_in_an_environment() -> None:
     said = {(name, *each) for name, part in PARTS.items() for each in part.get("environment", {}).items()}
     secretive = re.compile(r"PASSWORD|SECRET|TOKEN|_URL")
     for name, variable, value in said:
-        if secretive.search(variable) and variable not in {"COUNTERFOIL_PUBLIC_URL", "COUNTERFOIL_SECRETS"}:
+        if secretive.search(variable) and variable not in {
+            "COUNTERFOIL_PUBLIC_URL",
+            "COUNTERFOIL_INBOUND_URL",
+            "COUNTERFOIL_SECRETS",
+        }:
             assert variable.endswith("_FILE"), (name, variable)
             assert value.startswith("/run/secrets/"), (name, variable)
 

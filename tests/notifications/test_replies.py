@@ -2,6 +2,7 @@
 
 from base64 import encodebytes
 from email.message import EmailMessage
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -223,6 +224,26 @@ def test_what_has_no_words_is_unreadable_and_broken_mail_is_read_as_far_as_it_go
     assert read(b"From: ada@customer.example\r\nContent-Type: rubbish\r\n\r\nwords\x00\x1b[31m").body == "words[31m"
     deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(3000))
     assert isinstance(judge(b"From: ada@customer.example\r\n" + deep, ADA), Unreadable)
+
+
+MONSTERS = {
+    "comments": b"Content-Type: text/html\r\n\r\n" + b"<!--" * 2_500_000,
+    "ends of tags": b"Content-Type: text/html\r\n\r\n" + b"</a " * 2_500_000,
+    "links": b"Content-Type: text/html\r\n\r\n" + b"<a href=https://x.example>" * 400_000,
+    "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 1_000_000,
+    "headers": b"X: y\r\n" * 1_700_000 + b"\r\nhello",
+    "senders": b"From: " + b"<a@b.example>," * 700_000 + b"\r\n\r\nhello",
+    "parameters": b"Content-Type: text/plain; a=" + b'"\\' * 5_000_000 + b"\r\n\r\nhello",
+    "attributions": b"\r\n\r\n" + (b"x" * 390 + b" 1 wrote:\n") * 26_000,
+}
+
+
+@pytest.mark.parametrize("raw", MONSTERS.values(), ids=MONSTERS.keys())
+def test_a_mail_that_is_written_to_take_hours_takes_a_moment(raw: bytes) -> None:
+    begun = process_time()
+    judge(raw, ADA)
+    key_of(raw)
+    assert process_time() - begun < 10
 
 
 @given(st.binary(max_size=400), st.sampled_from(["text/plain", "text/html", "multipart/mixed; boundary=b"]))

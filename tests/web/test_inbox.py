@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
-from tests.web.reader import Browser, Page
+from tests.web.reader import Browser, Element, Page
 from tests.web.test_admin import Bury, at, lines
 from tests.web.vectors import VECTORS, scripts_in
 from tests.web.window import a_window
@@ -68,13 +68,23 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
         form for form in page.forms if form.fields.get("next") == [f"{path[:-13]}tickets/{ticket['number']}"]
     )
     assert len(opening.fields["ids"]) == 4, "neighbours of one ticket are one line"
+    bold = [each.attributes["data-ticket"] for each in await unread_rows(browser, desk)]
+    assert bold[0] == ticket["id"]
+    assert len(bold) == 2
     opened = await browser.send(opening)
+    assert [each.attributes["data-ticket"] for each in await unread_rows(browser, desk)] == bold[1:]
     assert opened.answer.url.path == f"{path[:-13]}tickets/{ticket['number']}"
     assert (await desk.get("notifications/unread", who=grace))["unread"] == 1
     page = await browser.open(path)
     everything = next(form for form in page.forms if form.action == path and "ids" not in form.fields)
     assert "1 unread" not in (await browser.send(everything)).words
     assert "No unread notifications." in (await browser.open(f"{path}?unread=true")).words
+
+
+async def unread_rows(browser: Browser, desk: Desk) -> list[Element]:
+    page = await browser.open(f"/w/{desk.workspace.slug}/tickets")
+    assert len(page.all("a", class_="subject")) == 2
+    return page.all("li", class_="row unread")
 
 
 async def test_a_guest_chooses_among_what_they_may_hear(desk: Desk, a_browser: Open) -> None:

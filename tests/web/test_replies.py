@@ -58,11 +58,13 @@ async def test_what_came_by_mail_says_so_and_an_unverified_sender_is_plain_words
     verified, unverified = page.one("li", id="m1"), page.one("li", id="m2")
     assert "customer by mail" in verified.words
     assert "unverified" not in verified.words
-    assert f"customer by mail from {EVE}, unverified" in unverified.words
+    assert "customer by mail, unverified" in unverified.words
+    assert f"Sent from {EVE}, not from" in unverified.words
+    assert "the visitor typed" not in page.words
     assert page.all("i") == []
 
     page = await browser.open(f"{base}/tickets/{ticket['number']}")
-    assert "customer by mail, unverified sender" in page.words
+    assert "customer by mail, unverified" in page.words
 
     async def told() -> str:
         page = await browser.open(f"{base}/settings/dead-letters")

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
+from contracts.notifications import ListUnreadTickets
 from contracts.refusals import Invalid, Malformed
 from contracts.texts import SearchText
 from contracts.tickets import (
@@ -150,7 +151,7 @@ async def show(
     if contacts is not None:
         limits["contact_q"] = wanted.who
     part = request.headers.get("hx-target") == "results"
-    found, counts, people, (contact, tags), frame, views = await asyncio.gather(
+    found, counts, people, (contact, tags, unread), frame, views = await asyncio.gather(
         here.desk.bus.ask(
             ListTickets(
                 caller=here.visitor.caller, **limits, sort=wanted.sort, cursor=wanted.cursor, limit=wanted.limit
@@ -158,7 +159,11 @@ async def show(
         ),
         here.desk.bus.ask(CountTickets(caller=here.visitor.caller, **limits)),
         members(here),
-        asyncio.gather(_contact(here, wanted.contact), nothing() if part else known_tags(here)),
+        asyncio.gather(
+            _contact(here, wanted.contact),
+            nothing() if part else known_tags(here),
+            or_none(here.desk.bus.ask, ListUnreadTickets(caller=here.visitor.caller), within=PATIENCE),
+        ),
         nothing() if part else shell(here, count=not counted),
         saved(here) if part else nothing(),
     )
@@ -187,6 +192,7 @@ async def show(
         "rights": rights,
         "bulk": bulk,
         "picked": frozenset(bulk.all("ids")),
+        "unread": frozenset(unread.ticket_ids if unread else ()),
     }
     status = max(bulk.status, naming.status, misled.status)
     if part:

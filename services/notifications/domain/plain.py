@@ -1,13 +1,18 @@
 """Makes plain words of what a mail program wrote: HTML without its markup, an answer without what it answers."""
 
 import re
-from html.parser import HTMLParser
+from html import unescape
 
 _UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript", "svg"})
 _BREAKING = frozenset(
     {"p", "div", "tr", "table", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section", "article"}
 )
 _RULE = "_" * 32
+_TAG = re.compile(r"<(?:(/?)([a-zA-Z][\w:-]{0,30})([^<>]*)|[!?/][^<>]*)>")
+_HREF = re.compile(
+    r"""\bhref\s{0,9}=\s{0,9}("https?://[^"]{1,1000}"|'https?://[^']{1,1000}'|https?://[^\s"'>]{1,1000})""",
+    re.IGNORECASE,
+)
 
 _HISTORY = re.compile(
     r"-{2,} ?(original message|forwarded message|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine"
@@ -37,25 +42,39 @@ _MOST_OF_ATTRIBUTION = 4
 _LEAST_HEADERS = 3
 
 
-class _Reader(HTMLParser):
-    """Collects what HTML shows; quotations begin with `>`, as in plain mail."""
+class _Reader:
+    """Collects what HTML shows; quotations begin with `>`, as in plain mail. However it is written, it is read once."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
         self._line: list[str] = []
         self._unseen, self._within = "", 0
         self._depth = 0
         self._kept_as_typed = 0
-        self._link: str | None = None
+        self._link = ""
         self._link_from = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "body":
-            self._within = 0
-        elif self._within or tag in _UNSEEN:
-            self._unseen = self._unseen if self._within else tag
+    def read(self, html: str) -> None:
+        """Read all of it; a `<` that begins no tag is a word."""
+        at = 0
+        for found in _TAG.finditer(html):
+            self._say(html[at : found.start()])
+            at = found.end()
+            ends, tag, more = found.groups()
+            if tag and ends:
+                self._end(tag.lower())
+            elif tag:
+                self._begin(tag.lower(), more)
+        self._say(html[at:])
+        self.end_line()
+
+    def _begin(self, tag: str, more: str) -> None:
+        if self._within:
             self._within += tag == self._unseen
+            if tag == "body" and self._unseen == "head":  # a head need not be closed
+                self._within = 0
+        elif tag in _UNSEEN:
+            self._unseen, self._within = tag, 1
         elif tag == "blockquote":
             self.end_line()
             self._depth += 1
@@ -71,10 +90,11 @@ class _Reader(HTMLParser):
             if tag == "li":
                 self._line.append("- ")
         elif tag == "a":
-            self._link = next((value for name, value in attrs if name == "href"), None)
+            link = _HREF.search(more)
+            self._link = unescape(link[1].strip("\"'")) if link else ""
             self._link_from = len(self._line)
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         if self._within:
             self._within -= tag == self._unseen
         elif tag == "blockquote":
@@ -84,23 +104,23 @@ class _Reader(HTMLParser):
             self.end_line(always=tag == "p")
             if tag == "pre":
                 self._kept_as_typed = max(0, self._kept_as_typed - 1)
-        elif tag == "a":
-            link, self._link = self._link, None
-            shown = "".join(self._line[self._link_from :])
-            if link and link.startswith(("https://", "http://")) and link not in shown:
-                self._line.append(f" ({link})")
+        elif tag == "a" and self._link:
+            if self._link not in "".join(self._line[self._link_from :]):
+                self._line.append(f" ({self._link})")
+            self._link = ""
 
-    def handle_data(self, data: str) -> None:
-        if self._within:
+    def _say(self, words: str) -> None:
+        if self._within or not words:
             return
-        if self._kept_as_typed:
-            first, *rest = data.split("\n")
-            self._line.append(first)
-            for each in rest:
-                self.end_line(always=True)
-                self._line.append(each)
+        words = unescape(words)
+        if not self._kept_as_typed:
+            self._line.append(re.sub(r"[ \t\r\n\f]+", " ", words))
             return
-        self._line.append(re.sub(r"[ \t\r\n\f]+", " ", data))
+        first, *rest = words.split("\n")
+        self._line.append(first)
+        for each in rest:
+            self.end_line(always=True)
+            self._line.append(each)
 
     def end_line(self, *, always: bool = False) -> None:
         """Begin another line; an empty one is shown where the writer made it."""
@@ -111,12 +131,19 @@ class _Reader(HTMLParser):
             self.lines.append("> " * min(self._depth, 9) + line)
 
 
+def _without_comments(html: str) -> str:
+    parts, at = [], 0
+    while (start := html.find("<!--", at)) >= 0:
+        parts.append(html[at:start])
+        end = html.find("-->", start + 2)
+        at = end + 3 if end >= 0 else len(html)
+    return "".join([*parts, html[at:]])
+
+
 def text_of(html: str) -> str:
     """Return what a page of HTML says, as plain text: nothing of it is run, fetched or kept as markup."""
     reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    reader.end_line()
+    reader.read(_without_comments(html))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(reader.lines)).strip()
 
 

@@ -27,6 +27,9 @@ _LONGEST_WORDS, _LONGEST_ESCAPED = 56 * 1024, 90 * 1024
 _LONGEST_NAME, _LONGEST_ADDRESS = 120, 254
 _LONGEST_HEAD = 256 * 1024
 _LONGEST_ID = 200
+_LONGEST_FIELD = 2000
+_MOST_LINES, _MOST_BOUNDARIES = 200_000, 500
+_ABOUT_CONTENT = re.compile(rb"^content-[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BLANK = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060-\u2064\ufeff]*")
@@ -98,7 +101,7 @@ def key_of(raw: bytes) -> str:
 def judge(raw: bytes, envelope_sender: str) -> Verdict:
     """Read a mail as it came, `envelope_sender` being who handed it over ("" for nobody). Never raises."""
     try:
-        message = message_from_bytes(raw, policy=policy.compat32)
+        message = message_from_bytes(_bounded(raw), policy=policy.compat32)
         bounce = _bounce(message)
         if bounce is not None:
             return bounce
@@ -114,6 +117,16 @@ def judge(raw: bytes, envelope_sender: str) -> Verdict:
 def is_from(reply: Reply, address: str) -> bool:
     """Tell whether a mail says that it is from this address; whoever has its token may still have written that."""
     return reply.email is not None and reply.email.casefold() == address.casefold()
+
+
+def _bounded(raw: bytes) -> bytes:
+    """Return as much of a mail as is read in a moment: some mails are written to take hours."""
+    raw = raw.replace(b"\r\n", b"\n")
+    head, _, rest = raw.partition(b"\n\n")
+    raw = head[:_LONGEST_HEAD] + b"\n\n" + rest
+    raw = b"\n".join(raw.split(b"\n", _MOST_LINES)[:_MOST_LINES])
+    raw = b"\n--".join(raw.split(b"\n--", _MOST_BOUNDARIES)[:_MOST_BOUNDARIES])
+    return _ABOUT_CONTENT.sub(lambda found: found[0][:_LONGEST_FIELD], raw)
 
 
 def _values(message: Message, header: str) -> list[str]:
@@ -158,7 +171,7 @@ def _bounce(message: Message) -> Bounce | None:
 
 def _sender(message: Message) -> tuple[str | None, str | None]:
     """Return the address and the name that the mail says it is from, if it says one alone."""
-    written = [str(value) for value in message.get_all("from", [])]
+    written = [str(value)[:_LONGEST_FIELD] for value in message.get_all("from", [])[:2]]
     # Names are decoded last: an encoded word must not become an address.
     found = [(name, address) for name, address in getaddresses(written) if "@" in address]
     if len(written) != 1 or len(found) != 1:
@@ -184,7 +197,7 @@ def _parts(message: Message) -> Iterator[Message]:
 
 def _words(message: Message) -> str:
     """Return the answer in the mail, with the names of what came with it; "" where there is neither."""
-    text = _CONTROL.sub("", _text(message).replace("\r\n", "\n").replace("\r", "\n"))[:_MOST_TEXT]
+    text = _CONTROL.sub("", _text(message)[:_MOST_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
     answer = "" if _BLANK.fullmatch(text) else answer_in(text)
     whole = _cut(answer)
     said = [whole] if whole else []

@@ -73,6 +73,7 @@ from services.notifications.store.inboxes import (
     subject,
     ticket,
     unread,
+    unread_tickets,
     visible,
     who_runs_the_desk,
 )
@@ -261,6 +262,7 @@ __all__ = [
     "told_resolved",
     "try_again",
     "unread",
+    "unread_tickets",
     "unwatch",
     "visible",
     "wait_until",

@@ -105,6 +105,12 @@ _UNREAD = text(
     " left join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
     f" where {_MINE} and t.deleted is not true and i.read_at is null"
 )
+_UNREAD_TICKETS = text(
+    "select i.ticket_id from items i"  # noqa: S608 - constants
+    " join tickets t on t.workspace_id = i.workspace_id and t.id = i.ticket_id"
+    f" where {_MINE} and not t.deleted and i.read_at is null"
+    " group by i.ticket_id order by max(i.nth) desc limit 500"
+)
 _DESK = text("select user_id, role from members where workspace_id = :ws and known and role in ('owner', 'admin')")
 _NAMED = "i.id = any(cast(:ids as uuid[]))"
 _VISIBLE = text(f"select count(*) from items i where {_MINE} and {_NAMED}")  # noqa: S608 - constants
@@ -248,6 +254,11 @@ async def add_trouble(tx: Transaction, person: UUID, kind: Kind, cause: UUID, at
 async def unread(tx: Transaction, reader: Reader) -> int:
     """Count what is not read."""
     return int(await tx.scalar(_UNREAD, _mine(tx, reader)))
+
+
+async def unread_tickets(tx: Transaction, reader: Reader) -> list[UUID]:
+    """Return the tickets of which something is not read, the newest told first."""
+    return [row["ticket_id"] for row in await tx.all(_UNREAD_TICKETS, _mine(tx, reader))]
 
 
 async def visible(tx: Transaction, reader: Reader, ids: Collection[UUID]) -> int:

@@ -2,7 +2,17 @@
 
 from chassis.database import Transaction
 from contracts.base import now
-from contracts.notifications import CountUnread, Inbox, MarkRead, Notices, ReadInbox, ReadNotices, Unread
+from contracts.notifications import (
+    CountUnread,
+    Inbox,
+    ListUnreadTickets,
+    MarkRead,
+    Notices,
+    ReadInbox,
+    ReadNotices,
+    Unread,
+    UnreadTickets,
+)
 from contracts.refusals import NotFound
 from services.notifications import domain, store
 from services.notifications.store import Reader
@@ -27,6 +37,11 @@ async def count_unread(query: CountUnread, tx: Transaction) -> Unread:
     return Unread(unread=await store.unread(tx, _reader(query)))
 
 
+async def list_unread_tickets(query: ListUnreadTickets, tx: Transaction) -> UnreadTickets:
+    """List the tickets of which the caller has not read everything."""
+    return UnreadTickets(ticket_ids=tuple(await store.unread_tickets(tx, _reader(query))))
+
+
 async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
     """Mark some or all of the caller's own notifications as read; a stranger among them, and none is."""
     reader, ids = _reader(command), set(command.ids)
@@ -36,5 +51,5 @@ async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
     return Unread(unread=await store.unread(tx, reader))
 
 
-def _reader(request: ReadInbox | ReadNotices | CountUnread | MarkRead) -> Reader:
+def _reader(request: ReadInbox | ReadNotices | CountUnread | ListUnreadTickets | MarkRead) -> Reader:
     return Reader(domain.owner_of_inbox(request.caller), domain.audiences_of(request.caller.role))

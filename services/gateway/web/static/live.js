@@ -219,6 +219,7 @@ function inPlace(old, fresh) {
   for (const row of all(".row[data-ticket]", old)) {
     const now = rows.get(row.dataset.ticket);
     row.classList.toggle("gone", !now);
+    row.classList.toggle("unread", now?.classList.contains("unread") ?? false);
     if (now && now.dataset.version !== row.dataset.version) renewRow(row, now);
   }
   const [chips, counted] = [old, fresh].map((each) => each.querySelector(".chips"));

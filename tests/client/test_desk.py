@@ -1,0 +1,198 @@
+"""The client asks until it is answered, once in effect, and tells a refusal from a desk that is away."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from client import Desk
+from client.cli import main
+from contracts.refusals import Invalid, NotFound, StaleVersion, Unavailable
+from contracts.tickets import Allowed, Priority, Status, TicketSnapshot
+
+NOON = "2026-03-02T12:00:00Z"
+ID = "0199c0de-0001-7abc-9def-000000000001"
+TICKET = TicketSnapshot.model_validate(
+    {
+        "id": ID,
+        "number": 42,
+        "subject": "Printer on fire",
+        "description": "It smokes.",
+        "status": Status.NEW,
+        "priority": Priority.HIGH,
+        "assignee": None,
+        "contact": None,
+        "tags": ("vip",),
+        "conversations": (),
+        "version": 1,
+        "created_at": NOON,
+        "updated_at": NOON,
+        "first_response_at": None,
+        "resolved_at": None,
+        "closed_at": None,
+        "allowed": Allowed(actions=(), statuses=()),
+    }
+)
+
+
+def entry(seq: int, **more: Any) -> dict[str, Any]:
+    actor = {"kind": "user", "id": "ada", "name": "Ada"}
+    known = {"seq": seq, "id": ID, "type": "status_changed", "ticket_id": ID, "version": seq, "subject": None}
+    told = {"actor": actor, "via": "api", "at": NOON, "cause": "x", "audience": "everyone", "old": "new", "new": "open"}
+    return known | told | {"data": {}, "prev_hash": "0" * 64, "hash": "1" * 64} | more
+
+
+def problem(status: int, code: str, **facts: Any) -> httpx.Response:
+    body = {"type": f"urn:{code}", "title": code, "status": status, "detail": f"It is {code}.", "code": code, **facts}
+    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
+
+
+def snapshot() -> httpx.Response:
+    return httpx.Response(200, content=TICKET.model_dump_json())
+
+
+class Door:
+    """Answers one after the other, and remembers what was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers, self.asked = [*answers], list[httpx.Request]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def desk(self, patience: float = 5) -> Desk:
+        return Desk("http://desk", "demo", "secret", patience=patience, transport=httpx.MockTransport(self))
+
+
+def test_a_write_that_must_be_sent_again_is_the_same_command() -> None:
+    lost, busy = httpx.ReadError("cut"), problem(409, "in_progress")
+    door = Door(lost, problem(503, "unavailable"), busy, snapshot())
+
+    with door.desk() as desk:
+        assert desk.create_ticket("Printer on fire", priority="high") == TICKET
+    keys = {request.headers["idempotency-key"] for request in door.asked}
+    assert (len(door.asked), len(keys)) == (4, 1)
+    assert json.loads(door.asked[-1].content) == {"subject": "Printer on fire", "priority": "high"}
+    assert door.asked[-1].headers["authorization"] == "Bearer secret"
+    assert str(door.asked[-1].url) == "http://desk/api/v1/workspaces/demo/tickets"
+
+
+def test_what_is_refused_is_not_asked_again() -> None:
+    errors = [{"field": "subject", "code": "required", "detail": "is missing"}]
+    door = Door(
+        problem(422, "invalid", errors=errors), problem(412, "stale_version", version=3), problem(404, "not_found")
+    )
+
+    with door.desk() as desk:
+        with pytest.raises(Invalid) as refused:
+            desk.create_ticket("")
+        assert refused.value.facts["errors"] == errors
+        with pytest.raises(StaleVersion):
+            desk.change_ticket(42, status="open", if_version=2)
+        with pytest.raises(NotFound):
+            desk.ticket(43)
+    assert door.asked[1].headers["if-match"] == '"2"'
+    assert len(door.asked) == 3
+
+
+def test_a_desk_that_stays_away_is_unavailable() -> None:
+    with Door(httpx.ConnectError("refused")).desk(patience=0) as desk, pytest.raises(Unavailable, match="refused"):
+        desk.ticket(1)
+    with Door(httpx.Response(502, text="<html>")).desk() as desk, pytest.raises(Unavailable, match="502"):
+        desk.ticket(1)
+
+
+def test_pages_are_read_to_the_end() -> None:
+    row = json.loads(TICKET.model_dump_json(exclude={"description"}))
+    door = Door(
+        httpx.Response(200, json={"items": [row], "next_cursor": "more"}),
+        httpx.Response(200, json={"items": [row, row], "next_cursor": None}),
+    )
+    with door.desk() as desk:
+        assert [ticket.number for ticket in desk.tickets(status=["new", "open"])] == [42, 42, 42]
+    assert [dict(request.url.params.multi_items()).get("cursor") for request in door.asked] == [None, "more"]
+    assert door.asked[0].url.params.get_list("status") == ["new", "open"]
+
+
+def test_a_stream_that_breaks_goes_on_behind_the_last_entry() -> None:
+    def page(*entries: dict[str, Any], last: int, more: bool = False) -> httpx.Response:
+        return httpx.Response(200, json={"items": entries, "next_cursor": last, "more": more})
+
+    def stream(*entries: dict[str, Any]) -> httpx.Response:
+        text = ": hello\n\n" + "".join(f"id: {each['seq']}\ndata: {json.dumps(each)}\n\n" for each in entries)
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+
+    door = Door(
+        page(entry(1), last=1, more=True),
+        page(entry(2), last=2),
+        stream(entry(3)),
+        httpx.ConnectError("restarting"),
+        page(entry(4), last=4),
+        stream(entry(5)),
+    )
+    with door.desk() as desk:
+        following = desk.follow()
+        assert [next(following).seq for _ in range(5)] == [1, 2, 3, 4, 5]
+    asked = [(request.url.path.rpartition("/")[2], request.url.params["after"]) for request in door.asked]
+    assert asked == [("feed", "0"), ("feed", "1"), ("events", "2"), ("feed", "3"), ("feed", "3"), ("events", "4")]
+
+
+@pytest.fixture
+def counterfoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """The command, with a desk that answers so."""
+
+    def run(*words: str, answers: tuple[httpx.Response, ...], said: str = "") -> tuple[int, str, str]:
+        door = Door(*answers)
+        monkeypatch.setattr("client.cli.Desk", lambda *_, **__: door.desk(patience=0))
+        done = CliRunner().invoke(main, words, env={"COUNTERFOIL_TOKEN": "secret"}, input=said)
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        (problem(409, "transition_not_allowed", allowed=["open", "spam"]), 1, "open to you: open, spam"),
+        (problem(422, "invalid", errors=[{"field": "status", "code": "x", "detail": "is none"}]), 1, "status: is none"),
+        (problem(401, "unauthenticated"), 3, "unauthenticated"),
+        (problem(403, "not_allowed"), 3, "not_allowed"),
+        (problem(404, "not_found"), 4, "not_found"),
+        (problem(503, "unavailable"), 5, "unavailable"),
+    ],
+)
+def test_exit_codes_tell_why(
+    counterfoil: Callable[..., tuple[int, str, str]], answer: httpx.Response, code: int, says: str
+) -> None:
+    ended, out, err = counterfoil("tickets", "move", "42", "closed", answers=(answer,))
+    assert (ended, out) == (code, "")
+    assert says in err
+
+
+def test_what_is_used_wrongly_asks_nothing(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    assert counterfoil("tickets", "move", "42", "sideways", answers=())[0] == 2
+    assert CliRunner().invoke(main, ["tickets", "list"], env={"COUNTERFOIL_TOKEN": None}).exit_code == 2
+
+
+def test_words_of_others_move_no_terminal(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    evil = TICKET.model_copy(update={"subject": "\x1b[2JGone\n#43", "description": "One\n\x1b]0;title\x07Two"})
+    answer = httpx.Response(200, content=evil.model_dump_json())
+    ended, out, _ = counterfoil("tickets", "show", "42", answers=(answer,))
+    assert ended == 0
+    assert "\x1b" not in out
+    assert out.splitlines()[0] == "#42  [2JGone #43"
+    assert out.splitlines()[-3:-1] == ["One", " ]0;title Two"]
+
+
+def test_a_description_comes_from_standard_input(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    words = ("tickets", "create", "Printer on fire", "--description", "-", "--json")
+    ended, out, _ = counterfoil(*words, answers=(snapshot(),), said="It smokes.")
+    assert ended == 0
+    assert TicketSnapshot.model_validate_json(out) == TICKET
