@@ -14,6 +14,7 @@ from contracts.base import ActorKind, Via
 from contracts.refusals import Crashed, Deleted, Refusal, Unavailable
 from contracts.tickets import ReplyTaken, TakeReply
 from services.notifications import store, tools
+from services.notifications.channels import Full
 from services.notifications.usecases.inbound import Inlet
 from tests.notifications.test_replies import ADA, a_mail, a_report
 from tests.support.infra import Urls
@@ -129,6 +130,25 @@ async def test_what_can_not_be_read_or_is_refused_is_left_to_the_admins(room: Ma
     assert refused == ("mail", "ticket_deleted", nth(2))
 
 
+async def test_there_is_room_for_so_much_a_day(room: Mailroom) -> None:
+    large = a_mail("x" * 70 + "\n").as_bytes() + b"\n" * 30 * 1024 * 1024
+    for nth_large in range(3):
+        await room.gets(b"X-Nth: %d\n" % nth_large + large.replace(b"<one@", b"<%d@" % nth_large))
+    with pytest.raises(Full):
+        await room.gets(large)
+    await room.gets(nth(9))
+    room.token = "d" * 32
+    for number in range(500):
+        await room.gets(nth(number))
+    with pytest.raises(Full):
+        await room.gets(nth(500))
+    room.token = "e" * 32
+    with pytest.raises(Full):
+        await room.gets(nth(1))
+    room.now += dt.timedelta(days=1, seconds=1)
+    await room.gets(nth(1))
+
+
 async def test_an_operator_sees_what_came_and_why_it_went_no_further(room: Mailroom) -> None:
     said: list[str] = []
     room.token = "c" * 32
@@ -174,10 +194,12 @@ async def test_it_is_forgotten_after_a_month_and_strangers_sooner(room: Mailroom
     known, room.refuses = room.token, Unavailable()
     await room.gets(nth(2))
     room.token = "b" * 32
-    for number in range(502):
-        await room.gets(nth(number))
+    for day in range(2):
+        for number in range(251):
+            await room.gets(nth(1000 * day + number))
+        room.now += dt.timedelta(days=1, seconds=1)
     room.refuses = None
-    room.now += dt.timedelta(days=29)
+    room.now += dt.timedelta(days=27)
     for _ in range(11):
         await room.inlet.deliver()
     await room.inlet.forget()

@@ -25,6 +25,10 @@ type Keep = Callable[[str, str, bytes], Awaitable[None]]
 """Keeps a mail: the token that it came to, who handed it over ("" for nobody), and the mail as it came."""
 
 
+class Full(Exception):
+    """There is no room for more to this address now."""
+
+
 class Listener:
     """Listens for mail to `reply+<token>@domain` and for no other."""
 
@@ -90,7 +94,10 @@ class Listener:
         content = envelope.original_content
         if token is None or content is None:
             return _AGAIN
-        await self._keep(token, (envelope.mail_from or "").strip("<> "), content)
+        try:
+            await self._keep(token, (envelope.mail_from or "").strip("<> "), content)
+        except Full:
+            return "452 4.2.2 Too much for this address; try again tomorrow"
         return "250 2.0.0 OK"
 
     async def handle_exception(self, error: Exception) -> str:

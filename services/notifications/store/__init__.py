@@ -52,6 +52,7 @@ from services.notifications.store.inbound import (
     let_inbound_wait,
     newest_inbound,
     raw_of,
+    room_taken,
     settle_inbound,
 )
 from services.notifications.store.inboxes import (
@@ -240,6 +241,7 @@ __all__ = [
     "reply_token",
     "require_ticket",
     "resend_mail",
+    "room_taken",
     "rotate_secret",
     "save_webhook",
     "sent_lately",

@@ -22,6 +22,14 @@ _KEEP = text(
     " :token, :known_as, :sender, :raw, :at, :at)"
     " on conflict (id) do nothing"
 )
+_TAKEN_BY = text(
+    "select count(*) as mails, coalesce(sum(octet_length(raw)), 0) as bytes from inbound_mails"
+    " where token = :token and received_at > :since"
+)
+_TAKEN_BY_STRANGERS = text(
+    "select count(*) as mails, coalesce(sum(octet_length(raw)), 0) as bytes from inbound_mails"
+    " where workspace_id is null and received_at > :since"
+)
 _DUE = text(
     f"select {_ABOUT} from inbound_mails where state = 'received' and not_before <= :now"  # noqa: S608 - constants
     " order by not_before, nth limit :many"
@@ -81,6 +89,12 @@ async def keep_inbound(tx: Transaction, *, token: str, known_as: str, sender: st
     id = uuid5(_NAMES, f"{token} {known_as}")
     row = {"id": id, "token": token, "known_as": known_as, "sender": sender, "raw": raw, "at": at}
     return bool((await tx.execute(_KEEP, row)).rowcount)
+
+
+async def room_taken(tx: Transaction, token: str, since: dt.datetime, *, known: bool) -> tuple[int, int]:
+    """Return how many mails, and bytes of them, came to this token since then, or to all that nobody has."""
+    row = await tx.one(_TAKEN_BY if known else _TAKEN_BY_STRANGERS, {"token": token, "since": since})
+    return (int(row["mails"]), int(row["bytes"])) if row else (0, 0)
 
 
 async def due_inbound(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Inbound]:

@@ -12,6 +12,7 @@ from contracts.base import ActorKind, Caller, Role, Via, now
 from contracts.refusals import Crashed, InProgress, Refusal, Unavailable
 from contracts.tickets import ReplyTaken, TakeReply
 from services.notifications import domain, store
+from services.notifications.channels import Full
 from services.notifications.domain.replies import Bounce, Machine, Reply, Unreadable, is_from, judge, key_of
 from services.notifications.store import Inbound, InboundState, ReplyAddress
 
@@ -21,6 +22,9 @@ ANSWERS = "answers by mail"
 _KEPT = dt.timedelta(days=30)
 _STRANGERS = 500
 """How many mails for nobody known are kept for an operator."""
+_DAY = dt.timedelta(days=1)
+_MOST_A_DAY, _MOST_BYTES_A_DAY = 500, 100 * 1024 * 1024
+"""What one token may bring in a day, and all that nobody has together."""
 _AT_ONCE = 50
 _RATE, _RATE_WINDOW = 20, dt.timedelta(hours=1)
 """How many answers of one address are taken in an hour; what is more waits."""
@@ -41,8 +45,12 @@ class Inlet:
         self._database, self._ask, self._clock = database, ask, clock
 
     async def keep(self, token: str, sender: str, raw: bytes) -> None:
-        """Keep a mail as it came; one that came before is the same mail."""
+        """Keep a mail as it came; one that came before is the same mail. Raises Full."""
         async with self._database.every_workspace(ANSWERS) as tx:
+            known = await store.reply_address(tx, token) is not None
+            mails, taken = await store.room_taken(tx, token, self._clock() - _DAY, known=known)
+            if mails >= _MOST_A_DAY or taken + len(raw) > _MOST_BYTES_A_DAY:
+                raise Full
             await store.keep_inbound(tx, token=token, known_as=key_of(raw), sender=sender, raw=raw, at=self._clock())
 
     async def forget(self) -> int:
