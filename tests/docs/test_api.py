@@ -38,6 +38,7 @@ def answers(said: str) -> Iterator[str]:
         yield answer
 
 
+@pytest.mark.timeout(420)  # a hundred commands, one after another, between two starts
 async def test_every_command_runs_as_it_is_written_and_what_it_did_is_there_after_a_second_start() -> None:
     written = blocks(PAGE, "sh")
     owner = {"COUNTERFOIL_OWNER_EMAIL": "owner@example.com"}

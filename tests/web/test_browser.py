@@ -99,6 +99,7 @@ async def test_what_was_done_on_a_ticket_is_undone_and_one_stays_where_one_was(c
         await said.get_by_role("button", name="Undo").click()
         await expect(said).to_contain_text("somebody was quicker")
         await expect(page.locator("#assignee")).to_have_value(str(bo.user.id))
+        await expect(page.locator("#assignee")).to_be_focused()
         # What the browser says of it.
         window.mishaps[:] = [each for each in window.mishaps if "409" not in each]
 

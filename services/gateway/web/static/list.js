@@ -123,7 +123,11 @@ async function quick(form, button) {
   const fresh = page.querySelector(".row");
   const old = fresh && document.querySelector(`.row[data-ticket="${CSS.escape(fresh.dataset.ticket)}"]`);
   if (old) renewRow(old, fresh);
-  else if (document.querySelector("article[data-ticket]")) window.htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none" });
+  else if (document.querySelector("article[data-ticket]")) {
+    // What was undone is where one is then.
+    if (form.contains(document.activeElement)) document.querySelector(`#facts [data-key="${button.name[0]}"]`)?.focus({ preventScroll: true });
+    window.htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerHTML show:none" });
+  }
   say(...(page.querySelector(".toast")?.childNodes ?? ["That didn't work; nothing was changed."]));
 }
 
