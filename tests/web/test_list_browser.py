@@ -88,7 +88,7 @@ async def test_many_are_ticked_by_a_range_and_told_of_one_by_one(chromium: Chrom
         await page.locator("#bulk summary", has_text="Tags").click()
         await page.locator("#bulk-add-tags").fill("x" * 51)
         await page.keyboard.press("Enter")
-        await expect(page.locator("#fault-add_tags")).to_have_text("Must have at most 50 characters")
+        await expect(page.locator("#fault-add_tags")).to_have_text("Each must have at most 50 characters")
         await expect(page.locator("#bulk-add-tags")).to_be_focused()
         await expect(page.locator("#picked")).to_have_text("3 selected")
         await page.locator("#bulk-add-tags").fill("")

@@ -144,7 +144,7 @@ async def test_neither_a_fault_nor_a_page_that_is_no_form_makes_anybody_type_aga
         await page.locator("#tags").fill("x" * 51)
         await page.locator("#subject").press("Enter")
         await expect(page.locator("#tags")).to_be_focused()
-        await expect(page.locator("#fault-tags")).to_have_text("Must have at most 50 characters")
+        await expect(page.locator("#fault-tags")).to_have_text("Each must have at most 50 characters")
         await page.keyboard.press("End")
         await page.keyboard.press("Backspace")
         await window.open("contacts")

@@ -53,7 +53,8 @@ class Form:
         found = self.refusal.facts.get("errors", ()) if self.refusal else ()
         errors: dict[str, str] = {}
         for each in found:
-            errors.setdefault(each["field"].partition(".")[0], each["detail"])
+            name, _, nth = each["field"].partition(".")
+            errors.setdefault(name, f"each {each['detail']}" if nth.isdigit() else each["detail"])
         return errors
 
     @property
