@@ -227,14 +227,14 @@ def test_what_has_no_words_is_unreadable_and_broken_mail_is_read_as_far_as_it_go
 
 
 MONSTERS = {
-    "comments": b"Content-Type: text/html\r\n\r\n" + b"<!--" * 2_500_000,
-    "ends of tags": b"Content-Type: text/html\r\n\r\n" + b"</a " * 2_500_000,
-    "links": b"Content-Type: text/html\r\n\r\n" + b"<a href=https://x.example>" * 400_000,
-    "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 1_000_000,
-    "headers": b"X: y\r\n" * 1_700_000 + b"\r\nhello",
-    "senders": b"From: " + b"<a@b.example>," * 700_000 + b"\r\n\r\nhello",
-    "parameters": b"Content-Type: text/plain; a=" + b'"\\' * 5_000_000 + b"\r\n\r\nhello",
-    "attributions": b"\r\n\r\n" + (b"x" * 390 + b" 1 wrote:\n") * 26_000,
+    "comments": b"Content-Type: text/html\r\n\r\n" + b"<!--" * 600_000,
+    "ends of tags": b"Content-Type: text/html\r\n\r\n" + b"</a " * 600_000,
+    "links": b"Content-Type: text/html\r\n\r\n" + b"<a href=https://x.example>" * 100_000,
+    "parts": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 300_000,
+    "headers": b"X: y\r\n" * 500_000 + b"\r\nhello",
+    "senders": b"From: " + b"<a@b.example>," * 200_000 + b"\r\n\r\nhello",
+    "parameters": b"Content-Type: text/plain; a=" + b'"\\' * 1_000_000 + b"\r\n\r\nhello",
+    "attributions": b"\r\n\r\n" + (b"x" * 390 + b" 1 wrote:\n") * 8_000,
 }
 
 
