@@ -38,8 +38,10 @@ async def cut(stack: Stack) -> None:
         for service in SERVICES:
             with contextlib.suppress(OSError, asyncpg.PostgresError):
                 connection = await asyncpg.connect(stack.secret(f"{service}.database-url"))
-                await connection.execute(_CUT)
-                await connection.close()
+                try:
+                    await connection.execute(_CUT)
+                finally:
+                    connection.terminate()
 
 
 async def test_d10_sessions_that_are_cut_all_the_time_lose_and_double_nothing(stack: Stack, desk: Desk) -> None:
