@@ -145,6 +145,8 @@ class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
     """Mark the caller's own notifications as read: those named, or all with `ids` empty. Refused: not_found."""
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
+    ticket_id: UUID | None = None
+    """Of this ticket alone, where no `ids` are named."""
 
 
 class Reason(StrEnum):

@@ -81,6 +81,27 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     assert "No unread notifications." in (await browser.open(f"{path}?unread=true")).words
 
 
+async def test_who_goes_to_a_ticket_has_read_what_they_were_told_of_it(desk: Desk, a_browser: Open) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    browser = a_browser()
+    browser.be(grace)
+    one, other = [await desk.ticket(assignee_id=str(grace.user.id)) for _ in range(2)]
+
+    async def unread() -> int:
+        return int((await desk.get("notifications/unread", who=grace))["unread"])
+
+    async def both() -> bool:
+        return await unread() == 2
+
+    await eventually(both)
+    path = f"/w/{desk.workspace.slug}/tickets/{one['number']}"
+    assert "2 unread" in (await browser.open(path)).words
+    assert await unread() == 2, "a page that renews itself reads nothing"
+    assert "1 unread" in (await browser.open(path, sec_fetch_mode="navigate")).words
+    assert await unread() == 1
+    assert [row.attributes["data-ticket"] for row in await unread_rows(browser, desk)] == [other["id"]]
+
+
 async def unread_rows(browser: Browser, desk: Desk) -> list[Element]:
     page = await browser.open(f"/w/{desk.workspace.slug}/tickets")
     assert len(page.all("a", class_="subject")) == 2

@@ -81,7 +81,13 @@ async def ticket_page(request: Request[Any, Any, Any], workspace: FromPath[str],
         return await as_it_was(request, here, found, then)
     field, _, was = request.query_params.get("was", "").partition(".")
     done = (field, way_back(found, field, was)) if field in FIELDS and "hx-request" in request.headers else None
-    return await show(request, here, found, done=done)
+    return await show(request, here, found, done=done, opened=_is_opened(request))
+
+
+def _is_opened(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether somebody goes to the page, other than a page that is open and renews itself."""
+    headers = request.headers
+    return headers.get("sec-fetch-mode") == "navigate" or headers.get("hx-boosted") == "true"
 
 
 @post(PAGE)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +11,14 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Person, Role
-from contracts.notifications import GetMute, GetWatchers
+from contracts.notifications import GetMute, GetWatchers, MarkRead
 from contracts.refusals import StaleVersion
 from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
-from services.gateway.web.shell import Here, or_none, page, shell
+from services.gateway.web.shell import PATIENCE, Here, or_none, page, shell
 from services.gateway.web.story import SHOWN, story, touched
 from services.gateway.web.tickets import members
 
@@ -69,8 +69,12 @@ async def show(
     note: Form | None = None,
     answer: Form | None = None,
     done: tuple[str, str | None] | None = None,
+    opened: bool = False,
 ) -> ASGIResponse:
-    """Return the page of a ticket, with what was typed and what is wrong with it, or what was done and was before."""
+    """Return the page of a ticket, with what was typed and what is wrong with it, or what was done and was before.
+
+    `opened`: somebody comes to read it, so that what they were told of it is read.
+    """
     may = set(ticket.allowed.actions)
     asked = request.query_params
     told, pinned, (watching, muted), people, frame, stale = await asyncio.gather(
@@ -81,6 +85,13 @@ async def show(
         shell(here),
         _stale(here, ticket, edit),
     )
+    if opened and frame.unread:
+        left = await or_none(
+            here.desk.bus.ask,
+            MarkRead(caller=here.visitor.caller, via=here.visitor.via, ticket_id=ticket.id),
+            within=PATIENCE,
+        )
+        frame = replace(frame, unread=left.unread if left else frame.unread)
     names = {each.id: each.name for each in people}
     forms = {"edit": edit or Form(), "note": note or Form(), "answer": answer or Form()}
     return await page(

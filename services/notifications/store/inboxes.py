@@ -116,6 +116,7 @@ _NAMED = "i.id = any(cast(:ids as uuid[]))"
 _VISIBLE = text(f"select count(*) from items i where {_MINE} and {_NAMED}")  # noqa: S608 - constants
 _READ = f"update items i set read_at = :at where {_MINE} and i.read_at is null"  # noqa: S608 - constants
 _READ_ALL, _READ_SOME = text(_READ), text(f"{_READ} and {_NAMED}")
+_READ_TICKET = text(f"{_READ} and i.ticket_id = :ticket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,11 @@ async def visible(tx: Transaction, reader: Reader, ids: Collection[UUID]) -> int
 async def mark_read(tx: Transaction, reader: Reader, ids: Collection[UUID], at: dt.datetime) -> None:
     """Mark these as read, or all; what was read before keeps its time."""
     await tx.execute(_READ_SOME if ids else _READ_ALL, _mine(tx, reader) | {"ids": list(ids), "at": at})
+
+
+async def mark_ticket_read(tx: Transaction, reader: Reader, ticket_id: UUID, at: dt.datetime) -> None:
+    """Mark all of a ticket as read."""
+    await tx.execute(_READ_TICKET, _mine(tx, reader) | {"ticket": ticket_id, "at": at})
 
 
 def _mine(tx: Transaction, reader: Reader) -> dict[str, Any]:

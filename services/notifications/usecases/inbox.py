@@ -47,7 +47,10 @@ async def mark_read(command: MarkRead, tx: Transaction) -> Unread:
     reader, ids = _reader(command), set(command.ids)
     if await store.visible(tx, reader, ids) < len(ids):
         raise NotFound
-    await store.mark_read(tx, reader, ids, now())
+    if command.ticket_id is not None and not ids:
+        await store.mark_ticket_read(tx, reader, command.ticket_id, now())
+    else:
+        await store.mark_read(tx, reader, ids, now())
     return Unread(unread=await store.unread(tx, reader))
 
 
