@@ -15,7 +15,8 @@ Refusal
 │   ├── InProgress              in_progress: the same key is being worked on now
 │   ├── AlreadyAnswered         already_answered: the first answer held a secret and was not kept
 │   ├── Taken                   taken: somebody else has this name
-│   └── Deleted                 ticket_deleted: restore it first
+│   ├── Deleted                 ticket_deleted: restore it first
+│   └── NoAddress               no_address: there is no contact with an e-mail address to write to
 ├── StaleVersion           412  stale_version, with the events `missed`
 ├── TooLarge               413  too_large
 ├── WrongMediaType         415  unsupported_media_type
@@ -160,6 +161,12 @@ class Deleted(Conflict):
     """The ticket is deleted, which only admins are told."""
 
     code, detail = "ticket_deleted", "The ticket is deleted; restore it first."
+
+
+class NoAddress(Conflict):
+    """The ticket has nobody who could be written to."""
+
+    code, detail = "no_address", "The ticket has no contact with an e-mail address; link one first."
 
 
 class StaleVersion(Refusal):

@@ -77,6 +77,7 @@ from contracts.tickets.conversations import (
     MessagePosted,
     MessageSnapshot,
     PostMessage,
+    ReplyOnTicket,
     UnlinkConversation,
 )
 from contracts.tickets.correspondence import AgentWords, ContactMail, Correspondence, GetCorrespondence
@@ -295,6 +296,7 @@ __all__ = [
     "PriorityChanged",
     "ReadTicketsLog",
     "ReadVisitorConversation",
+    "ReplyOnTicket",
     "ReplyTaken",
     "RestoreTicket",
     "RetryDeadLetter",

@@ -146,6 +146,19 @@ class PostMessage(Command[MessageSnapshot], subject="tickets.requests.v1.post_me
     set_status: Status | None = None
 
 
+class ReplyOnTicket(Command[MessageSnapshot], subject="tickets.requests.v1.reply_on_ticket"):
+    """Write to the contact of a ticket without a conversation: one by mail begins, is linked, and takes the answer.
+
+    Once begun it is the one that is answered in. Refused: not_found, not_allowed, ticket_deleted, no_address,
+    conflict (another conversation is linked: answer there; or the workspace mails no answers), transition_not_allowed.
+    """
+
+    ticket: str
+    message_id: UUID
+    body: NonEmptyBody
+    set_status: Status | None = None
+
+
 class MakeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.make_ticket"):
     """Open a ticket from a conversation, linked and with its contact. Refused: not_found, not_allowed."""
 
@@ -186,7 +199,7 @@ class UnlinkConversation(Command[TicketSnapshot], subject="tickets.requests.v1.u
 
 
 class ConversationStarted(RecordEvent, subject="tickets.events.v1.conversation_started", heard_by=("activity",)):
-    """Sent when a visitor or another system began a conversation."""
+    """Sent when a visitor, another system, or an answer by mail began a conversation."""
 
     AUDIENCE: ClassVar[Audience] = Audience.TEAM
 

@@ -44,6 +44,7 @@ from contracts.tickets import (
     PostMessage,
     PostVisitorMessage,
     ReadVisitorConversation,
+    ReplyOnTicket,
     RestoreTicket,
     RetryDeadLetter,
     RotateIdentitySecret,
@@ -87,6 +88,7 @@ def listen(bus: Bus) -> None:
     bus.answers(GetConversation)(usecases.get_conversation)
     bus.answers(GetCorrespondence)(usecases.get_correspondence)
     bus.answers(PostMessage)(usecases.post_message)
+    bus.answers(ReplyOnTicket)(usecases.reply_on_ticket)
     bus.answers(MakeTicket)(usecases.make_ticket)
     bus.answers(LinkConversation)(usecases.link_conversation)
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.base import ActorKind, Caller, Role, Via, uuid7
-from contracts.refusals import Deleted, NotAllowed, NotFound
-from contracts.tickets import AuthorKind, CreateContact, Status, TakeReply, TicketSnapshot
+from contracts.refusals import Conflict, Deleted, NoAddress, NotAllowed, NotFound, TransitionNotAllowed
+from contracts.tickets import AuthorKind, CreateContact, ReplyOnTicket, Status, TakeReply, TicketSnapshot
 from services.tickets import store
 from tests.tickets.desk import Desk, types_of
 
@@ -53,6 +53,69 @@ async def test_two_mails_of_a_contact_share_a_conversation_and_others_have_their
     assert [each["unverified"] for each in told if each["type"] == "customer_message"] == [False, True, False]
     assert types_of(told)[1:3] == ["conversation_linked", "customer_message"]
     assert {each["via"] for each in told[1:]} == {"mail"}
+
+
+def an_answer(desk: Desk, ticket: TicketSnapshot, **fields: Any) -> ReplyOnTicket:
+    given: dict[str, Any] = {
+        "caller": desk.who(),
+        "ticket": str(ticket.id),
+        "message_id": uuid7(),
+        "body": "Here it is.",
+    }
+    return ReplyOnTicket(**given | fields)
+
+
+async def test_an_agent_begins_the_conversation_by_mail_of_a_ticket_that_has_none(desk: Desk) -> None:
+    casey = await a_contact(desk)
+    ticket = await desk.create(contact_id=casey)
+    waiting = Status.WAITING_ON_CUSTOMER
+    first = an_answer(desk, ticket, set_status=waiting)
+    said = await desk.ask(first)
+    assert await desk.ask(first) == said
+    assert (said.seq, said.body, said.author.kind, said.author.name) == (1, "Here it is.", AuthorKind.AGENT, "Olivia")
+    after = await desk.get(ticket)
+    assert (after.status, [each.id for each in after.conversations]) == (waiting, [said.conversation_id])
+    told = await desk.told(ticket)
+    assert types_of(told)[1:] == ["conversation_linked", "agent_replied", "status_changed"]
+    assert types_of(await desk.told_of(said.conversation_id)) == ["conversation_started", "message_posted"]
+
+    # What the contact answers, to whichever mail, and what agents write next are in the same conversation.
+    await desk.ask(a_reply(desk, ticket, casey))
+    await desk.ask(an_answer(desk, ticket, body="Good."))
+    talked = await desk.reads(said.conversation_id)
+    assert [each.body for each in talked.messages] == ["Here it is.", "It works now.", "Good."]
+    assert talked.contact is not None
+    assert (talked.contact.id, talked.awaits_reply) == (casey, False)
+    assert len((await desk.get(ticket)).conversations) == 1
+
+
+async def test_who_may_reply_on_a_ticket_and_when_nobody_can(desk: Desk) -> None:
+    maria = desk.who("Maria", Role.MEMBER)
+    ticket = await desk.create(contact_id=await a_contact(desk), who=maria)
+    for other in (maria, desk.who("Gustav", Role.GUEST)):
+        with pytest.raises(NotAllowed):
+            await desk.ask(an_answer(desk, ticket, caller=other))
+    await desk.change(ticket, assignee={"id": maria.id, "name": "Maria", "role": "member"})
+    with pytest.raises(TransitionNotAllowed):
+        await desk.ask(an_answer(desk, ticket, caller=maria, set_status=Status.NEW))
+    await desk.settle(mail_replied=False)
+    with pytest.raises(Conflict, match="no replies by mail"):
+        await desk.ask(an_answer(desk, ticket, caller=maria))
+    await desk.settle(mail_replied=True)
+    assert (await desk.get(ticket)).conversations == (), "what is refused begins nothing"
+    await desk.ask(an_answer(desk, ticket, caller=maria))
+
+    mute = CreateContact(caller=desk.who(), contact_id=uuid7(), name="Mute", email=None)
+    for nobody in (await desk.create(), await desk.create(contact_id=(await desk.ask(mute)).id)):
+        with pytest.raises(NoAddress):
+            await desk.ask(an_answer(desk, nobody))
+    talked = await desk.create(contact_id=await a_contact(desk, "Kim"))
+    await desk.links(talked, await desk.chat())
+    with pytest.raises(Conflict, match="answer there"):
+        await desk.ask(an_answer(desk, talked))
+    await desk.delete(ticket)
+    with pytest.raises(Deleted):
+        await desk.ask(an_answer(desk, ticket))
 
 
 async def test_it_lands_in_the_conversation_that_was_written_from(desk: Desk) -> None:

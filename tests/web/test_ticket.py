@@ -123,6 +123,42 @@ async def test_a_ticket_is_seen_as_it_was_and_nothing_can_be_changed_there(desk:
     assert (await browser.open(f"{path}?as_of=yesterday")).status == 422
 
 
+async def test_the_contact_of_a_ticket_without_a_conversation_is_replied_to_by_mail(
+    desk: Desk, browser: Browser
+) -> None:
+    contact = (await desk.send("POST", "contacts", {"name": "Maria Sol", "email": "maria@example.org"})).json()
+    ticket = await desk.ticket(contact_id=contact["id"])
+    path = f"/w/{desk.workspace.slug}/tickets/{ticket['number']}"
+    action = f"{path}/replies"
+
+    page = await browser.open(path)
+    assert any("Reply by mail to maria@example.org" in each.words for each in page.all("summary"))
+    typed = "Your invoice.\x00"
+    refused = await browser.send(page.form(action), body=typed, set_status="resolved")
+    assert refused.status == 422
+    form = refused.form(action)
+    assert (form.fields["body"], form.fields["set_status"]) == (["Your invoice.\x00"], ["resolved"])
+    page = await browser.send(form, body="Your invoice.", set_status="waiting_on_customer")
+    assert page.status == 200
+    await browser.send(form, body="Your invoice.", set_status="waiting_on_customer")
+    there = await desk.get(f"tickets/{ticket['id']}")
+    (talked,) = there["conversations"]
+    assert there["status"] == "waiting_on_customer"
+    assert [each["body"] for each in (await desk.get(f"conversations/{talked['id']}"))["messages"]] == ["Your invoice."]
+    page = await browser.open(path)
+    assert page.form(action).fields["conversation_id"] == [talked["id"]]
+    assert any("Reply to Maria Sol" in each.words for each in page.all("summary"))
+
+    silent = (await desk.send("POST", "contacts", {"name": "Sam"})).json()
+    page = await browser.open(
+        f"/w/{desk.workspace.slug}/tickets/{(await desk.ticket(contact_id=silent['id']))['number']}"
+    )
+    assert "Sam has no e-mail address" in page.words
+    assert page.all("textarea", id="reply") == []
+    page = await browser.open(f"/w/{desk.workspace.slug}/tickets/{(await desk.ticket())['number']}")
+    assert "there is no contact to write to" in page.words
+
+
 async def test_fields_contact_and_conversations_are_chosen_without_a_script(desk: Desk, browser: Browser) -> None:
     ticket, _, _ = await talk(desk)
     other = await desk.ticket()

@@ -9,7 +9,7 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.base import uuid7
-from contracts.refusals import Conflict, Deleted, NotAllowed, NotFound, TransitionNotAllowed
+from contracts.refusals import Conflict, Deleted, NoAddress, NotAllowed, NotFound, TransitionNotAllowed
 from contracts.texts import Body, Line, NonEmptyBody, SearchText
 from contracts.tickets import (
     ConversationPage,
@@ -22,6 +22,7 @@ from contracts.tickets import (
     MessageSnapshot,
     PostMessage,
     Priority,
+    ReplyOnTicket,
     Status,
     Tags,
     TicketSnapshot,
@@ -176,6 +177,40 @@ async def post_message(
 
 @operation(
     "POST",
+    f"{W}/tickets/{{ticket:str}}/reply",
+    "reply_on_ticket",
+    tag="conversations",
+    summary="Write to the contact of a ticket without a conversation",
+    scope="conversations:write",
+    body=NewMessage,
+    answer=MessageSnapshot,
+    status=201,
+    refusals=(NotFound, NotAllowed, TransitionNotAllowed, Conflict, Deleted, NoAddress),
+    keyed=True,
+)
+async def reply_on_ticket(
+    request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]
+) -> ASGIResponse:
+    """Write to them by mail: a conversation with them begins, linked to the ticket, and takes the answer."""
+    visitor = await inside(request, workspace)
+    reference = ticket_reference(ticket)
+    sent = await read(request, NewMessage)
+    posted = await desk_of(request).bus.ask(
+        ReplyOnTicket(
+            caller=visitor.caller,
+            via=visitor.via,
+            idempotency=sent.key,
+            ticket=reference,
+            message_id=uuid7(),
+            body=sent.body.body,
+            set_status=sent.body.set_status,
+        )
+    )
+    return reply(posted, 201)
+
+
+@operation(
+    "POST",
     f"{W}/conversations/{{conversation:str}}/ticket",
     "make_ticket",
     tag="conversations",
@@ -281,6 +316,7 @@ HANDLERS = (
     get_conversation,
     list_messages,
     post_message,
+    reply_on_ticket,
     make_ticket,
     link_conversation,
     unlink_conversation,

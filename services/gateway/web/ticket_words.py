@@ -11,7 +11,7 @@ from contracts.base import uuid7
 from contracts.notifications import MuteTicket, UnmuteTicket, UnwatchTicket, WatchTicket
 from contracts.refusals import Refusal
 from contracts.texts import NonEmptyBody
-from contracts.tickets import AddNote, NoteKind, PinNote, PostMessage, Status
+from contracts.tickets import AddNote, NoteKind, PinNote, PostMessage, ReplyOnTicket, Status
 from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.web.forms import wrong
@@ -35,7 +35,8 @@ class Reply(Given):
     """What goes to the customer."""
 
     body: NonEmptyBody
-    conversation_id: UUID
+    conversation_id: UUID | None = None
+    """None: there is none yet; one by mail begins."""
     set_status: Status | None = None
 
 
@@ -73,19 +74,20 @@ async def answer(request: Request[Any, Any, Any], workspace: FromPath[str], tick
     found = await find(here, ticket)
     try:
         said = form.read(Reply)
-        if said.conversation_id not in {each.id for each in found.conversations}:
+        sent: dict[str, Any] = {
+            "caller": here.visitor.caller,
+            "via": here.visitor.via,
+            "idempotency": form.promise(request),
+            "message_id": uuid7(),
+            "body": said.body,
+            "set_status": said.set_status,
+        }
+        if said.conversation_id is None:
+            await here.desk.bus.ask(ReplyOnTicket(**sent, ticket=str(found.id)))
+        elif said.conversation_id in {each.id for each in found.conversations}:
+            await here.desk.bus.ask(PostMessage(**sent, conversation_id=said.conversation_id))
+        else:
             raise wrong("conversation_id", "not_linked", "is not linked to this ticket")
-        await here.desk.bus.ask(
-            PostMessage(
-                caller=here.visitor.caller,
-                via=here.visitor.via,
-                idempotency=form.promise(request),
-                conversation_id=said.conversation_id,
-                message_id=uuid7(),
-                body=said.body,
-                set_status=said.set_status,
-            )
-        )
     except Refusal as refusal:
         form.refusal = refusal
         return await show(request, here, found, answer=form)

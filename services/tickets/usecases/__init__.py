@@ -24,6 +24,7 @@ from services.tickets.usecases.conversations import (
     list_conversations,
     make_ticket,
     post_message,
+    reply_on_ticket,
     unlink_conversation,
 )
 from services.tickets.usecases.correspondence import get_correspondence
@@ -109,6 +110,7 @@ __all__ = [
     "receive_message",
     "remember_workspace",
     "rename_member",
+    "reply_on_ticket",
     "request_ticket",
     "restore_ticket",
     "retry_dead_letter",

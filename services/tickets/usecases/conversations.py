@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.database import Transaction
 from contracts.base import Caller, Person
-from contracts.refusals import Invalid, NotFound
+from contracts.refusals import Conflict, Invalid, NoAddress, NotFound
 from contracts.tickets import (
     Action,
     Author,
@@ -20,6 +20,7 @@ from contracts.tickets import (
     MakeTicket,
     MessageSnapshot,
     PostMessage,
+    ReplyOnTicket,
     TicketSnapshot,
     UnlinkConversation,
 )
@@ -52,21 +53,22 @@ async def get_conversation(query: GetConversation, tx: Transaction) -> Conversat
 async def post_message(command: PostMessage, tx: Transaction) -> MessageSnapshot:
     """Answer the customer, and move the linked tickets where that is asked for."""
     domain.require_team(command.caller)
-    conversation = await _held(tx, command.conversation_id)
-    tickets = await store.load_linked(tx, conversation.id)
-    domain.require_reply(command.caller, tickets)
-    conversation.require_own()
-    if command.set_status is not None:
-        rules.require_a_move(tickets, command.set_status, command.caller)
-    caller = command.caller
-    words = Words(
-        id=command.message_id,
-        author=Author(kind=AuthorKind.AGENT, id=caller.id, name=caller.name),
-        body=command.body,
-    )
-    return await talk.agent_wrote(
-        tx, conversation, tickets, words, by(command), status=command.set_status, caller=caller
-    )
+    return await _answer(command, await _held(tx, command.conversation_id), tx)
+
+
+async def reply_on_ticket(command: ReplyOnTicket, tx: Transaction) -> MessageSnapshot:
+    """Answer the contact of a ticket by mail, in the conversation that begins with it."""
+    ticket = await store.load(tx, command.ticket)
+    domain.require(Action.REPLY, command.caller, ticket)
+    contact = ticket.state.contact
+    if contact is None or contact.email is None:
+        raise NoAddress
+    linked = [each.id for each in ticket.state.conversations]
+    if linked and talk.by_mail(ticket.id, contact.id) not in linked:
+        raise Conflict("A conversation is linked to this ticket; answer there.")
+    if not (await store.settings(tx)).mail_replied:
+        raise Conflict("This workspace sends no replies by mail; an admin can switch them on.")
+    return await _answer(command, await talk.hold_by_mail(tx, ticket.id, contact, by(command)), tx)
 
 
 async def make_ticket(command: MakeTicket, tx: Transaction) -> TicketSnapshot:
@@ -117,6 +119,23 @@ async def unlink_conversation(command: UnlinkConversation, tx: Transaction) -> T
     await store.save(tx, ticket, facts)
     tx.announce(*facts)
     return snapshot(ticket, command.caller)
+
+
+async def _answer(command: PostMessage | ReplyOnTicket, conversation: Conversation, tx: Transaction) -> MessageSnapshot:
+    tickets = await store.load_linked(tx, conversation.id)
+    domain.require_reply(command.caller, tickets)
+    conversation.require_own()
+    if command.set_status is not None:
+        rules.require_a_move(tickets, command.set_status, command.caller)
+    caller = command.caller
+    words = Words(
+        id=command.message_id,
+        author=Author(kind=AuthorKind.AGENT, id=caller.id, name=caller.name),
+        body=command.body,
+    )
+    return await talk.agent_wrote(
+        tx, conversation, tickets, words, by(command), status=command.set_status, caller=caller
+    )
 
 
 async def _held(tx: Transaction, id: UUID) -> Conversation:

@@ -1,19 +1,15 @@
 """What contacts answer by mail."""
 
-from uuid import UUID, uuid5
-
 from chassis import inbox
 from chassis.database import Transaction
 from contracts.base import Actor, ActorKind, now
-from contracts.refusals import Deleted, NotAllowed, NotFound
+from contracts.refusals import NotAllowed, NotFound
 from contracts.tickets import Author, AuthorKind, ReplyTaken, TakeReply
 from services.tickets import store
 from services.tickets.domain import By, Contact, Conversation, visiting
-from services.tickets.domain import talk as rules
 from services.tickets.usecases import talk
 from services.tickets.usecases.talk import Words
 
-_NAMES = UUID("3d2c9a5e-41f7-4f0e-9c55-0f3f6a0b7d21")
 _SOURCE = "mail"
 
 
@@ -49,16 +45,4 @@ async def _hold(command: TakeReply, contact: Contact, by: By, tx: Transaction) -
         if conversation := await store.hold_conversation(tx, command.conversation_id):
             return conversation
         raise NotFound
-    # Made of both, so that two mails at once begin one.
-    id = uuid5(_NAMES, f"{command.ticket_id} {contact.id}")
-    held = await talk.begin_conversation(tx, by, id=id, contact=contact) or await store.hold_conversation(tx, id)
-    if held is None:
-        raise NotFound
-    if all(ticket.id != command.ticket_id for ticket in await store.load_linked(tx, id)):
-        ticket = await store.load(tx, str(command.ticket_id), for_update=True)
-        if ticket.deleted:
-            raise Deleted
-        facts = rules.tie(ticket, held, by)
-        await store.save(tx, ticket, facts)
-        tx.announce(*facts)
-    return held
+    return await talk.hold_by_mail(tx, command.ticket_id, contact, by)

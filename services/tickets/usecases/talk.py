@@ -7,14 +7,17 @@ new one, and the contact, in this order for everybody, so that nobody waits in a
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from chassis.database import Transaction
 from contracts.base import Caller, Person, uuid7
+from contracts.refusals import Deleted, NotFound
 from contracts.tickets import Author, MessagePosted, MessageSnapshot, Priority, Status, TicketSettings
 from services.tickets import store
 from services.tickets.domain import By, Contact, Conversation, Ticket, talk
 from services.tickets.usecases.meeting import meet
+
+_NAMES = UUID("3d2c9a5e-41f7-4f0e-9c55-0f3f6a0b7d21")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,27 @@ async def begin_conversation(
         return None
     tx.announce(fact)
     return begun
+
+
+def by_mail(ticket_id: UUID, contact_id: UUID) -> UUID:
+    """Return the id of the conversation by mail that a contact has on a ticket: made of both, so that there is one."""
+    return uuid5(_NAMES, f"{ticket_id} {contact_id}")
+
+
+async def hold_by_mail(tx: Transaction, ticket_id: UUID, contact: Contact, by: By) -> Conversation:
+    """Hold the conversation by mail of a contact on a ticket, begun and tied where it is not. Raises Deleted."""
+    id = by_mail(ticket_id, contact.id)
+    held = await begin_conversation(tx, by, id=id, contact=contact) or await store.hold_conversation(tx, id)
+    if held is None:
+        raise NotFound
+    if all(ticket.id != ticket_id for ticket in await store.load_linked(tx, id)):
+        ticket = await store.load(tx, str(ticket_id), for_update=True)
+        if ticket.deleted:
+            raise Deleted
+        facts = talk.tie(ticket, held, by)
+        await store.save(tx, ticket, facts)
+        tx.announce(*facts)
+    return held
 
 
 async def customer_wrote(tx: Transaction, conversation: Conversation, words: Words, by: By) -> MessageSnapshot:

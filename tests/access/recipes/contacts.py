@@ -81,6 +81,12 @@ async def post_message__of_a_ticket(scene: Scene) -> Call:
 
 
 @recipe
+async def reply_on_ticket(scene: Scene) -> Call:
+    body = {"body": "It is on its way.", "set_status": "waiting_on_customer"}
+    return Call(path={"ticket": (await a_ticket(scene))["id"]}, body=body)
+
+
+@recipe
 async def make_ticket(scene: Scene) -> Call:
     return Call(path={"conversation": (await scene.talk())["conversation_id"]}, body={"subject": "A parcel"})
 
