@@ -9,6 +9,7 @@ from contracts.base import ActorKind, Caller, Role, Via, uuid7
 from contracts.refusals import Conflict, Deleted, NoAddress, NotAllowed, NotFound, TransitionNotAllowed
 from contracts.tickets import AuthorKind, CreateContact, ReplyOnTicket, Status, TakeReply, TicketSnapshot
 from services.tickets import store
+from tests.tickets.builders import person
 from tests.tickets.desk import Desk, types_of
 
 
@@ -95,7 +96,7 @@ async def test_who_may_reply_on_a_ticket_and_when_nobody_can(desk: Desk) -> None
     for other in (maria, desk.who("Gustav", Role.GUEST)):
         with pytest.raises(NotAllowed):
             await desk.ask(an_answer(desk, ticket, caller=other))
-    await desk.change(ticket, assignee={"id": maria.id, "name": "Maria", "role": "member"})
+    await desk.change(ticket, assignee=person("Maria"), status=Status.OPEN)
     with pytest.raises(TransitionNotAllowed):
         await desk.ask(an_answer(desk, ticket, caller=maria, set_status=Status.NEW))
     await desk.settle(mail_replied=False)
