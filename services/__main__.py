@@ -81,8 +81,13 @@ class Options:
             email=environment.get("COUNTERFOIL_OWNER_EMAIL") or "owner@example.com",
             password=environment.get("COUNTERFOIL_OWNER_PASSWORD"),
             workspace=environment.get("COUNTERFOIL_WORKSPACE") or "demo",
-            demo=environment.get("COUNTERFOIL_DEMO") or "1",
+            # Nobody who is made up is written to.
+            demo=environment.get("COUNTERFOIL_DEMO") or ("0" if _can_send(environment) else "1"),
         )
+
+
+def _can_send(environment: Mapping[str, str]) -> bool:
+    return any(environment.get(f"COUNTERFOIL_SMTP_URL{suffix}") for suffix in ("", "_FILE"))
 
 
 class Secrets:
@@ -206,6 +211,8 @@ class Machine:
             "COUNTERFOIL_DATABASE_URL_FILE": str(self._secrets.path(f"{service}.database-url")),
             "COUNTERFOIL_HTTP_PORT": str(port),
         }
+        if service == "notifications" and not os.environ.get("COUNTERFOIL_PUBLIC_URL"):
+            told["COUNTERFOIL_PUBLIC_URL"] = f"http://localhost:{self._programs['gateway'].port}"
         if service == "gateway":
             self._owner_password()
             told |= {

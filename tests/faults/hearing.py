@@ -192,7 +192,8 @@ class Hearing:
         if type == "ticket_created":
             kind = "arrived" if fact["via"] in OUTSIDE else "created"
             yield from ((person, kind) for person in self.roles)
-        if type in HEARD_BY_WATCHERS:
+        woken = type == "status_changed" and fact["actor"]["kind"] == "contact"
+        if type in HEARD_BY_WATCHERS and not woken:
             yield from ((person, HEARD_BY_WATCHERS[type]) for person in ticket.watchers)
         if type == "ticket_created" and fact["assignee"]:
             yield fact["assignee"]["id"], "assigned"

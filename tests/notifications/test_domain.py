@@ -85,6 +85,8 @@ def why(fact: TicketEvent, who: UUID, listeners: frozenset[UUID], chosen: dict[s
         "priority_changed": Kind.PRIORITY,
         "ticket_created": Kind.ARRIVED if said["via"] in ("widget", "intake") else Kind.CREATED,
     }.get(type_)
+    if type_ == "status_changed" and said["actor"]["kind"] == "contact":
+        listened_to = None  # their message is told
     reasons = (
         any(each["id"] == str(who) for each in said.get("mentions", [])) and Kind.MENTION,
         is_at({"ticket_created": "assignee", "assigned": "new"}.get(type_, "")) and Kind.ASSIGNED,

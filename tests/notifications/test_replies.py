@@ -221,6 +221,7 @@ def test_what_has_no_words_is_unreadable_and_broken_mail_is_read_as_far_as_it_go
     assert isinstance(judge(a_mail(" \n\u200b\n").as_bytes(), ADA), Unreadable)
     torn = b"From: ada@customer.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nstill here"
     assert read(torn).body == "still here"
+    assert isinstance(judge(torn.replace(b"--b", b"--c"), ADA), Unreadable)
     assert read(b"From: ada@customer.example\r\nContent-Type: rubbish\r\n\r\nwords\x00\x1b[31m").body == "words[31m"
     deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(3000))
     assert isinstance(judge(b"From: ada@customer.example\r\n" + deep, ADA), Unreadable)

@@ -368,3 +368,24 @@ async def test_what_is_long_over_is_forgotten_and_what_waits_is_not(post: Post, 
 def _read(call: Any) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(call.body)
     return body
+
+
+async def test_who_hangs_takes_the_place_of_nobody_who_answers(post: Post, receiver: Receiver) -> None:
+    async with a_receiver() as hanging:
+        for _ in range(50):
+            await post.webhook(hanging.url)
+        good = await post.webhook(receiver.url)
+        await post.happens(*(created(ticket_id=uuid7(), number=nth + 1) for nth in range(8)))
+        while await post.sender.queue():
+            pass
+
+        begun = [due.endpoint.id for due in await post.sender._due()]
+        assert (begun.count(good.id), len(begun)) == (1, 51), "one each, as long as nothing is known of them"
+        (first,) = [due for due in await post.sender._due() if due.endpoint.id == good.id]
+        await post.sender.send(first)
+        begun = [due.endpoint.id for due in await post.sender._due()]
+        assert (begun.count(good.id), len(begun)) == (5, 55), "who answers well gets five at once"
+        receiver.does = 500
+        (again, *_) = [due for due in await post.sender._due() if due.endpoint.id == good.id]
+        await post.sender.send(again)
+        assert [due.endpoint.id for due in await post.sender._due()].count(good.id) == 1

@@ -13,7 +13,7 @@ from services.notifications.domain.replies import token_in
 
 _LARGEST = 10 * 1024 * 1024
 _LONGEST_LINE = 64 * 1024
-_BEYOND = 1024 * 1024
+_BEYOND = 32 * 1024 * 1024
 """What may follow the largest mail before whoever sends it is cut off."""
 _MOST_CONNECTIONS, _MOST_COMMANDS = 20, 1000
 _PATIENCE = 120.0

@@ -20,6 +20,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _KEPT_APART = (
     ipaddress.IPv4Network("192.88.99.0/24"),  # relays of 6to4, RFC 7526
+    ipaddress.IPv4Network("168.63.129.16/32"),  # the host of a machine in Azure, which tells it its secrets
     ipaddress.IPv6Network("2001::/23"),  # Teredo and other protocols of its own, RFC 2928
     ipaddress.IPv6Network("2002::/16"),  # 6to4, RFC 7526
     ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637

@@ -108,6 +108,8 @@ def judge(raw: bytes, envelope_sender: str) -> Verdict:
         if machine := _machine(message, envelope_sender):
             return Machine(machine)
         email, name = _sender(message)
+        if message.get_content_maintype() == "multipart" and not message.is_multipart():
+            return Unreadable("its parts can't be told apart")
         words = _words(message)
     except _BROKEN as error:
         return Unreadable(f"the mail can't be read ({type(error).__name__})")

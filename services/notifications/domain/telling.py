@@ -146,6 +146,8 @@ def becomes_watcher(event: NoteAdded | CommentAdded) -> list[UUID]:
 
 def _reasons(event: TicketEvent, listeners: Collection[UUID]) -> Iterator[tuple[UUID, Kind]]:
     kind = news_kind(event) if isinstance(event, TicketCreated) else _LISTENED_TO.get(type(event))
+    if isinstance(event, StatusChanged) and event.actor.kind is ActorKind.CONTACT:
+        return  # their message, which woke the ticket, is told already
     if kind is not None:
         yield from ((listener, kind) for listener in listeners)
     match event:

@@ -97,7 +97,9 @@ async def _settle(database: Database, mail: Mail, delivery: Delivery, at: dt.dat
     async with database.every_workspace(MAIL) as tx:
         await store.settle_delivery(tx, mail, delivery, at)
         if delivery.state is not MailState.SUPPRESSED:
-            await store.server_said(tx, delivery.reason or "ok", at)
+            # What it says of one address says nothing of the server.
+            ill = delivery.away or delivery.state is MailState.UNCERTAIN
+            await store.server_said(tx, (delivery.reason if ill else None) or "ok", at)
         if delivery.bounced and mail.workspace_id:
             await store.suppress(tx, mail.workspace_id, delivery.bounced, delivery.reason or "", at)
     about = {"mail": str(mail.id), "reason": delivery.reason, "attempt": mail.attempts + 1}

@@ -24,7 +24,7 @@ WEBHOOKS = "webhooks"
 
 _OWNERS = {"tickets": "tickets", "people": "gateway"}
 """Who keeps each book's log."""
-_AT_ONCE, _EACH, _PAGE, _BOOKS_AT_ONCE = 40, 5, 100, 50
+_AT_ONCE, _EACH, _PAGE, _BOOKS_AT_ONCE = 500, 5, 100, 50
 _BEAT = 0.5
 _OWNER_AWAY = dt.timedelta(seconds=5)
 _KEPT = dt.timedelta(days=30)
@@ -50,6 +50,9 @@ class Sender:
         self._database, self._ask, self._way, self._clock, self._chance = database, ask, way, clock, chance
         self._busy: dict[UUID, UUID] = {}
         """What is being sent, and to which webhook."""
+        self._proven: set[UUID] = set()
+        """Webhooks whose last answer was good: they get several calls at once, others, which may hang, one."""
+        self._freed = asyncio.Event()
 
     async def run(self) -> None:
         """Queue and send until cancelled; what is cut off is sent again under the same id."""
@@ -57,11 +60,11 @@ class Sender:
         async with asyncio.TaskGroup() as group:
             while True:
                 queued = await self.queue()
-                for due in await self._due():
-                    self._busy[due.id] = due.endpoint.id
-                    group.create_task(self._send_guarded(due))
-                if not queued:
-                    await asyncio.sleep(_BEAT)
+                beat = asyncio.get_running_loop().time() + (0 if queued else _BEAT)
+                await self._begin(group)
+                # Whoever has been answered gets the next at once; what is new is looked for at every beat.
+                while await self._is_freed(beat):
+                    await self._begin(group)
 
     async def queue(self) -> int:
         """Queue a page for each webhook that is behind, and for each that is told the past; return how many pages."""
@@ -88,6 +91,7 @@ class Sender:
                     await store.wait_until(tx, due.id, self._clock() + _OWNER_AWAY)
                 return
         outcome = await self._attempt(due, fact)
+        (self._proven.add if outcome.taken else self._proven.discard)(due.endpoint.id)
         async with self._database.transaction(due.endpoint.workspace_id) as tx:
             # It may have been deleted or turned off meanwhile.
             if not await store.still_due(tx, due.id):
@@ -106,17 +110,25 @@ class Sender:
             log.exception("webhook.crashed", webhook=str(due.endpoint.id), event_id=str(due.event_id))
         finally:
             self._busy.pop(due.id, None)
+            self._freed.set()
+
+    async def _is_freed(self, until: float) -> bool:
+        """Wait until something was sent; False: nothing was by then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                return await self._freed.wait()
+        return False
+
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
+        self._freed.clear()
+        for due in await self._due():
+            self._busy[due.id] = due.endpoint.id
+            group.create_task(self._send_guarded(due))
 
     async def _due(self) -> list[Due]:
+        room = _AT_ONCE - len(self._busy)
         async with self._database.every_workspace(WEBHOOKS) as tx:
-            found = await store.due(tx, self._clock(), self._busy, each=_EACH, many=_AT_ONCE)
-        ready: list[Due] = []
-        taken = list(self._busy.values())
-        for due in found:
-            if taken.count(due.endpoint.id) < _EACH and len(taken) < _AT_ONCE:
-                taken.append(due.endpoint.id)
-                ready.append(due)
-        return ready
+            return await store.due(tx, self._clock(), self._busy, self._proven, each=_EACH, many=room)
 
     async def _fact(self, due: Due) -> LoggedFact | None:
         request = ReadLog.of(_OWNERS[due.book])
