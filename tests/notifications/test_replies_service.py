@@ -134,6 +134,22 @@ async def test_an_answer_lands_in_its_conversation_once_as_the_customers_whoever
         assert (await desk.done("GET", "mails/suppressed"))["items"][0]["address"] == ADA
 
 
+async def test_what_an_agent_replies_on_a_ticket_without_a_conversation_is_due_as_a_mail(helpdesk: Helpdesk) -> None:
+    desk = await helpdesk.desk()
+    casey = await desk.done("POST", "contacts", {"name": "Casey", "email": ADA})
+    ticket = await desk.ticket(contact_id=casey["id"])
+    await desk.done("POST", f"tickets/{ticket['number']}/reply", {"body": "Here it is."})
+
+    async def due() -> dict[str, Any]:
+        async with helpdesk.store.transaction(desk.workspace.id) as tx:
+            news = await tx.all(text("select kind, ticket_id from contact_news where settled_at is null"))
+        assert len(news) == 1
+        return dict(news[0])
+
+    news = await eventually(due, within=20)
+    assert (news["kind"], news["ticket_id"]) == ("replied", UUID(ticket["id"]))
+
+
 async def test_a_deleted_ticket_takes_no_more_mail_and_its_admins_are_told(helpdesk: Helpdesk) -> None:
     desk = await helpdesk.desk()
     casey = await desk.done("POST", "contacts", {"name": "Casey", "email": ADA})

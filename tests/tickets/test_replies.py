@@ -11,6 +11,7 @@ from contracts.tickets import AuthorKind, CreateContact, ReplyOnTicket, Status, 
 from services.tickets import store
 from tests.tickets.builders import person
 from tests.tickets.desk import Desk, types_of
+from tests.tickets.test_correspondence import asks
 
 
 async def a_contact(desk: Desk, name: str = "Casey") -> UUID:
@@ -79,6 +80,10 @@ async def test_an_agent_begins_the_conversation_by_mail_of_a_ticket_that_has_non
     told = await desk.told(ticket)
     assert types_of(told)[1:] == ["conversation_linked", "agent_replied", "status_changed"]
     assert types_of(await desk.told_of(said.conversation_id)) == ["conversation_started", "message_posted"]
+
+    written = await asks(desk, ticket.id, message=said.id)
+    assert (written.email, written.conversation_id) == ("Casey@customer.example", said.conversation_id)
+    assert [each.body for each in written.replies] == ["Here it is."]
 
     # What the contact answers, to whichever mail, and what agents write next are in the same conversation.
     await desk.ask(a_reply(desk, ticket, casey))
