@@ -193,26 +193,27 @@ class Machine:
     async def _start_services(self) -> None:
         if self._options.password:
             self._secrets.put("owner-password", self._options.password)
-        for service in SERVICES:
-            port = (self._options.port if service == "gateway" else 0) or self._ports.enter_context(held_port())
+        wanted = dict.fromkeys(SERVICES, 0) | {"gateway": self._options.port}
+        ports = {service: port or self._ports.enter_context(held_port()) for service, port in wanted.items()}
+        for service, port in ports.items():
             self._programs[service] = Program(
                 *(sys.executable, "-m", f"services.{service}"),
                 port=port,
-                env=self._environment(service, port),
+                env=self._environment(service, ports),
                 cwd=_CHECKOUT,
                 log=self._logs / f"{service}.log",
             )
         await together(*(self._services.start(service, program) for service, program in self._programs.items()))
 
-    def _environment(self, service: str, port: int) -> dict[str, str]:
+    def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
         """What this service is told; the workspace's first owner only to the gateway, which makes them."""
         told = {
             "COUNTERFOIL_NATS_URL_FILE": str(self._secrets.path(f"{service}.nats-url")),
             "COUNTERFOIL_DATABASE_URL_FILE": str(self._secrets.path(f"{service}.database-url")),
-            "COUNTERFOIL_HTTP_PORT": str(port),
+            "COUNTERFOIL_HTTP_PORT": str(ports[service]),
         }
         if service == "notifications" and not os.environ.get("COUNTERFOIL_PUBLIC_URL"):
-            told["COUNTERFOIL_PUBLIC_URL"] = f"http://localhost:{self._programs['gateway'].port}"
+            told["COUNTERFOIL_PUBLIC_URL"] = f"http://localhost:{ports['gateway']}"
         if service == "gateway":
             self._owner_password()
             told |= {
