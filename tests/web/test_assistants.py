@@ -40,7 +40,7 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     }
     page = await browser.send(own, **typed, allowed_origins="https://shop.example.com\nnonsense", name="Shop")
     assert page.status == 422
-    assert "Must be scheme and host" in page.words
+    assert "Each must be scheme and host" in page.words
     again = page.form(form, having="title")
     assert again.fields["allowed_origins"] == ["https://shop.example.com\nnonsense"]
     assert {name: again.fields[name][0] for name in typed} == typed

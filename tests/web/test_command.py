@@ -23,7 +23,7 @@ async def test_the_command_bar_finds_tickets_and_people_by_keyboard(chromium: Ch
         await keys.press("Control+k")
         await keys.type("fire print")
         await expect(bar.get_by_role("group", name="Tickets").get_by_role("option")).to_have_text(
-            "#1 Printer on firenew"
+            "#1 Printer on fireNew"
         )
         assert len(asked) < 2 * len("fire print"), "asked for every letter"
         assert await window.flaws() == []
