@@ -193,6 +193,8 @@ class Watchers(Model):
 
     items: tuple[Watcher, ...]
     next_cursor: str | None
+    muted: bool = False
+    """Whether the caller hears nothing of the ticket, by their own wish."""
 
 
 class GetWatchers(Query[Watchers], subject="notifications.requests.v1.get_watchers"):

@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Person, Role
-from contracts.notifications import GetMute, GetWatchers, MarkRead
+from contracts.notifications import GetWatchers, MarkRead
 from contracts.refusals import StaleVersion
 from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
@@ -160,21 +160,9 @@ async def _people(here: Here) -> Sequence[Person]:
 
 async def _attention(here: Here, ticket: TicketSnapshot) -> tuple[list[Any] | None, bool | None]:
     """Return who watches the ticket, and whether the visitor has muted it; None for what can't be told now."""
-    watching, muted = await asyncio.gather(_watchers(here, ticket), _muted(here, ticket))
-    return watching, muted
-
-
-async def _watchers(here: Here, ticket: TicketSnapshot) -> list[Any] | None:
-    """Return who watches the ticket; None where that can't be told now."""
     asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
     found = await or_none(here.desk.bus.ask, asked, within=_WATCHING)
-    return None if found is None else [each.id for each in found.items]
-
-
-async def _muted(here: Here, ticket: TicketSnapshot) -> bool | None:
-    """Tell whether the visitor hears nothing of the ticket; None where that can't be told now."""
-    found = await or_none(here.desk.bus.ask, GetMute(caller=here.visitor.caller, ticket_id=ticket.id), within=_WATCHING)
-    return None if found is None else found.muted
+    return (None, None) if found is None else ([each.id for each in found.items], found.muted)
 
 
 async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale | None:

@@ -50,4 +50,6 @@ async def get_mute(query: GetMute, tx: Transaction) -> MuteState:
 async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:
     """Read a page of those who watch."""
     page, more = await store.watcher_page(tx, query.ticket_id, query.cursor, query.limit, now())
-    return Watchers(items=tuple(page), next_cursor=more)
+    person = domain.user_of(query.caller.actor)
+    muted = person is not None and person in await store.muted(tx, query.ticket_id, [person], now())
+    return Watchers(items=tuple(page), next_cursor=more, muted=muted)
