@@ -38,7 +38,7 @@ SAFETY = {
 _SEALED = re.compile(r"sha256:[0-9a-f]{64}")
 HTML = "text/html; charset=utf-8"
 _WORTH_PACKING = 1024
-_LEVEL = 4
+_LEVEL = 1
 _REFUSED = 400
 _RENDERED: Briefly[bytes, str] = Briefly(seconds=60, most=512)
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))

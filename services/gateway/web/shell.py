@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from litestar import Request
 from litestar.response.base import ASGIResponse
@@ -15,6 +16,7 @@ from contracts.tickets import CountTickets, Status
 from services.gateway.domain import Visitor, Workspace, csrf_token
 from services.gateway.routes.visitors import Desk, SignedIn, desk_of, signed_in
 from services.gateway.usecases.answers import View, WorkspaceRef
+from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form, masked, read_form
 from services.gateway.web.rendering import html
 
@@ -62,6 +64,7 @@ class Shell:
         return None if self.counts is None else sum(n for each, n in self.counts.items() if each not in HIDDEN)
 
 
+_AROUND: Briefly[tuple[str, UUID, Role], tuple[tuple[WorkspaceRef, ...], tuple[View, ...]]] = Briefly(2, most=1024)
 PATIENCE = 0.5
 """Seconds that a page waits for the numbers in its frame."""
 
@@ -96,16 +99,26 @@ async def _signed_in(request: Request[Any, Any, Any], workspace: str | None, pro
     return await signed_in(request, workspace, proof)
 
 
-async def shell(here: Here, *, count: bool = True) -> Shell:
-    """Gather what the frame shows; without `count` somebody else puts the numbers of tickets in."""
+async def shell(here: Here, *, count: bool = True, lately: bool = False) -> Shell:
+    """Gather what the frame shows; without `count` somebody else puts the numbers of tickets in.
+
+    `lately`: which workspaces and saved views there are may be what they were a moment ago.
+    """
     caller = here.visitor.caller
-    me, views, counts, unread = await asyncio.gather(
-        here.desk.accounts.me(here.visitor, here.token),
-        saved(here),
+    (workspaces, views), counts, unread = await asyncio.gather(
+        _around(here, lately=lately),
         or_none(here.desk.bus.ask, CountTickets(caller=caller), within=PATIENCE) if count else nothing(),
         or_none(here.desk.bus.ask, CountUnread(caller=caller), within=PATIENCE),
     )
-    return Shell(here, me.workspaces, counts.counts if counts else None, unread.unread if unread else None, views)
+    return Shell(here, workspaces, counts.counts if counts else None, unread.unread if unread else None, views)
+
+
+async def _around(here: Here, *, lately: bool) -> tuple[tuple[WorkspaceRef, ...], tuple[View, ...]]:
+    key = (here.workspace.id, here.visitor.user.id, here.role)
+    if lately and (kept := _AROUND.of(key)):
+        return kept
+    me, views = await asyncio.gather(here.desk.accounts.me(here.visitor, here.token), saved(here))
+    return _AROUND.keep(key, (me.workspaces, views))
 
 
 async def saved(here: Here) -> tuple[View, ...]:

@@ -1,5 +1,6 @@
 """What is done with a ticket's own page: its fields, and whether it is there at all."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +31,7 @@ from services.gateway.web.forms import Form, TypedTags, wrong
 from services.gateway.web.past import as_it_was
 from services.gateway.web.quick import FIELDS, VALUE, seen_as, way_back
 from services.gateway.web.rendering import see
-from services.gateway.web.shell import Here, enter, enter_by_form
+from services.gateway.web.shell import Here, enter, enter_by_form, shell
 from services.gateway.web.story import touched
 from services.gateway.web.ticket_page import PAGE, find, show
 
@@ -74,14 +75,15 @@ class Seen(Given):
 async def ticket_page(request: Request[Any, Any, Any], workspace: FromPath[str], ticket: FromPath[str]) -> ASGIResponse:
     """Show a ticket."""
     here = await enter(request, workspace)
-    found = await find(here, ticket)
+    # The frame needs not know which ticket it is.
+    found, frame = await asyncio.gather(find(here, ticket), shell(here, lately=True))
     if ticket != str(found.number):
         return see(f"{here.base}/tickets/{found.number}")
     if then := request.query_params.get("as_of"):
         return await as_it_was(request, here, found, then)
     field, _, was = request.query_params.get("was", "").partition(".")
     done = (field, way_back(found, field, was)) if field in FIELDS and "hx-request" in request.headers else None
-    return await show(request, here, found, done=done, opened=_is_opened(request))
+    return await show(request, here, found, done=done, opened=_is_opened(request), frame=frame)
 
 
 def _is_opened(request: Request[Any, Any, Any]) -> bool:

@@ -18,7 +18,7 @@ from services.gateway.routes.tickets import ticket_reference
 from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
-from services.gateway.web.shell import PATIENCE, Here, or_none, page, shell
+from services.gateway.web.shell import PATIENCE, Here, Shell, nothing, or_none, page, shell
 from services.gateway.web.story import SHOWN, story, touched
 from services.gateway.web.tickets import members
 
@@ -70,6 +70,7 @@ async def show(
     answer: Form | None = None,
     done: tuple[str, str | None] | None = None,
     opened: bool = False,
+    frame: Shell | None = None,
 ) -> ASGIResponse:
     """Return the page of a ticket, with what was typed and what is wrong with it, or what was done and was before.
 
@@ -77,15 +78,16 @@ async def show(
     """
     may = set(ticket.allowed.actions)
     asked = request.query_params
-    told, pinned, (watching, muted), people, frame, stale = await asyncio.gather(
+    told, pinned, (watching, muted), people, around, stale = await asyncio.gather(
         story(here, ticket, _one_of(asked.get("show")), version(asked.get("before"))),
         _pinned(here, ticket, may),
         _attention(here, ticket),
         _people(here),
-        shell(here),
+        nothing() if frame else shell(here),
         _stale(here, ticket, edit),
     )
-    if opened and frame.unread:
+    frame = frame or around
+    if opened and frame and frame.unread:
         left = await or_none(
             here.desk.bus.ask,
             MarkRead(caller=here.visitor.caller, via=here.visitor.via, ticket_id=ticket.id),
