@@ -12,8 +12,7 @@ import httpx
 from httpx_sse import SSEError, connect_sse
 from pydantic import BaseModel
 
-from contracts.activity import Entry
-from contracts.base import Model
+from contracts.activity import Entry, FeedPage, HistoryPage
 from contracts.refusals import Refusal, Unavailable
 from contracts.tickets import NoteSnapshot, TicketPage, TicketRow, TicketSnapshot
 
@@ -23,21 +22,6 @@ _PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0)
 _WAIT = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 _SILENCE = 60.0
 """Seconds without a beat after which a stream is taken for dead; it beats every fifteen."""
-
-
-class HistoryPage(Model):
-    """One page of a ticket's history."""
-
-    items: tuple[Entry, ...]
-    next_cursor: int | None
-
-
-class FeedPage(Model):
-    """One page of the book of all tickets."""
-
-    items: tuple[Entry, ...]
-    next_cursor: int
-    more: bool
 
 
 class Desk:

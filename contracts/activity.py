@@ -82,6 +82,23 @@ class EntryPage(Model):
     more: bool
 
 
+class HistoryPage(Model):
+    """One page of a ticket's history, oldest first."""
+
+    items: tuple[Entry, ...]
+    next_cursor: int | None
+    """What `after` says for the next page; null at the end."""
+
+
+class FeedPage(Model):
+    """One page of a book, oldest first."""
+
+    items: tuple[Entry, ...]
+    next_cursor: int
+    """What `after` says to go on from here, now or later."""
+    more: bool
+
+
 class History(Query[EntryPage], subject="activity.requests.v1.history"):
     """Read what happened to a ticket, oldest first.
 

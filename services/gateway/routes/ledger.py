@@ -19,12 +19,13 @@ from contracts.activity import (
     BookHead,
     BookLine,
     BookVerdict,
-    Entry,
     EntryPage,
     ExportBook,
     Feed,
+    FeedPage,
     Heads,
     History,
+    HistoryPage,
     ReadHeads,
 )
 from contracts.base import Model
@@ -75,23 +76,6 @@ class SavedHeads(Given):
     head: tuple[SavedHead, ...] = Field(
         default=(), max_length=20, description="`book:seq:hash`, as `audit/head` told it once; may be repeated."
     )
-
-
-class HistoryPage(Model):
-    """One page of a ticket's history, oldest first."""
-
-    items: tuple[Entry, ...]
-    next_cursor: int | None
-    """What `after` says for the next page; null at the end."""
-
-
-class FeedPage(Model):
-    """One page of a book, oldest first."""
-
-    items: tuple[Entry, ...]
-    next_cursor: int
-    """What `after` says to go on from here, now or later."""
-    more: bool
 
 
 class Proof(Model):

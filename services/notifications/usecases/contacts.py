@@ -16,7 +16,8 @@ from services.notifications.domain import Addressee, Mail, Outgoing, ToTell
 MAIL = "mail"
 """Why a transaction may see every workspace."""
 _AT_ONCE = 50
-_OWNER_AWAY = dt.timedelta(seconds=15)
+OWNER_AWAY = dt.timedelta(seconds=15)
+"""How long mail waits that tickets can't be asked about."""
 
 type Ask = Callable[[GetCorrespondence], Awaitable[Correspondence]]
 
@@ -49,7 +50,7 @@ class Scribe:
                 found = await self._allowed(news.workspace_id, news.kind, news.ticket_id, news.message_id)
             except Refusal:
                 async with self.database.transaction(news.workspace_id) as tx:
-                    await store.tell_later(tx, news, self.clock() + _OWNER_AWAY)
+                    await store.tell_later(tx, news, self.clock() + OWNER_AWAY)
                 break
             async with self.database.transaction(news.workspace_id) as tx:
                 made += await self._write(tx, news, found)

@@ -20,7 +20,6 @@ from services.notifications.usecases import contacts, news
 MAIL = "mail"
 
 _AT_ONCE = 50
-_OWNER_AWAY = dt.timedelta(seconds=15)
 
 log = get_logger()
 
@@ -154,7 +153,7 @@ async def _addressed(post: Post, mail: Mail) -> Addressee | Delivery | None:
             may_go = await post.scribe.may_still_go(mail)
         except Refusal:
             async with post.database.every_workspace(MAIL) as tx:
-                await store.let_wait(tx, mail, post.clock() + _OWNER_AWAY)
+                await store.let_wait(tx, mail, post.clock() + contacts.OWNER_AWAY)
             return None
         if not may_go:
             return Delivery(MailState.SUPPRESSED, "nothing_left", begun=False)
