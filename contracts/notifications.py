@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 
 class Item(Model):
-    """One notification in a person's inbox."""
+    """One notification in a person's inbox: of what is told together, what matters most."""
 
     id: UUID
     kind: Kind
@@ -85,8 +85,34 @@ class ReadInbox(Query[Inbox], subject="notifications.requests.v1.inbox"):
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
+class NoticeTicket(Model):
+    """A ticket that a notification is about."""
+
+    MOST: ClassVar[int] = 20
+
+    id: UUID
+    number: int
+    subject: str
+    kind: Kind
+    """The strongest reason to tell of this ticket."""
+    count: int
+    """How many causes it tells of on this ticket."""
+
+
+class NoticePart(Model):
+    """One of the things that were done at once."""
+
+    kind: Kind
+    old: str | None
+    new: str | None
+
+
 class Notice(Model):
-    """One notification in a person's inbox, of a ticket or of the desk itself."""
+    """One notification in a person's inbox, of a ticket or of the desk itself.
+
+    It tells of one cause, whatever was done by it and on however many tickets; or it is a digest of many that came
+    within a minute, and grows while they come. Ticket, actor, cause and values are those of what matters most in it.
+    """
 
     id: UUID
     kind: Kind
@@ -97,12 +123,21 @@ class Notice(Model):
     actor: Actor
     at: AwareDatetime
     cause: UUID
-    """What is behind it; one person is told of one cause once."""
+    """The fact behind it; one person is told of one cause once."""
     old: str | None
     new: str | None
     read_at: AwareDatetime | None
+    """None: not read, or not all of it."""
     muted: bool
     """Whether the reader has muted the ticket since."""
+    count: int = 1
+    """How many causes it tells of; of more than one it is a digest."""
+    tickets: tuple[NoticeTicket, ...] = ()
+    """What it is about, what matters most first; 20 at most."""
+    more_tickets: int = 0
+    """How many tickets are not named."""
+    parts: tuple[NoticePart, ...] = ()
+    """All that the cause did, what matters most first; of a digest none."""
 
 
 class Notices(Model):
@@ -117,6 +152,8 @@ class ReadNotices(Query[Notices], subject="notifications.requests.v2.inbox"):
     """Read the caller's own inbox, with what is of no ticket. Refused: malformed (cursor)."""
 
     unread_only: bool = False
+    digest: UUID | None = None
+    """Only what this notification tells of, each cause by itself; none where there is no such one."""
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
@@ -142,7 +179,10 @@ class ListUnreadTickets(Query[UnreadTickets], subject="notifications.requests.v1
 
 
 class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
-    """Mark the caller's own notifications as read: those named, or all with `ids` empty. Refused: not_found."""
+    """Mark the caller's own notifications as read with all that they tell: those named, or all with `ids` empty.
+
+    Refused: not_found.
+    """
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     ticket_id: UUID | None = None
@@ -350,7 +390,7 @@ class SendPasswordReset(Errand[MailQueued], subject="notifications.requests.v1.s
 
 
 class Notified(RecordEvent, subject="notifications.events.v1.notified", followed_by=("gateway",)):
-    """Sent when somebody has a new notification; `subject` is their inbox, its version counts what came into it."""
+    """Sent when somebody has a new notification, or one grows; `subject` is their inbox, its version counts both."""
 
     AUDIENCE: ClassVar[Audience] = Audience.ADMINS
 

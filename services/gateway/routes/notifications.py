@@ -32,6 +32,9 @@ class InboxFilter(Page):
     """Which part of the inbox."""
 
     unread: Flag = Field(default=False, description="Only what is not read.")
+    digest: UUID | None = Field(
+        default=None, description="Only what this notification tells of: each cause on each ticket by itself."
+    )
 
 
 class ToRead(Given):
@@ -93,7 +96,13 @@ async def list_notifications(request: Request[Any, Any, Any], workspace: FromPat
     visitor = await inside(request, workspace)
     wanted = query(request, InboxFilter)
     inbox = await desk_of(request).bus.ask(
-        ReadNotices(caller=visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+        ReadNotices(
+            caller=visitor.caller,
+            unread_only=wanted.unread,
+            digest=wanted.digest,
+            cursor=wanted.cursor,
+            limit=wanted.limit,
+        )
     )
     return reply(inbox)
 
