@@ -46,7 +46,9 @@ async def may_come_in(made: dict[str, Any]) -> bool:
     url = urlsplit(made["nats_url"])
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
-        writer.write(f"CONNECT {json.dumps({'user': url.username, 'pass': url.password})}\r\nPING\r\n".encode())
+        writer.write(
+            f"CONNECT {json.dumps({'user': url.username, 'pass': url.password, 'verbose': False})}\r\nPING\r\n".encode()
+        )
         await reader.readline()
         said = await asyncio.wait_for(reader.readline(), 15)
     finally:
