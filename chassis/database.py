@@ -17,7 +17,7 @@ from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from chassis.telemetry import traceparent
 from contracts.base import Event, IdempotencyKey
@@ -278,6 +278,11 @@ class Database:
             await tx.write_facts()
         if tx.wakes:
             self.wake()
+
+    def at_work(self) -> int:
+        """Return how many sessions are in use."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def answers(self) -> bool:
         """Tell whether the store answers within two seconds."""

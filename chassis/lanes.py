@@ -98,6 +98,8 @@ class Lanes:
             room = _MOST_HELD - sum(len(lane.held) for lane in self._lanes.values())
             touched = {}
             for msg in messages:
+                if msg.metadata.num_delivered > 1:
+                    self._metrics.redelivered.labels(self._stream).inc()
                 held = Held.of(msg)
                 key = (held.workspace, held.integration)
                 lane = self._lanes.setdefault(key, _Lane(held.workspace))
@@ -148,6 +150,7 @@ class Lanes:
                 log.debug("consumer.batch_failed", rows=len(group), error=repr(error))
                 done = 0
             if done:
+                self._metrics.applied_together.labels(self._stream).observe(done)
                 self._settled(lane, group[:done])
                 await self._ack(group[:done])
                 continue
@@ -163,6 +166,7 @@ class Lanes:
             if not await self._commit(lane.workspace, [held], self._apply, "applied"):
                 await self._gap(lane, held)
                 return False
+            self._metrics.applied_together.labels(self._stream).observe(1)
             self._settled(lane, [held])
             await self._ack([held])
         except Refusal as refusal:
