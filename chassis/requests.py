@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
+from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, Triable, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
 
@@ -225,6 +225,9 @@ class Answers:
             msg = f"{endpoint.request.__name__} is neither a command nor a query"
             raise TypeError(msg)
         caller: Caller = request.caller
+        if isinstance(request, Triable) and request.dry_run:
+            async with self._database.rehearsal(caller.workspace_id) as tx:
+                return await endpoint.handler(request, tx)
         async with self._database.transaction(caller.workspace_id) as tx:
             if isinstance(request, Query):
                 return await endpoint.handler(request, tx)

@@ -180,6 +180,8 @@ class Via(StrEnum):
     WIDGET = "widget"
     INTAKE = "intake"
     MAIL = "mail"
+    MCP = "mcp"
+    """An assistant's: the Model Context Protocol."""
     RULE = "rule"
     TIMER = "timer"
 
@@ -219,6 +221,8 @@ class Caller(Model):
     name: PersonName
     role: Role
     scopes: tuple[str, ...] = ()
+    behind: UUID | None = None
+    """Of a program with a token: the member who let it in; tickets that are theirs are its own."""
 
     @property
     def actor(self) -> Actor:
@@ -252,6 +256,12 @@ class Command[Reply: BaseModel](Request[Reply]):
     def key(self) -> IdempotencyKey:
         """The client's key, else the command's own id, so that the gateway's retry is the same command too."""
         return self.idempotency or IdempotencyKey(key=str(self.command_id), route=self.SUBJECT, fingerprint="")
+
+
+class Triable[Reply: BaseModel](Command[Reply]):
+    """A command that may be tried first: its answer or refusal is the one that it would have, and nothing stays."""
+
+    dry_run: bool = False
 
 
 class Subject(Model):
