@@ -181,7 +181,6 @@ class Via(StrEnum):
     INTAKE = "intake"
     MAIL = "mail"
     MCP = "mcp"
-    """An assistant's: the Model Context Protocol."""
     RULE = "rule"
     TIMER = "timer"
 
