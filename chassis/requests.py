@@ -24,9 +24,10 @@ from pydantic_core import ErrorDetails
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, Triable, now
+from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
+from contracts.trying import Triable
 
 log = get_logger()
 

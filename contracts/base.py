@@ -94,14 +94,11 @@ class Message(Model):
             return
         parts = _GRAMMAR.fullmatch(subject)
         if parts is None or parts["kind"] != cls.KIND:
-            msg = f"{cls.__name__}: {subject!r} is not <owner>.{cls.KIND or '<kind>'}.v<n>.<name>"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: {subject!r} is not <owner>.{cls.KIND or '<kind>'}.v<n>.<name>")
         if subject in Message.registry:
-            msg = f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}")
         if stranger := {*heard_by, *followed_by} - set(SERVICES):
-            msg = f"{cls.__name__}: heard by {sorted(stranger)}, which are no services"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: heard by {sorted(stranger)}, which are no services")
         cls.SUBJECT, cls.OWNER, cls.TYPE = subject, parts["owner"], subject.rpartition(".")[2]
         cls.HEARD_BY, cls.FOLLOWED_BY = heard_by, followed_by
         Message.registry[subject] = cls
@@ -255,12 +252,6 @@ class Command[Reply: BaseModel](Request[Reply]):
     def key(self) -> IdempotencyKey:
         """The client's key, else the command's own id, so that the gateway's retry is the same command too."""
         return self.idempotency or IdempotencyKey(key=str(self.command_id), route=self.SUBJECT, fingerprint="")
-
-
-class Triable[Reply: BaseModel](Command[Reply]):
-    """A command that may be tried first: its answer or refusal is the one that it would have, and nothing stays."""
-
-    dry_run: bool = False
 
 
 class Subject(Model):

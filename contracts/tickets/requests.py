@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog, Triable
+from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
 from contracts.letters import DeadLetterPage
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
@@ -24,6 +24,7 @@ from contracts.tickets.shapes import (
     TicketPage,
     TicketSnapshot,
 )
+from contracts.trying import Triable
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 
