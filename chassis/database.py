@@ -261,6 +261,15 @@ class Database:
             yield tx
 
     @asynccontextmanager
+    async def rehearsal(self, workspace_id: str) -> AsyncGenerator[Transaction]:
+        """Begin as `transaction` does, and take everything back at the end: what would be refused is refused."""
+        async with self._engine.connect() as connection:
+            await connection.execute(_ENTER, {"ws": workspace_id})
+            tx = Transaction(connection, workspace_id)
+            yield tx
+            await tx.write_facts()
+
+    @asynccontextmanager
     async def every_workspace(self, purpose: str) -> AsyncGenerator[Transaction]:
         """Begin a transaction that sees every workspace, for a purpose that a test lists."""
         if not purpose:
