@@ -150,6 +150,10 @@ class IntegrationReplayed(RecordEvent, subject="gateway.events.v1.integration_re
     """The sequence of the stream from which on it reads again."""
 
 
+class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_exported", heard_by=("activity",)):
+    """Sent when somebody carried out the whole workspace as a file; `subject` is the export."""
+
+
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when gateway could not apply a message."""
 
