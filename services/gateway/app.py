@@ -7,6 +7,7 @@ from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
 from services.gateway.usecases.examples import demo_assistant
+from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
@@ -68,6 +69,7 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,

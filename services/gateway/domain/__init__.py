@@ -8,6 +8,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
+from services.gateway.domain.leaving import export_workspace
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -122,6 +123,7 @@ __all__ = [
     "client_of",
     "csrf_token",
     "delete_workspace",
+    "export_workspace",
     "found",
     "hand_over",
     "invite",
