@@ -18,6 +18,8 @@ _QUIET = {
     "nats": logging.CRITICAL,
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
+    # It quotes what was sent.
+    "mcp": logging.CRITICAL,
     # aiosmtpd's, which writes addresses down.
     "mail.log": logging.CRITICAL,
 }
