@@ -51,8 +51,7 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    # A DETAIL quotes the row, which holds people's words.
-    "log_error_verbosity": "terse",
+    "log_error_verbosity": "terse",  # a DETAIL quotes the row, which holds people's words
     "log_min_error_statement": "panic",
 }
 
