@@ -52,7 +52,6 @@ _SETTINGS: Final = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "log_error_verbosity": "terse",  # a DETAIL quotes the row, which holds people's words
-    "log_min_error_statement": "panic",
 }
 
 
