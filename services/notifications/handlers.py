@@ -143,7 +143,7 @@ def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(ListDeliveries)(webhooks.deliveries)
     bus.answers(Redeliver)(webhooks.redeliver)
     bus.answers(SendTest)(webhooks.test)
-    bus.answers(ReplayEvents)(webhooks.replay)
+    bus.answers(ReplayEvents, alone=True)(webhooks.replay)
 
 
 def answer_for_mail(bus: Bus, postroom: Postroom) -> None:
