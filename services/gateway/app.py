@@ -9,6 +9,7 @@ from services.gateway.usecases.beginnings import Beginnings, First
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -68,6 +69,7 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        letters=Letters(service.bus, service.database),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,

@@ -8,6 +8,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
+from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -140,6 +141,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",
+    "settled_letter",
     "signed_in",
     "slug_of",
     "token_hash",

@@ -22,6 +22,7 @@ from services.gateway.domain import (
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
@@ -57,6 +58,7 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    letters: Letters
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
