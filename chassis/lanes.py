@@ -99,6 +99,8 @@ class Lanes:
         waiting = sum(len(lane.held) for lane in self._lanes.values() if lane.not_before > now)
         size = sum(lane.size for lane in self._lanes.values())
         for msg in messages:
+            if msg.metadata.num_delivered > 1:
+                self._metrics.redelivered.labels(self._stream).inc()
             held = Held.of(msg)
             key = (held.workspace, held.integration)
             lane = self._lanes.setdefault(key, Lane(held.workspace))
@@ -167,6 +169,7 @@ class Lanes:
                 done = 0
             left -= done or len(group)
             if done:
+                self._metrics.applied_together.labels(self._stream).observe(done)
                 self._settled(lane, group[:done])
                 await self._ack(group[:done])
                 continue
@@ -182,6 +185,7 @@ class Lanes:
             if not await self._commit(lane.workspace, [held], self._apply, "applied"):
                 await self._gap(lane, held)
                 return False
+            self._metrics.applied_together.labels(self._stream).observe(1)
             self._settled(lane, [held])
             await self._ack([held])
         except Refusal as refusal:

@@ -144,6 +144,10 @@ class LetterDropped(RecordEvent, subject="gateway.events.v1.dead_letter_dropped"
     reason: str
 
 
+class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_exported", heard_by=("activity",)):
+    """Sent when somebody carried out the whole workspace as a file; `subject` is the export."""
+
+
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when gateway could not apply a message."""
 

@@ -7,6 +7,7 @@ from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
 from services.gateway.usecases.examples import demo_assistant
+from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
@@ -70,6 +71,7 @@ def build(settings: Settings) -> Service:
         presence=presence,
         seals=Seals(service.bus),
         letters=Letters(service.bus, service.database),
+        exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,

@@ -57,6 +57,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
+from contracts.transfer import ExportNotifications
 from contracts.webhooks import (
     ChangeWebhook,
     CreateWebhook,
@@ -69,7 +70,17 @@ from contracts.webhooks import (
     RotateWebhookSecret,
     SendTest,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
+from services.notifications.usecases import (
+    facts,
+    inbox,
+    letters,
+    mails,
+    news,
+    preferences,
+    transfer,
+    watching,
+    webhooks,
+)
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
@@ -113,6 +124,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
+    bus.answers(ExportNotifications)(transfer.export)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)

@@ -338,7 +338,7 @@ class Desk:
 
     def counted(self, name: str, **labels: str) -> float:
         """What a metric of tickets says."""
-        return self.tickets.metrics.registry.get_sample_value(f"counterfoil_tickets_{name}", labels) or 0.0
+        return self.tickets.metrics.registry.get_sample_value(f"counterfoil_{name}", labels) or 0.0
 
 
 async def heard(database: Database, workspace_id: str) -> list[str]:

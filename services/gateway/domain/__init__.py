@@ -8,6 +8,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
+from services.gateway.domain.leaving import export_workspace
 from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
@@ -123,6 +124,7 @@ __all__ = [
     "client_of",
     "csrf_token",
     "delete_workspace",
+    "export_workspace",
     "found",
     "hand_over",
     "invite",

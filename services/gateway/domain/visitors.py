@@ -63,9 +63,14 @@ class Visitor:
         """The visitor as other services are told of them."""
         workspace, role = self.here
         actor = self.actor
-        scopes = self.token.scopes if self.token else ()
         return Caller(
-            workspace_id=workspace.id, kind=actor.kind, id=actor.id, name=actor.name, role=role, scopes=scopes
+            workspace_id=workspace.id,
+            kind=actor.kind,
+            id=actor.id,
+            name=actor.name,
+            role=role,
+            scopes=self.token.scopes if self.token else (),
+            behind=self.token.maker_id if self.token else None,
         )
 
     def check_scope(self, scope: str | None) -> None:

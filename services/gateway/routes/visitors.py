@@ -21,6 +21,7 @@ from services.gateway.domain import (
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
@@ -59,6 +60,7 @@ class Desk:
     presence: Presence
     seals: Seals
     letters: Letters
+    exports: Exports
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -64,6 +64,7 @@ from services.gateway.store.tokens import (
     tokens,
     used,
 )
+from services.gateway.store.transfer import POSITION, TABLES
 from services.gateway.store.views import add_view, remove_view, save_view, view, views, views_owned
 from services.gateway.store.widget import add_visitor_token, is_open, purge_visitor_tokens, visitor_token
 from services.gateway.store.workspaces import (
@@ -79,6 +80,8 @@ from services.gateway.store.workspaces import (
 )
 
 __all__ = [
+    "POSITION",
+    "TABLES",
     "Credentials",
     "Found",
     "account_version",
