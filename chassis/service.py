@@ -219,7 +219,9 @@ class Service:
                 await tx.execute(statement)
 
     async def _look(self) -> None:
-        with contextlib.suppress(NatsError, TimeoutError):  # what was seen last stands until the broker is back
+        if not self.bus.connected:  # what was seen last stands until the broker is back
+            return
+        with contextlib.suppress(NatsError, TimeoutError):
             await look(self.bus.nats, self.database, self.metrics)
 
     async def _wake(self, relay: Relay) -> Callable[[], None]:

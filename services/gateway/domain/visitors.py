@@ -1,6 +1,7 @@
 """Whoever a request comes from."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from contracts.base import Actor, Caller, Role, Via
 from contracts.refusals import NotAllowed, NotFound
@@ -35,6 +36,11 @@ class Visitor:
         if self.person is None:
             raise _takes_a_person()
         return self.person
+
+    @property
+    def member_id(self) -> UUID:
+        """The member who came, or who stands behind the program: a ticket that is theirs is the visitor's own."""
+        return self.token.maker_id if self.token else self.user.id
 
     @property
     def session(self) -> Session:

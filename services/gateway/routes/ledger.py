@@ -131,6 +131,23 @@ async def history(desk: Desk, visitor: Visitor, ticket: str, wanted: HistoryFilt
         await asyncio.sleep(_PAUSE)
 
 
+async def last_part(desk: Desk, asked: History) -> EntryPage:
+    """Return the part that ends at `until` once the ledger has it, or what it has of it when that takes too long."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await desk.bus.ask(asked)
+        except (NotReached, NotFound):
+            if time.monotonic() + _PAUSE > until:
+                break
+        await asyncio.sleep(_PAUSE)
+    try:
+        return await desk.bus.ask(asked.model_copy(update={"min_version": 0}))
+    except NotFound:
+        # The ticket is there, so its entries are on their way.
+        return EntryPage(items=(), last=0, more=False)
+
+
 @operation(
     "GET",
     f"{W}/feed",

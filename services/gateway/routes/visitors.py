@@ -133,6 +133,18 @@ async def inside(request: Request[Any, Any, Any], workspace: str) -> Visitor:
     return visitor
 
 
+async def program(request: Request[Any, Any, Any], via: Via) -> Visitor:
+    """Return the program whose API token this is, in the token's workspace; raises Unauthenticated for all others."""
+    desk = desk_of(request)
+    token, by_cookie = _token(request, desk.cookie)
+    if by_cookie or not looks_like_an_api_token(token):
+        raise Unauthenticated
+    visitor = await desk.people.program(token, via)
+    visit = visit_of(request.scope)
+    visit.user_id, visit.workspace_id = visitor.id, visitor.here[0].id
+    return visitor
+
+
 def check_origin(request: Request[Any, Any, Any]) -> None:
     """Refuse a request that a browser says was made by another site's page."""
     if request.headers.get("sec-fetch-site", "none").lower() not in ("same-origin", "none"):
