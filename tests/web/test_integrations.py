@@ -1,10 +1,12 @@
 """The page of integrations: one is made, told once, set back and revoked, without a script."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import nats
 
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
-from tests.support.eventually import eventually
 from tests.web.reader import Browser
 
 
@@ -27,14 +29,10 @@ async def test_an_integration_is_made_shown_once_set_back_and_revoked(desk: Desk
     again = await browser.send(form, name="alertmanager", internal="true")
     assert again.status == 409
 
-    closed: list[str] = []
-
-    async def cut() -> None:
-        closed.append("alertmanager")
-
+    closed = asyncio.Event()
     ticket = await desk.ticket()
     shop = await nats.connect(
-        told["NATS_URL"], inbox_prefix=told["NATS_INBOX_PREFIX"], allow_reconnect=False, closed_cb=cut
+        told["NATS_URL"], inbox_prefix=told["NATS_INBOX_PREFIX"], allow_reconnect=False, closed_cb=_setting(closed)
     )
     try:
         consumer = f"int_alertmanager_{desk.workspace.id}"
@@ -62,12 +60,19 @@ async def test_an_integration_is_made_shown_once_set_back_and_revoked(desk: Desk
         (end,) = [form for form in page.forms if form.action == one and form is not page.form(one, having="from")]
         page = await browser.send(end, press=("do", "revoke"))
         assert "No integrations." in page.words
-        await eventually(lambda: closed)
+        await asyncio.wait_for(closed.wait(), 15)
     finally:
         await shop.close()
     taken = await browser.send(page.form(path), name="alertmanager")
     assert taken.status == 409
     assert "had it" in taken.words
+
+
+def _setting(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def happen() -> None:
+        event.set()
+
+    return happen
 
 
 async def test_who_does_not_run_the_desk_finds_no_integrations(desk: Desk, browser: Browser) -> None:
