@@ -27,6 +27,7 @@ from services.gateway.routes.door import Door
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
@@ -229,6 +230,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         invitations=house.invitations,
         workspaces=house.workspaces,
         tokens=house.tokens,
+        integrations=Integrations(house.database, None, "", house.clock),
         views=Views(house.database),
         limiter=house.limiter,
         bus=bus,

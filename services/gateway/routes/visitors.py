@@ -22,6 +22,7 @@ from services.gateway.domain import (
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.exports import Exports
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
@@ -50,6 +51,7 @@ class Desk:
     invitations: Invitations
     workspaces: Workspaces
     tokens: Tokens
+    integrations: Integrations
     views: Views
     limiter: Limiter
     bus: Bus
