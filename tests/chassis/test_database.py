@@ -46,6 +46,7 @@ PURPOSES = {
         "find bulk changes that go on",
         "find tickets that lie untouched",
         "purge of identity nonces",
+        "sum up counts of tickets",
         "assistant look-up",
         "tell the log again",
     },
