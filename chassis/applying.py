@@ -11,7 +11,7 @@ from chassis.held import Ear, Held, Kept, NotYet, Origin
 from chassis.requests import invalid
 from chassis.telemetry import traced
 from contracts.base import DeadLetter, Event, Intake, Message
-from contracts.envelope import Received, open_envelope
+from contracts.envelope import Received, open_envelope, require_unique_names
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, UnknownMessage
 
 
@@ -62,6 +62,8 @@ async def retry_letter(tx: Transaction, service: str, ears: Mapping[str, Ear], i
 
 
 def _read(ear: Ear, received: Received, held: Held) -> Message:
+    if issubclass(ear.message, Intake):
+        require_unique_names(received.data)
     try:
         message: Message = ear.read.validate_json(received.data)
     except ValidationError as error:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from chassis.telemetry import traceparent
 from contracts.base import Event, IdempotencyKey
@@ -261,6 +261,15 @@ class Database:
             yield tx
 
     @asynccontextmanager
+    async def rehearsal(self, workspace_id: str) -> AsyncGenerator[Transaction]:
+        """Begin as `transaction` does, and take everything back at the end: what would be refused is refused."""
+        async with self._engine.connect() as connection:
+            await connection.execute(_ENTER, {"ws": workspace_id})
+            tx = Transaction(connection, workspace_id)
+            yield tx
+            await tx.write_facts()
+
+    @asynccontextmanager
     async def every_workspace(self, purpose: str) -> AsyncGenerator[Transaction]:
         """Begin a transaction that sees every workspace, for a purpose that a test lists."""
         if not purpose:
@@ -278,6 +287,11 @@ class Database:
             await tx.write_facts()
         if tx.wakes:
             self.wake()
+
+    def at_work(self) -> int:
+        """Return how many sessions are in use."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def answers(self) -> bool:
         """Tell whether the store answers within two seconds."""

@@ -1,7 +1,8 @@
 """What servers that run elsewhere are given before the services start: rights, databases, tables and streams.
 
 All secrets lie in one directory, each in a file of its own: `<user>.nats-url`, `<service>.database-url`,
-`<service>.owner-url`, `postgres.url`, and `integration.nats-url` where another system is known from the first day.
+`<service>.owner-url`, `postgres.url`, `nats-issuer`, and `integration.nats-url` where another system is known from the
+first day.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from chassis.callout import issuer_of
 from chassis.embedded.postgres import ensure_database
 from chassis.embedded.process import StartFailed
 from chassis.migrations import migrate
@@ -27,7 +29,8 @@ class Deployment:
         """Write who may enter NATS and what they may do; nats-server reads it as another user."""
         passwords = {user: _password(self._read(f"{user}.nats-url")) for user in users()}
         half = path.with_name(f".{path.name}.half")
-        half.write_text(accounts(passwords, self._outsiders()), encoding="utf-8")
+        issuer = issuer_of(self._read("nats-issuer"))
+        half.write_text(accounts(passwords, issuer, self._outsiders()), encoding="utf-8")
         half.chmod(0o644)
         half.replace(path)
 

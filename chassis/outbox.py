@@ -177,13 +177,15 @@ class Relay:
                     await asyncio.wait_for(self._wake.wait(), _POLL)
                 continue
             try:
-                await self._publish(batch)
+                with self._metrics.receipts.time():
+                    await self._publish(batch)
             except (NatsError, JetStreamError, TimeoutError, OSError) as error:
                 log.warning("relay.delayed", rows=len(batch), error=repr(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
                 continue
             delay, sent = 0.05, batch
+            self._metrics.published_together.observe(len(batch))
             for out in batch:
                 self._metrics.relayed.labels(out.stream.name).inc()
 

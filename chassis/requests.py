@@ -27,6 +27,7 @@ from chassis.telemetry import Metrics, traced, traceparent
 from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
+from contracts.trying import Triable
 
 log = get_logger()
 
@@ -225,6 +226,9 @@ class Answers:
             msg = f"{endpoint.request.__name__} is neither a command nor a query"
             raise TypeError(msg)
         caller: Caller = request.caller
+        if isinstance(request, Triable) and request.dry_run:
+            async with self._database.rehearsal(caller.workspace_id) as tx:
+                return await endpoint.handler(request, tx)
         async with self._database.transaction(caller.workspace_id) as tx:
             if isinstance(request, Query):
                 return await endpoint.handler(request, tx)

@@ -20,6 +20,7 @@ from chassis.database import Database, is_weather
 from chassis.health import App, Health
 from chassis.leader import Leader
 from chassis.logs import configure, get_logger
+from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.provision import drift
 from chassis.settings import ServiceSettings
@@ -34,6 +35,7 @@ log = get_logger()
 ABORT = "counterfoil.abort"
 """The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
+_LOOK = 5.0
 _LETTING_GO = 2.0
 _KEEP = (
     text("delete from idempotency where at < now() - interval '48 hours'"),
@@ -61,9 +63,15 @@ class Service:
             {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
         )
         self._web = web
-        self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget", self._forget)]
+        self._timers: list[tuple[float, str, Timer]] = [
+            (3600.0, "forget", self._forget),
+            (_LOOK, "look", self._look),
+        ]
+        self.metrics.connected.set_function(lambda: self.bus.connected)
+        self.metrics.sessions.set_function(self.database.at_work)
         self._begun: list[Callable[[], Awaitable[None]]] = []
         self._ending: list[Callable[[], Awaitable[None]]] = []
+        self._forgetting: list[Callable[[], None]] = [self.metrics.step_down]
         self._tasks: list[asyncio.Task[None]] = []
         self._relay: Relay | None = None
         self._server: _Server | None = None
@@ -96,6 +104,10 @@ class Service:
         """Run this first when the service stops: what never ends by itself must end for the rest to drain."""
         self._ending.append(end)
         return end
+
+    def stepping_down(self, forget: Callable[[], None]) -> None:
+        """Call this whenever this replica leads no longer."""
+        self._forgetting.append(forget)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run `work` beside everything else until the service stops; a failure is logged."""
@@ -181,18 +193,23 @@ class Service:
         if self._relay is None:
             msg = "the service has not started"
             raise RuntimeError(msg)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._relay.run())
-            for seconds, name, timer in self._timers:
-                group.create_task(self._keep(seconds, name, timer))
-            for consumer in self._consumers:
-                group.create_task(consumer.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._relay.run())
+                for seconds, name, timer in self._timers:
+                    group.create_task(self._keep(seconds, name, timer))
+                for consumer in self._consumers:
+                    group.create_task(consumer.run())
+        finally:
+            for forget in self._forgetting:
+                forget()
 
     async def _keep(self, seconds: float, name: str, timer: Timer) -> None:
         while True:
             try:
                 await timer()
             except Exception:
+                self.metrics.timer_failures.labels(name).inc()
                 log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 
@@ -200,6 +217,12 @@ class Service:
         async with self.database.every_workspace("forget what is kept for a while") as tx:
             for statement in _KEEP:
                 await tx.execute(statement)
+
+    async def _look(self) -> None:
+        if not self.bus.connected:  # what was seen last stands until the broker is back
+            return
+        with contextlib.suppress(NatsError, TimeoutError):
+            await look(self.bus.nats, self.database, self.metrics)
 
     async def _wake(self, relay: Relay) -> Callable[[], None]:
         ring = await wake_each_other(self.bus.nats, self.name, relay.wake)

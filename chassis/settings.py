@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -25,11 +26,11 @@ class _Files(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """Settings that all services share."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    nats_url: str
+    nats_url: str = Field(repr=False)
     """With the service's own user and password."""
-    database_url: str
+    database_url: str = Field(repr=False)
     """The service's own database, as its app role."""
     http_host: str = "127.0.0.1"
     http_port: int = 0

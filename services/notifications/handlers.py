@@ -55,6 +55,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
+from contracts.transfer import ExportNotifications
 from contracts.webhooks import (
     ChangeWebhook,
     CreateWebhook,
@@ -67,7 +68,17 @@ from contracts.webhooks import (
     RotateWebhookSecret,
     SendTest,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
+from services.notifications.usecases import (
+    facts,
+    inbox,
+    letters,
+    mails,
+    news,
+    preferences,
+    transfer,
+    watching,
+    webhooks,
+)
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
@@ -105,6 +116,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
+    bus.answers(ExportNotifications)(transfer.export)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)

@@ -31,6 +31,7 @@ PURPOSES = {
     "gateway": {
         "example tickets",
         "first workspace",
+        "integrations that NATS must be told of",
         "invitation look-up",
         "limits",
         "new workspace",

@@ -91,7 +91,7 @@ async def test_provisioning_again_changes_nothing_and_neither_does_a_service_tha
             )
             await eventually(
                 lambda: tickets.metrics.registry.get_sample_value(
-                    "counterfoil_tickets_heard_total", {"stream": "GATEWAY", "outcome": "applied"}
+                    "counterfoil_heard_total", {"stream": "GATEWAY", "outcome": "applied"}
                 )
             )
         after = await shape(chaos)

@@ -132,10 +132,10 @@ async def test_metrics_are_served_in_prometheus_words_without_ids(gateway: Servi
 
     async def relayed() -> str | None:
         said = (await get(gateway, "/metrics")).text
-        return said if 'counterfoil_gateway_relayed_total{stream="GATEWAY"}' in said else None
+        return said if 'counterfoil_relayed_total{stream="GATEWAY"}' in said else None
 
     said = await eventually(relayed)
-    assert "counterfoil_gateway_leading 1.0" in said
+    assert "counterfoil_leading 1.0" in said
     assert ws not in said
 
 

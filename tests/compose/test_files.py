@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from chassis.callout import issuer_of
 from chassis.connection import inbox_prefix
 from chassis.deployment import Deployment
 from chassis.embedded import nats as embedded
 from chassis.embedded.process import StartFailed
-from chassis.provision import Outsider, users
+from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider, users
 from contracts.base import SERVICES
 from services.__main__ import SERVICES as LAUNCHED
 
@@ -126,6 +127,7 @@ def test_no_secret_is_in_an_environment() -> None:
     for name, variable, value in said:
         if secretive.search(variable) and variable not in {
             "COUNTERFOIL_PUBLIC_URL",
+            "COUNTERFOIL_NATS_PUBLIC_URL",
             "COUNTERFOIL_INBOUND_URL",
             "COUNTERFOIL_SECRETS",
         }:
@@ -134,7 +136,11 @@ def test_no_secret_is_in_an_environment() -> None:
 
 
 def test_a_service_holds_its_own_secrets_alone() -> None:
-    besides = {"gateway": {"workspace-id", "owner-password"}, "notifications": {"smtp-url"}}
+    hands = {f"{user}.nats-url" for user in (CALLOUT, KEEPER, KICKER)}
+    besides = {
+        "gateway": {"workspace-id", "owner-password", "nats-issuer"} | hands,
+        "notifications": {"smtp-url"},
+    }
     for name in SERVICES:
         own = {f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
         assert {*PARTS[name]["secrets"]} == own
@@ -177,7 +183,10 @@ def test_nats_is_as_generous_as_on_one_machine() -> None:
 def test_everyone_enters_nats_with_a_name_and_a_password_of_their_own(drawn: Path, tmp_path: Path) -> None:
     Deployment(drawn).write_accounts(tmp_path / "accounts.conf")
 
-    found = re.findall(r'user: "([^"]+)", password: "([^"]+)"', (tmp_path / "accounts.conf").read_text())
+    accounts = (tmp_path / "accounts.conf").read_text()
+    issuer = issuer_of((drawn / "nats-issuer").read_text())
+    assert re.findall(r"issuer: (\S+), account: AUTH\b.*\bOUT\b", accounts) == [issuer]
+    found = re.findall(r'user: "([^"]+)", password: "([^"]+)"', accounts)
     integration = (tmp_path / "integration.env").read_text()
     outsider = Outsider((drawn / "workspace-id").read_text(), "demo", "")
     assert {user for user, _ in found} == {*users(), outsider.user}

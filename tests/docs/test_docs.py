@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from chassis.settings import PREFIX, ServiceSettings
 from chassis.telemetry import Metrics
+from services.notifications.usecases.counting import Counts
 from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
 ADRS = DOCS / "adr"
@@ -124,14 +125,15 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_the_metrics_are_those_that_are_counted() -> None:
+    metrics = Metrics("x")
     counted = set()
-    for metric in vars(Metrics("x")).values():
+    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values()):
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()
             suffix = "_total" if family.type == "counter" else ""
-            counted.add((family.name.removeprefix("counterfoil_x_") + suffix, metric._labelnames))
+            counted.add((family.name + suffix, metric._labelnames))
 
-    rows = re.findall(r"^\| `counterfoil_<service>_(\w+)` \|([^|]*)\|", prose(OPERATIONS), re.MULTILINE)
+    rows = re.findall(r"^\| `(counterfoil_\w+)` \|([^|]*)\|", prose(OPERATIONS), re.MULTILINE)
     assert {(name, tuple(_SPAN.findall(labels))) for name, labels in rows} == counted
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import text
 
 from chassis import provision
 from chassis.bus import Origin
+from chassis.callout import draw_issuer, issuer_of
 from chassis.connection import inbox_prefix
 from chassis.database import Database, Transaction
 from chassis.embedded.nats import EmbeddedNats
@@ -132,11 +133,15 @@ async def a_broker(*outsiders: Outsider, provisioned: bool = True) -> AsyncItera
     """A NATS server for these tests alone, with every stream, and with `CHAOS` beside the users that are shipped."""
     passwords = {user: secrets.token_hex(8) for user in (*provision.users(), CHAOS)}
     passwords |= {outsider.user: outsider.password for outsider in outsiders}
-    accounts = provision.accounts(passwords, outsiders)
+    issuer = draw_issuer()
+    # Whoever is not named as known is asked about, also one that nobody ships.
+    accounts = provision.accounts(passwords, issuer_of(issuer), outsiders).replace(
+        "auth_users: [", f'auth_users: ["{CHAOS}", '
+    )
     chaos = f'    users: [\n      {{ user: {CHAOS}, password: "{passwords[CHAOS]}" }}\n'
     with temporary_directory() as directory:
         server = EmbeddedNats(directory / "nats", accounts=accounts.replace("    users: [\n", chaos, 1))
-        broker = NatsServer(lambda: server.url("{user}", "{password}"), passwords, server)
+        broker = NatsServer(lambda: server.url("{user}", "{password}"), issuer, passwords, server)
         try:
             await server.start()
             if provisioned:
@@ -338,7 +343,7 @@ class Desk:
 
     def counted(self, name: str, **labels: str) -> float:
         """What a metric of tickets says."""
-        return self.tickets.metrics.registry.get_sample_value(f"counterfoil_tickets_{name}", labels) or 0.0
+        return self.tickets.metrics.registry.get_sample_value(f"counterfoil_{name}", labels) or 0.0
 
 
 async def heard(database: Database, workspace_id: str) -> list[str]:

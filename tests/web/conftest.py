@@ -42,6 +42,7 @@ async def premises(urls: dict[str, Urls]) -> AsyncIterator[Newsroom]:
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
+        access["gateway"] |= nats.outside
         door = gateway.build(GatewaySettings(**access["gateway"]))
         services = (
             tickets.build(TicketsSettings(**access["tickets"])),

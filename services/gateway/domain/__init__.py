@@ -1,5 +1,12 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
+from services.gateway.domain.integrations import (
+    Integration,
+    check_may_use_integrations,
+    make_integration,
+    replay_integration,
+    revoke_integration,
+)
 from services.gateway.domain.invitations import (
     INVITATION_LIFE,
     Invitation,
@@ -8,6 +15,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
+from services.gateway.domain.leaving import export_workspace
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -36,6 +44,7 @@ from services.gateway.domain.secrets import (
     is_csrf_token,
     looks_like_a_token,
     looks_like_an_api_token,
+    looks_like_an_integration_password,
     token_hash,
 )
 from services.gateway.domain.sessions import (
@@ -95,6 +104,7 @@ __all__ = [
     "Acting",
     "ApiToken",
     "Cause",
+    "Integration",
     "Invitation",
     "Limit",
     "Member",
@@ -115,6 +125,7 @@ __all__ = [
     "check_may_invite",
     "check_may_manage",
     "check_may_save_view",
+    "check_may_use_integrations",
     "check_may_use_tokens",
     "check_mentioned",
     "check_new_password",
@@ -122,6 +133,7 @@ __all__ = [
     "client_of",
     "csrf_token",
     "delete_workspace",
+    "export_workspace",
     "found",
     "hand_over",
     "invite",
@@ -129,6 +141,8 @@ __all__ = [
     "join",
     "looks_like_a_token",
     "looks_like_an_api_token",
+    "looks_like_an_integration_password",
+    "make_integration",
     "make_token",
     "no_such_invitation",
     "no_such_reset",
@@ -137,6 +151,8 @@ __all__ = [
     "password_changed",
     "remove",
     "renamed",
+    "replay_integration",
+    "revoke_integration",
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",

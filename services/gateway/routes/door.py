@@ -51,7 +51,7 @@ class Door:
         async def out(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # an enumeration, from a library
                 self._dress(message, trace, visit)
             await send(message)
 

@@ -27,6 +27,10 @@ _DUE = text(
     "select * from mails where state = 'pending' and not_before <= :now and expires_at > :now"
     " order by not_before, nth limit :many"
 )
+_WAITS = text(
+    "select coalesce(extract(epoch from :now - min(not_before)), 0) from mails"
+    " where state = 'pending' and not_before <= :now and expires_at > :now"
+)
 _BY_ID = text("select * from mails where id = :id")
 _NEWEST = text("select * from mails order by nth desc limit :many")
 # Only who finds it as it was read may hand it over: of two senders one does, and settles only what it has begun.
@@ -89,6 +93,11 @@ async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
 async def due_mails(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Mail]:
     """Return what should be sent now."""
     return [mail_of(row) for row in await tx.all(_DUE, {"now": now, "many": many})]
+
+
+async def mail_waits(tx: Transaction, now: dt.datetime) -> float:
+    """Return for how many seconds the mail that is longest due has waited."""
+    return float(await tx.scalar(_WAITS, {"now": now}))
 
 
 async def mail(tx: Transaction, mail_id: UUID) -> Mail | None:

@@ -212,6 +212,11 @@ async def read_report_as_csv(scene: Scene) -> Call:
 
 
 @recipe
+async def list_tickets_as_csv(scene: Scene) -> Call:
+    return Call(query={"contact": await a_contact(scene)})
+
+
+@recipe
 async def read_feed(scene: Scene) -> Call:
     return Call()
 
