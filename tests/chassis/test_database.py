@@ -24,10 +24,11 @@ PURPOSES = {
     "activity": {"forget announcements", "operator's tools"},
     "chassis": {
         "relay",
+        "count dead letters",
         "dead letters without a workspace",
         "forget what is kept for a while",
     },
-    "notifications": {"answers by mail", "mail", "webhooks"},
+    "notifications": {"answers by mail", "count what waits", "mail", "webhooks"},
     "gateway": {
         "example tickets",
         "first workspace",
