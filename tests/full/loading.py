@@ -74,14 +74,11 @@ async def load(world: World, stores: Stores) -> None:
 
         async with databases["notifications"].transaction(world.workspace_id) as tx:
             await inboxes.remember(tx, world.owner.id, world.owner.role)
-        writing: asyncio.Task[None] | None = None
-        for part in _parts(world):
-            if writing:
-                await writing
-            writing = asyncio.create_task(write(part))
-            await asyncio.sleep(0)
-        if writing:
-            await writing
+        parts = _parts(world)
+        part = next(parts, None)
+        while part:
+            # The next part is told while this one is written.
+            part, _ = await asyncio.gather(asyncio.to_thread(next, parts, None), write(part))
         async with databases["notifications"].transaction(world.workspace_id) as tx:
             await tx.execute(_TOLD, {"ws": world.workspace_id, "owner": world.owner.id})
 
