@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from chassis import inbox
 from chassis.database import Transaction
-from chassis.held import Ear, Held, Kept, NotYet, Origin
+from chassis.held import Ear, Held, Kept, NotYet, Origin, heard
 from chassis.requests import invalid
 from chassis.telemetry import traced
 from contracts.base import DeadLetter, Event, Intake, Message
@@ -31,7 +31,7 @@ async def apply(tx: Transaction, ears: Mapping[str, Ear], held: Held) -> None:
         raise UnknownMessage
     if received.type not in ("", held.base, ear.message.TYPE):
         raise UnknownMessage(f"ce-type must be {held.base}")
-    with traced(received.traceparent) as held.trace:
+    with traced(received.traceparent) as held.trace, heard(held.base):
         message = _read(ear, received, held)
         if isinstance(message, Intake):
             await ear.handler(message, Origin(held.workspace, held.integration, received.id), tx)

@@ -71,6 +71,24 @@ async def list_integrations(request: Request[Any, Any, Any], workspace: FromPath
 
 
 @operation(
+    "GET",
+    f"{W}/integrations/{{integration:str}}",
+    "get_integration",
+    scope="settings:read",
+    tag="integrations",
+    summary="Read one, and how much it has still to read",
+    answer=answers.Integration,
+    refusals=(NotFound, NotAllowed),
+)
+async def get_integration(
+    request: Request[Any, Any, Any], workspace: FromPath[str], integration: FromPath[str]
+) -> ASGIResponse:
+    """Return one integration, without its password."""
+    visitor = await inside(request, workspace)
+    return reply(await desk_of(request).integrations.one(visitor, path_id(integration)))
+
+
+@operation(
     "POST",
     f"{W}/integrations/{{integration:str}}/replay",
     "replay_integration",
@@ -111,4 +129,4 @@ async def revoke_integration(
     return nothing()
 
 
-HANDLERS = (make_integration, list_integrations, replay_integration, revoke_integration)
+HANDLERS = (make_integration, list_integrations, get_integration, replay_integration, revoke_integration)

@@ -281,7 +281,10 @@ class Integration(Model):
     internal: bool
     """Whether it reads notes, comments and what else is the team's."""
     maker_id: UUID | None
-    """The member who made it; null where it stands in the configuration of NATS, and is taken out there."""
+    """The member who made it, and whom it outlasts; null where it stands in the configuration of NATS.
+
+    Such a one is taken out there.
+    """
     created_at: AwareDatetime
     seen_at: AwareDatetime | None
     """When it last came in, to the minute; what stays connected comes in anew every few minutes."""

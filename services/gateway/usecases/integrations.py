@@ -118,6 +118,16 @@ class Integrations:
             next_cursor=cursors.encode(scope, [str(page[-1].id)]) if len(rows) > limit else None,
         )
 
+    async def one(self, visitor: Visitor, id: UUID) -> answers.Integration:
+        """Return one integration, and how much it has still to read."""
+        workspace, role = visitor.here
+        domain.check_may_use_integrations(role)
+        async with self._database.transaction(workspace.id) as tx:
+            found = await store.integration(tx, workspace.id, id)
+        if found is None:
+            raise NotFound
+        return await self._shown(found)
+
     async def replay(self, visitor: Visitor, id: UUID, since: dt.datetime | int) -> answers.Integration:
         """Set another system back, or forward, to read from a time or a sequence of the stream on."""
         workspace, role = visitor.here
