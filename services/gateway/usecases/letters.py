@@ -34,12 +34,16 @@ _LISTS: dict[str, type[ListLetters]] = {
     "notifications": ListNotificationLetters,
 }
 _ONES = (GetDeadLetter, GetActivityLetter, GetNotificationLetter)
-_RETRIES = {
+_RETRIES: dict[str, type[Command[DeadLetter]]] = {
     "tickets": RetryDeadLetter,
     "activity": RetryActivityLetter,
     "notifications": RetryNotificationLetter,
 }
-_DROPS = {"tickets": DropDeadLetter, "activity": DropActivityLetter, "notifications": DropNotificationLetter}
+_DROPS: dict[str, type[Command[DeadLetter]]] = {
+    "tickets": DropDeadLetter,
+    "activity": DropActivityLetter,
+    "notifications": DropNotificationLetter,
+}
 
 
 class Letters:
