@@ -303,9 +303,9 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
     watching = await desk.chaos.subscribe(reply, cb=see)
     await desk.chaos.flush()
     async with as_user(desk.broker, "shop_acme") as shop:
-        await shop.publish(
-            "$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_shop_acme", b'{"batch": 5, "no_wait": true}', reply=reply
-        )
+        for name in ("$JS.API", "$JS.APP.API"):
+            ask = f"{name}.CONSUMER.MSG.NEXT.TICKETS.int_shop_acme"
+            await shop.publish(ask, b'{"batch": 5, "no_wait": true}', reply=reply)
         await shop.publish(INTAKE, b'{"external_id": "9", "subject": "Help"}', reply=reply)
         await shop.publish(INTAKE, b"rubbish", reply=reply)
         await shop.jetstream().publish(INTAKE, b'{"external_id": "last", "subject": "Help"}')
