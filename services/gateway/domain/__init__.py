@@ -16,6 +16,7 @@ from services.gateway.domain.invitations import (
     revoke_invitation,
 )
 from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -156,6 +157,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",
+    "settled_letter",
     "signed_in",
     "slug_of",
     "token_hash",
