@@ -111,7 +111,12 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_variable_that_is_named_is_read(page: Path) -> None:
-    sources = [*OURS, *DEPLOYED, *sorted((ROOT / "client").glob("*.py")), *sorted((ROOT / "tests" / "support").glob("*.py"))]
+    sources = [
+        *OURS,
+        *DEPLOYED,
+        *sorted((ROOT / "client").glob("*.py")),
+        *sorted((ROOT / "tests" / "support").glob("*.py")),
+    ]
     read = {name for path in sources for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
     read |= {f"{PREFIX}{field.upper()}" for kind in settings() for field in kind.model_fields}
 
