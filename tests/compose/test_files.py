@@ -23,6 +23,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 TASKS = {"accounts", "provision"}
+BESIDE = {"mail", "prometheus", "grafana"}
 OURS = {*SERVICES, *TASKS}
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
 
@@ -65,7 +66,7 @@ def test_what_is_built_is_locked_and_pinned() -> None:
     assert uv == ours
     assert [run for run in of("RUN") if "uv sync" in run and not {"--frozen", "--no-dev"} <= {*run.split()}] == []
     images = [image.split()[0] for image in of("FROM")] + [part["image"] for part in PARTS.values() if "image" in part]
-    assert [image for image in images if not re.search(r":\d+", image)] == []
+    assert [image for image in images if not re.search(r":v?\d+", image)] == []
 
 
 def test_the_image_is_asked_for_its_health_and_ends_when_it_is_told() -> None:
@@ -89,7 +90,8 @@ def test_an_image_holds_its_own_service_alone() -> None:
 
 
 def test_the_four_services_and_what_they_need_are_there() -> None:
-    assert {*PARTS} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" not in part} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" in part} == BESIDE
     assert {PARTS[name]["build"]["args"]["SERVICE"] for name in SERVICES} == {*SERVICES}
     assert [name for name in TASKS if "args" in PARTS[name]["build"]] == []
 
@@ -111,7 +113,7 @@ def test_services_wait_for_what_provisions_them() -> None:
 
 
 def test_only_the_gateway_is_open_to_the_outside() -> None:
-    assert [name for name, part in PARTS.items() if "ports" in part] == ["gateway"]
+    assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["gateway"]
     assert PARTS["gateway"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
 
 
@@ -143,7 +145,7 @@ def test_a_service_holds_its_own_secrets_alone() -> None:
         "notifications": {"smtp-url"},
     }
     for name in SERVICES:
-        own = {f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
+        own = {"metrics-token", f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
         assert {*PARTS[name]["secrets"]} == own
 
 
