@@ -7,6 +7,7 @@ transaction that its effect belongs to.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
@@ -236,7 +237,9 @@ class Bus:
         self.closing = True
         self._answers.abandon()
         if self._nats is not None:
-            await self._nats.close()
+            # asyncio's word for a connection that is lost already, and on which the client would say its last.
+            with suppress(TypeError):
+                await self._nats.close()
 
 
 def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:

@@ -73,6 +73,7 @@ class Lanes:
             metrics,
             ears,
         )
+        metrics.expects(stream)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._lock = asyncio.Lock()
         self._came = asyncio.Event()

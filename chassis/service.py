@@ -62,6 +62,7 @@ class Service:
             name,
             self.metrics.registry,
             {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
+            token=settings.metrics_token,
         )
         self._web = web
         self._timers: list[tuple[float, str, Timer]] = [
@@ -210,11 +211,12 @@ class Service:
                 forget()
 
     async def _keep(self, seconds: float, name: str, timer: Timer) -> None:
+        failures = self.metrics.timer_failures.labels(name)
         while True:
             try:
                 await timer()
             except Exception:
-                self.metrics.timer_failures.labels(name).inc()
+                failures.inc()
                 log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 

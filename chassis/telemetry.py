@@ -218,6 +218,13 @@ class Metrics:
         """Return one more gauge of this service."""
         return Gauge(PREFIX + name, about, labels, registry=self.registry)
 
+    def expects(self, stream: str) -> None:
+        """Count a stream from nothing: a first one that appears as 1 is no increase to Prometheus."""
+        for outcome in ("applied", "known", "buried"):
+            self.heard.labels(stream, outcome)
+        for counter in (self.redelivered, self.retries):
+            counter.labels(stream)
+
     def step_down(self) -> None:
         """Say no more what only a leader knows."""
         for gauge in (self.held, self.gaps, self.lag, self.fill):
