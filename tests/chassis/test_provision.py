@@ -216,7 +216,8 @@ def forbidden_to_say(user: str) -> list[str]:
         said += [f"$JS.API.CONSUMER.{verb}.TICKETS.int_{user}" for verb in ("DELETE", "RESET", "INFO", "PAUSE")]
         (other,) = (guest for guest in GUESTS if guest != user)
         said += [f"$JS.ACK.TICKETS.int_{other}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{other}"]
-        said += [f"$JS.APP.API.CONSUMER.INFO.TICKETS.int_{other}", "$JS.APP.API.STREAM.INFO.TICKETS"]
+        said += [f"$JS.APP.API.CONSUMER.{verb}.TICKETS.int_{other}" for verb in ("INFO", "MSG.NEXT")]
+        said += ["$JS.APP.API.STREAM.INFO.TICKETS"]
         said += [TicketRequested.subject_for("acme", "other"), TicketRequested.subject_for("globex", "shop")]
         said += [TicketRequested.subject_for("globex", "crm"), f"{TicketRequested.SUBJECT}.acme"]
         said += [f"$JS.ACK.TICKETS.{GLOBEX.durable}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.{GLOBEX.durable}"]
