@@ -339,6 +339,10 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
         async with as_user(desk.broker, guest) as shop:
             next_of = f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{guest}"
             await shop.publish(next_of, b'{"batch": 5, "no_wait": true}', reply=reply)
+            reader = await shop.jetstream().pull_subscribe_bind(f"int_{guest}", stream="TICKETS")
+            with contextlib.suppress(TimeoutError):
+                for read in await reader.fetch(1, timeout=0.2):
+                    await shop.publish(read.reply, b'+NXT {"batch": 5, "no_wait": true}', reply=reply)
             await shop.publish(intake, b'{"external_id": "9", "subject": "Help"}', reply=reply)
             await shop.publish(intake, b"rubbish", reply=reply)
             await shop.jetstream().publish(intake, b'{"external_id": "last", "subject": "Help"}')

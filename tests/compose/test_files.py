@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,18 @@ def test_everyone_enters_nats_with_a_name_and_a_password_of_their_own(drawn: Pat
     assert len({password for _, password in found}) == len(found)
     assert f"NATS_INBOX_PREFIX={inbox_prefix(outsider.user)}\n" in integration
     assert f"nats://{outsider.user}:{dict(found)[outsider.user]}@127.0.0.1:4222\n" in integration
+
+
+def test_nats_takes_what_is_written(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    Deployment(drawn).write_accounts(tmp_path / "accounts" / "accounts.conf")
+    config = (ROOT / "deploy" / "nats.conf").read_text(encoding="utf-8").replace("/data", str(tmp_path / "data"))
+    (tmp_path / "nats.conf").write_text(config, encoding="utf-8")
+
+    said = subprocess.run(
+        [embedded._binary(), "-t", "-c", tmp_path / "nats.conf"], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, "is valid" in said.stderr + said.stdout) == (0, True), said.stderr
 
 
 def test_a_secret_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from contracts.base import Role, now, uuid7
 from services.gateway import store
-from services.gateway.domain import Acting, make_integration, revoke_integration, token_hash
+from services.gateway.domain import INTEGRATIONS_EACH, Acting, make_integration, revoke_integration, token_hash
 from tests.gateway.house import is_problem, without_trace
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -186,7 +186,7 @@ async def test_what_a_gateway_that_died_left_undone_its_leader_does(ledger: Desk
     by = Acting(owner.actor, Role.OWNER)
     secret = "cfn_" + "a" * 43
     integration, told = make_integration(
-        uuid7(), workspace.id, NAME, internal=False, by=by, maker_id=owner.id, cause=cause
+        uuid7(), workspace.id, NAME, internal=False, there=0, by=by, maker_id=owner.id, cause=cause
     )
     async with house.database.transaction(workspace.id) as tx:
         await store.add_integration(tx, integration, token_hash(secret))
@@ -211,6 +211,21 @@ async def test_what_a_gateway_that_died_left_undone_its_leader_does(ledger: Desk
             await store.save_integration(tx, revoked)
             tx.announce(told_too)
         await asyncio.wait_for(ended.wait(), 15)
+
+
+async def test_a_workspace_has_so_many_integrations(ledger: Desk) -> None:
+    house, owner, workspace = ledger.room.house, ledger.owner.user, ledger.workspace
+    by = Acting(owner.actor, Role.OWNER)
+    async with house.database.transaction(workspace.id) as tx:
+        for n in range(INTEGRATIONS_EACH):
+            one, told = make_integration(
+                uuid7(), workspace.id, f"n{n}", internal=False, there=n, by=by, maker_id=owner.id, cause=house.cause()
+            )
+            await store.add_integration(tx, one, token_hash(str(n)))
+            tx.announce(told)
+    is_problem(await ledger.send("POST", "integrations", {"name": "more"}), 409, "conflict")
+    assert (await ledger.send("DELETE", f"integrations/{one.id}")).status_code == 204
+    await make(ledger, "more")
 
 
 async def test_the_past_is_read_again_from_a_time_or_a_sequence_on(ledger: Desk) -> None:

@@ -1,6 +1,7 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
 from services.gateway.domain.integrations import (
+    INTEGRATIONS_EACH,
     Integration,
     check_may_use_integrations,
     make_integration,
@@ -88,6 +89,7 @@ from services.gateway.domain.workspaces import (
 )
 
 __all__ = [
+    "INTEGRATIONS_EACH",
     "INVITATION_LIFE",
     "LIMITS",
     "NOBODY_YET",
