@@ -18,6 +18,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from chassis.logs import get_logger
 from chassis.provision import AUTH_SECONDS, AUTH_SUBJECT, CALLOUT, OUT, Outsider, outsider_says
@@ -51,21 +52,29 @@ class Callout:
         self._key = nkeys.from_seed(seed.encode())
         self._admits = admits
         self._clock = clock
+        self._ear: Subscription | None = None
         self._answering: set[asyncio.Task[None]] = set()
 
     async def listen(self, client: Client) -> None:
         """Answer whatever this connection, of the callout's own user, is asked."""
-        await client.subscribe(AUTH_SUBJECT, queue=CALLOUT, cb=self._asked)
+        self._ear = await client.subscribe(AUTH_SUBJECT, queue=CALLOUT, cb=self._asked)
+        await client.flush()
+
+    async def hush(self, client: Client) -> None:
+        """Be asked nothing more, and answer what was asked."""
+        if self._ear is not None and client.is_connected:
+            await self._ear.unsubscribe()
+            await client.flush(timeout=AUTH_SECONDS)
+        await asyncio.gather(*self._answering)
 
     async def _asked(self, question: Msg) -> None:
         # nats-py calls back one by one: many come at once, and one that waits for the store must not hold up the rest.
-        if len(self._answering) >= _MOST_AT_ONCE:
-            return
-        task = asyncio.create_task(self._answer(question))
+        busy = len(self._answering) >= _MOST_AT_ONCE
+        task = asyncio.create_task(self._answer(question, busy=busy))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _answer(self, question: Msg) -> None:
+    async def _answer(self, question: Msg, *, busy: bool) -> None:
         try:
             asked = read_question(question.data.decode())
         except (ValueError, KeyError, TypeError, BadSignatureError):
@@ -73,7 +82,7 @@ class Callout:
             return
         about = asked["connect_opts"]
         said: dict[str, Any] = {"type": "authorization_response", "version": 2}
-        outsider = await self._known(about.get("user") or "", about.get("pass") or "")
+        outsider = None if busy else await self._known(about.get("user") or "", about.get("pass") or "")
         if outsider is None:
             said["error"] = "unknown user or wrong password"
         else:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from chassis.telemetry import traceparent
+from chassis.telemetry import Part, step, traceparent
 from contracts.base import Event, IdempotencyKey
 from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge, Unavailable
 from contracts.streams import stream_of
@@ -111,7 +111,12 @@ class Transaction:
 
     async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
         """Run a statement."""
-        return await self._connection.execute(statement, parameters)
+        with step(Part.CLIENT, "sql", {"db.system.name": "postgresql"}) as told:
+            if told.is_recording():
+                words = str(statement)
+                told.update_name(words.split(maxsplit=1)[0].lower())
+                told.set_attribute("db.query.text", words)
+            return await self._connection.execute(statement, parameters)
 
     async def one(self, statement: Executable, parameters: Parameters = None) -> RowMapping | None:
         """Return the only row, or None; raises sqlalchemy's MultipleResultsFound."""

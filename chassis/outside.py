@@ -66,6 +66,9 @@ class Outside:
     async def close(self) -> None:
         """Leave it to other replicas."""
         self._closing = True
+        if CALLOUT in self._clients:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self._callout.hush(self._clients[CALLOUT])
         for client in self._clients.values():
             await client.close()
 

@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from chassis.database import Database, Transaction, is_weather
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics, traced, traceparent
+from chassis.telemetry import Metrics, Part, span, step, traced, traceparent
 from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
@@ -96,6 +96,12 @@ class _Endpoint:
     nanoseconds: int = 0
     last_error: str = ""
     subscription: Subscription | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What discovery calls it: a later version of a request is another endpoint."""
+        version = self.request.SUBJECT.split(".")[2]
+        return self.request.TYPE if version == "v1" else f"{self.request.TYPE}_{version}"
 
 
 class Answers:
@@ -171,7 +177,11 @@ class Answers:
     async def _answer(self, nats: Client, endpoint: _Endpoint, msg: Msg) -> None:
         started = time.perf_counter_ns()
         headers: dict[str, str] | None = None
-        with traced((msg.headers or {}).get("traceparent")):
+        name = f"answer {endpoint.request.TYPE}"
+        with (
+            traced((msg.headers or {}).get("traceparent")),
+            span(Part.SERVER, name, {"rpc.system": "nats", "rpc.service": self.service}) as told,
+        ):
             try:
                 body = await self._settle(endpoint, msg.data)
                 outcome = "ok"
@@ -183,6 +193,7 @@ class Answers:
             took = time.perf_counter_ns() - started
             endpoint.requests += 1
             endpoint.nanoseconds += took
+            told.set_attribute("counterfoil.outcome", outcome)
             self._metrics.requests.labels(endpoint.request.TYPE, outcome).observe(took / 1e9)
             log.info("request.answered", type=endpoint.request.TYPE, outcome=outcome, ms=round(took / 1e6, 1))
             if msg.reply:
@@ -250,7 +261,7 @@ class Answers:
 
     def _info(self) -> dict[str, Any]:
         endpoints = [
-            {"name": e.request.TYPE, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
+            {"name": e.name, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
             for e in self._endpoints.values()
         ]
         return self._about("info") | {"description": f"Counterfoil {self.service}", "endpoints": endpoints}
@@ -258,7 +269,7 @@ class Answers:
     def _stats(self) -> dict[str, Any]:
         endpoints = [
             {
-                "name": e.request.TYPE,
+                "name": e.name,
                 "subject": e.request.SUBJECT,
                 "queue_group": self.service,
                 "num_requests": e.requests,
@@ -286,6 +297,12 @@ async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5
     A try without an answer for `patience` seconds is taken for lost, and repeated until `within` seconds are over:
     a query changes nothing, a command carries its id.
     """
+    about = {"rpc.system": "nats", "rpc.service": request.OWNER}
+    with step(Part.CLIENT, f"ask {request.TYPE}", about):
+        return await _asked(nats, request, within, patience)
+
+
+async def _asked[R: BaseModel](nats: Client, request: Request[R], within: float, patience: float) -> R:
     body = request.model_dump_json().encode()
     headers = {"traceparent": traceparent()}
     deadline = time.monotonic() + within

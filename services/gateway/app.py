@@ -12,6 +12,7 @@ from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -73,6 +74,7 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        letters=Letters(service.bus, service.database),
         exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,

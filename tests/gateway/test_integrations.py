@@ -1,9 +1,11 @@
 """Integrations over HTTP: another system is let in to NATS, reads what it may, is set back, and is shut out."""
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +16,9 @@ from nats.aio.client import Client
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from contracts.base import Role
+from contracts.base import Role, now, uuid7
+from services.gateway import store
+from services.gateway.domain import INTEGRATIONS_EACH, Acting, make_integration, revoke_integration, token_hash
 from tests.gateway.house import is_problem, without_trace
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -174,6 +178,54 @@ async def test_a_workspace_that_ends_takes_its_integrations_along(ledger: Desk) 
         ).status_code == 204
         await eventually(lambda: ended)
     assert not await may_come_in(made)
+
+
+async def test_what_a_gateway_that_died_left_undone_its_leader_does(ledger: Desk) -> None:
+    house, owner, workspace = ledger.room.house, ledger.owner.user, ledger.workspace
+    cause = replace(house.cause(), at=now() - dt.timedelta(minutes=1))
+    by = Acting(owner.actor, Role.OWNER)
+    secret = "cfn_" + "a" * 43
+    integration, told = make_integration(
+        uuid7(), workspace.id, NAME, internal=False, there=0, by=by, maker_id=owner.id, cause=cause
+    )
+    async with house.database.transaction(workspace.id) as tx:
+        await store.add_integration(tx, integration, token_hash(secret))
+        tx.announce(told)
+
+    async def listed() -> dict[str, Any]:
+        (made,) = (await ledger.get("integrations"))["items"]
+        assert made["pending"] == 0, "its consumer is there"
+        return dict(made)
+
+    made = await eventually(listed)
+    address = (await make(ledger, "other"))["nats_url"].rpartition("@")[2]
+    made["nats_url"] = f"nats://{NAME}_{workspace.id}:{secret}@{address}"
+    ended = asyncio.Event()
+
+    async def closed() -> None:
+        ended.set()
+
+    async with inside(made, closed_cb=closed):
+        async with house.database.transaction(workspace.id) as tx:
+            revoked, told_too = revoke_integration(integration, by=by, cause=replace(house.cause(), at=now()))
+            await store.save_integration(tx, revoked)
+            tx.announce(told_too)
+        await asyncio.wait_for(ended.wait(), 15)
+
+
+async def test_a_workspace_has_so_many_integrations(ledger: Desk) -> None:
+    house, owner, workspace = ledger.room.house, ledger.owner.user, ledger.workspace
+    by = Acting(owner.actor, Role.OWNER)
+    async with house.database.transaction(workspace.id) as tx:
+        for n in range(INTEGRATIONS_EACH):
+            one, told = make_integration(
+                uuid7(), workspace.id, f"n{n}", internal=False, there=n, by=by, maker_id=owner.id, cause=house.cause()
+            )
+            await store.add_integration(tx, one, token_hash(str(n)))
+            tx.announce(told)
+    is_problem(await ledger.send("POST", "integrations", {"name": "more"}), 409, "conflict")
+    assert (await ledger.send("DELETE", f"integrations/{one.id}")).status_code == 204
+    await make(ledger, "more")
 
 
 async def test_the_past_is_read_again_from_a_time_or_a_sequence_on(ledger: Desk) -> None:

@@ -40,7 +40,7 @@ class ReplayFrom(Given):
     body=NewIntegration,
     answer=answers.IntegrationMade,
     status=201,
-    refusals=(NotFound, NotAllowed, Taken, AlreadyAnswered),
+    refusals=(NotFound, NotAllowed, Conflict, Taken, AlreadyAnswered),
     keyed=True,
 )
 async def make_integration(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:

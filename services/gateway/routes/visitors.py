@@ -24,6 +24,7 @@ from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
@@ -60,6 +61,7 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    letters: Letters
     exports: Exports
     widget: Widget
     widget_live: WidgetLive

@@ -339,3 +339,29 @@ class ConversationBegun(VisitorConversation):
 
     visitor_token: str
     expires_at: AwareDatetime
+
+
+class LetterSettled(Model):
+    """A dead letter that is none any more."""
+
+    id: UUID
+
+
+class LetterRefused(Model):
+    """A dead letter that was refused again, and why."""
+
+    id: UUID
+    code: str
+    detail: str
+
+
+class LettersRetried(Model):
+    """What became of dead letters that were tried again."""
+
+    retried: int
+    """How many were applied, and are dead letters no more."""
+    refused: tuple[LetterRefused, ...]
+    next_cursor: str | None
+    """There are more: say it as `cursor` to go on."""
+    away: tuple[str, ...]
+    """Services that could not be asked for theirs now."""

@@ -83,6 +83,7 @@ class Integrations:
                 workspace.id,
                 name,
                 internal=internal,
+                there=await store.integrations_there(tx, workspace.id),
                 by=await acting(tx, visitor),
                 maker_id=visitor.token.maker_id if visitor.token else visitor.user.id,
                 cause=self._cause(visitor),

@@ -293,6 +293,11 @@ async def list_dead_letters(scene: Scene) -> Call:
 
 
 @recipe
+async def retry_dead_letters(scene: Scene) -> Call:
+    return Call(body={"reason": "unknown_type"})
+
+
+@recipe
 async def retry_dead_letter(scene: Scene) -> Call:
     return Call(path={"letter": await scene.premises.dead_letter(scene.workspace.id)})
 
