@@ -127,9 +127,8 @@ async def run(profile: str, kept: Path | None) -> Result:
     """Start desks and measure them."""
     sizes = SIZES[profile]
     with _directory(kept) as directory:
-        with tempfile.TemporaryDirectory(dir=directory) as new:
-            Path(new).chmod(0o755)
-            starts = await _starts(Path(new))
+        with _directory(None) as new:
+            starts = await _starts(new)
         async with AsyncExitStack() as stack:
             desks = [await stack.enter_async_context(full_desk(many, directory / str(many))) for many in sizes]
             starts |= {f"start with {full.many:,} tickets": full.started for full in desks[1:] if full.kept}
