@@ -149,8 +149,12 @@ def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[st
         yield outsider_stream(), outsider.durable, outsider_consumer(outsider)
 
 
-async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False) -> None:
+async def provision(
+    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1
+) -> None:
     """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
+
+    `replicas` is on how many servers of a cluster each stream is kept.
 
     Raises RuntimeError for a server older than 2.14.
     """
@@ -161,7 +165,7 @@ async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply:
         _check_version(client)
         found: list[str] = []
         for stream in STREAMS:
-            wanted = stream_config(stream)
+            wanted = stream_config(stream, replicas)
             found += await _ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
         for stream_name, durable, wanted in _durables(outsiders):
             body = {"stream_name": stream_name, "config": wanted}
