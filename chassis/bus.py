@@ -7,6 +7,7 @@ transaction that its effect belongs to.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
@@ -17,12 +18,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from chassis.applying import retry_letter
 from chassis.connection import connect
 from chassis.database import Database, Transaction
-from chassis.held import Ear, NotYet, Origin, Told
+from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
+from contracts.refusals import Conflict
 from contracts.signals import Signal
 from contracts.streams import Stream, stream_of
 
@@ -116,9 +118,21 @@ class Bus:
     async def retry(self, tx: Transaction, letter: UUID) -> DeadLetter:
         """Let the handler that would have heard a dead letter of ours apply it now, and forget the letter.
 
-        Raises NotFound, Conflict where too little was kept of it, and why it is refused again.
+        A record takes the fact from its owner's log: what a letter says was never more than somebody's word.
+        Raises NotFound, Conflict where too little was kept of it or its owner never told it, and why it is refused
+        again.
         """
-        return await retry_letter(tx, self.service, self._ears, letter)
+
+        async def record(held: Held) -> None:
+            owner = held.base.partition(".")[0]
+            again, recorder = self._again(owner), self._recorders[owner]
+            found = await again(tx.workspace_id, held.position - 1) if again and held.position else ()
+            fact = next((each for each in found if each.position == held.position), None)
+            if fact is None:
+                raise Conflict("Its owner has never told this, so it is not recorded. It can only be dropped.")
+            await recorder(Told(id=str(fact.id), type=fact.type, position=fact.position, body=fact.body), tx)
+
+        return await retry_letter(tx, self.service, self._ears, letter, record if self._recorders else None)
 
     async def retell(self, fact: LoggedFact, tx: Transaction) -> None:
         """Let the handler that once heard a fact of a log hear it again; a type that nobody hears is passed over.
@@ -226,7 +240,9 @@ class Bus:
         self.closing = True
         self._answers.abandon()
         if self._nats is not None:
-            await self._nats.close()
+            # asyncio's word for a connection that is lost already, and on which the client would say its last.
+            with suppress(TypeError):
+                await self._nats.close()
 
 
 def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:

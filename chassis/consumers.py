@@ -2,7 +2,8 @@
 
 Who leads only decides who fetches. What makes an effect happen once and in order lies in the transaction: the book's
 last position for our own facts, the inbox for messages of other systems. A message that can't be applied yet waits in
-memory, together with what came behind it in its workspace; nobody else waits.
+memory, together with what came behind it in its workspace; nobody else waits. A stream is read faster than it is
+applied, so that who has little to say is not kept waiting by who has much.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from contracts.streams import Stream
 
 log = get_logger()
 
-_AT_ONCE = 100
+_AT_ONCE = 500
 _BEAT = 1.0
 _CHECK_AFTER = 10
 _GRACE = 2.0
@@ -101,7 +102,7 @@ class Consumer:
         """Hear until cancelled."""
         async with self._connected() as broker, self._subscribed(broker):
             while True:
-                await asyncio.sleep(self._lanes.pause())
+                await self._lanes.rest()
                 await self._lanes.tend()
 
     @asynccontextmanager
@@ -154,7 +155,7 @@ class Consumer:
             self._lanes.clear()
 
     async def _take(self, messages: Any) -> None:
-        await self._lanes.take(messages, time.monotonic())
+        await self._lanes.take(messages, time.monotonic(), more=len(messages) >= _AT_ONCE)
 
     async def _exists(self, client: Client) -> None:
         """End the process if the durable is gone: it is the provisioner's, and nats-py would make one of its own."""

@@ -13,12 +13,12 @@ from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from chassis.transaction import TRIED, Named, Transaction
+from chassis.transaction import TRIED, Named, Parameters, Transaction
 from contracts.refusals import Unavailable
 
-__all__ = ["EVERY", "Database", "Named", "Transaction", "driver_url", "is_unfit", "is_weather"]
+__all__ = ["EVERY", "Database", "Named", "Parameters", "Transaction", "driver_url", "is_unfit", "is_weather"]
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
@@ -115,6 +115,15 @@ class Database:
             yield tx
 
     @asynccontextmanager
+    async def rehearsal(self, workspace_id: str) -> AsyncGenerator[Transaction]:
+        """Begin as `transaction` does, and take everything back at the end: what would be refused is refused."""
+        async with self._engine.connect() as connection:
+            await connection.execute(_ENTER, {"ws": workspace_id})
+            tx = Transaction(connection, workspace_id)
+            yield tx
+            await tx.write_facts()
+
+    @asynccontextmanager
     async def every_workspace(self, purpose: str) -> AsyncGenerator[Transaction]:
         """Begin a transaction that sees every workspace, for a purpose that a test lists."""
         if not purpose:
@@ -143,6 +152,11 @@ class Database:
             await tx.write_facts()
         if tx.wakes:
             self.wake()
+
+    def at_work(self) -> int:
+        """Return how many sessions are in use."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def answers(self) -> bool:
         """Tell whether the store answers within two seconds."""

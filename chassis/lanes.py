@@ -3,9 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
 from nats.aio.msg import Msg
@@ -13,8 +12,9 @@ from nats.errors import Error as NatsError
 
 from chassis.applying import apply, is_first
 from chassis.database import Database, Transaction, is_unfit, is_weather
-from chassis.held import Ear, Held, Kept, NotYet, Told
+from chassis.held import Ear, Held, Kept, NotYet, Told, heard
 from chassis.inbox import advance, applied, bury
+from chassis.lane import Lane
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, traced
 from contracts.base import LoggedFact
@@ -24,7 +24,11 @@ from contracts.refusals import Crashed, Invalid, Refusal, UnknownMessage
 log = get_logger()
 
 _AT_ONCE = 100
+_IN_A_ROUND = 2_000
+"""Messages of all lanes together, so that a round stays short however many have much to say."""
+_FEWEST_AT_ONCE = 10
 _MOST_HELD = 5_000
+_MOST_BYTES = 128 << 20
 _HEARTBEAT = 5.0
 _TICK = 0.5
 _FIRST_DELAY = 0.5
@@ -40,20 +44,11 @@ type Recorder = Callable[[Told, Transaction], Awaitable[None]]
 type Again = Callable[[str, int], Awaitable[Sequence[LoggedFact]]]
 
 
-@dataclass(slots=True)
-class _Lane:
-    workspace: str
-    held: dict[tuple[int, int], Held] = field(default_factory=dict)
-    tries: int = 0
-    crashes: int = 0
-    not_before: float = 0
-    gap_since: float | None = None
-    alarmed: float = 0
-    asked: float = 0
-
-
 class Lanes:
-    """Applies what one consumer fetched: in order within a lane, each message once."""
+    """Applies what one consumer fetched: in order within a lane, each message once.
+
+    Lanes take turns, each with a handful of messages: nobody waits behind all that another has to say.
+    """
 
     def __init__(
         self,
@@ -78,57 +73,78 @@ class Lanes:
             metrics,
             ears,
         )
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        metrics.expects(stream)
+        self._lanes: dict[tuple[str, str], Lane] = {}
         self._lock = asyncio.Lock()
+        self._came = asyncio.Event()
         self._beat = 0.0
 
     def clear(self) -> None:
         """Forget what is held; it comes again."""
         self._lanes.clear()
 
-    def pause(self) -> float:
-        """Return how long until something may be due."""
+    async def rest(self) -> None:
+        """Wait until something may be due."""
         now = time.monotonic()
-        due = [lane.not_before - now for lane in self._lanes.values() if lane.held and lane.not_before > now]
-        return max(0.01, min([_TICK, *due]))
+        due = [lane.not_before - now for lane in self._lanes.values() if lane.held]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._came.wait(), max(0, min([_TICK, *due])))
+        self._came.clear()
 
-    async def take(self, messages: Sequence[Msg], now: float) -> None:
-        """Put fetched messages into their lanes and apply what can be applied."""
+    async def take(self, messages: Sequence[Msg], now: float, *, more: bool = False) -> None:
+        """Put fetched messages into their lanes and begin to apply what can be applied.
+
+        Where there is `more` it is read first: whoever stands behind those of another gets a lane of their own.
+        """
+        touched = {}
+        waiting = sum(len(lane.held) for lane in self._lanes.values() if lane.not_before > now)
+        size = sum(lane.size for lane in self._lanes.values())
+        for msg in messages:
+            if msg.metadata.num_delivered > 1:
+                self._metrics.redelivered.labels(self._stream).inc()
+            held = Held.of(msg)
+            key = (held.workspace, held.integration)
+            lane = self._lanes.setdefault(key, Lane(held.workspace))
+            # Only who waits, or holds the most, is turned away when much is held: the others are applied at once.
+            full = lane.not_before > now and waiting >= _MOST_HELD
+            if full or (size >= _MOST_BYTES and lane.size >= _MOST_BYTES / len(self._lanes)):
+                lane.away[held.sequence] = now
+                with suppress(NatsError):  # it comes again by itself, later
+                    await msg.nak(delay=_HEARTBEAT)
+                continue
+            waiting += lane.not_before > now
+            size += len(msg.data)
+            lane.keep(held)
+            touched[key] = lane
+        self._came.set()
+        if more:
+            return
         async with self._lock:
-            room = _MOST_HELD - sum(len(lane.held) for lane in self._lanes.values())
-            touched = {}
-            for msg in messages:
-                held = Held.of(msg)
-                key = (held.workspace, held.integration)
-                lane = self._lanes.setdefault(key, _Lane(held.workspace))
-                # Only who waits is turned away when much is held: the others are applied at once.
-                if lane.not_before > now and (room := room - 1) < 0:
-                    with suppress(NatsError):  # it comes again by itself, later
-                        await msg.nak(delay=_HEARTBEAT)
-                    continue
-                # A second delivery of what is held already replaces it: the newer ack subject counts.
-                lane.held[held.place] = held
-                touched[key] = lane
-            for lane in touched.values():
-                if lane.not_before <= now:
-                    await self._drain(lane)
+            await self._round(touched.values())
             self._count()
 
     async def tend(self) -> None:
-        """Try again what is due, and tell the broker that the rest is not forgotten."""
+        """Go on with what is due, and tell the broker that the rest is not forgotten."""
         async with self._lock:
-            now = time.monotonic()
+            await self._round(list(self._lanes.values()))
             for key, lane in list(self._lanes.items()):
-                if lane.held and lane.not_before <= now:
-                    await self._drain(lane)
-                if not lane.held:
+                if not lane.held and not lane.away:
                     del self._lanes[key]
+            now = time.monotonic()
             if now - self._beat >= _HEARTBEAT:
                 self._beat = now
                 for held in [held for lane in self._lanes.values() for held in lane.held.values()]:
                     with suppress(NatsError):  # the broker is away: it delivers again when it is back
                         await held.msg.in_progress()
             self._count()
+
+    async def _round(self, lanes: Collection[Lane]) -> None:
+        """Let each lane that is due apply its share."""
+        now = time.monotonic()
+        due = [lane for lane in lanes if lane.held and lane.not_before <= now]
+        share = max(_FEWEST_AT_ONCE, min(_AT_ONCE, _IN_A_ROUND // max(1, len(due))))
+        for lane in due:
+            await self._drain(lane, share)
 
     def _count(self) -> None:
         now = time.monotonic()
@@ -137,17 +153,24 @@ class Lanes:
             max((now - lane.gap_since for lane in self._lanes.values() if lane.gap_since), default=0)
         )
 
-    async def _drain(self, lane: _Lane) -> None:
-        """Apply the lane's messages until it is empty or must wait."""
-        while lane.held:
-            group = [lane.held[key] for key in sorted(lane.held)[:_AT_ONCE]]
+    async def _drain(self, lane: Lane, share: int) -> None:
+        """Apply so many of the lane's messages, fewer where they end or must wait."""
+        left = share
+        while lane.held and left > 0:
+            now = time.monotonic()
+            group = lane.next(left, now)
+            if not group:
+                lane.not_before = now + _TICK
+                return
             together = lane.workspace and len(group) > 1 and not lane.tries and not lane.crashes
             try:
                 done = await self._commit(lane.workspace, group, self._apply, "applied") if together else 0
             except Exception as error:  # noqa: BLE001 - one by one tells which, and what to do about it
                 log.debug("consumer.batch_failed", rows=len(group), error=repr(error))
                 done = 0
+            left -= done or len(group)
             if done:
+                self._metrics.applied_together.labels(self._stream).observe(done)
                 self._settled(lane, group[:done])
                 await self._ack(group[:done])
                 continue
@@ -155,7 +178,7 @@ class Lanes:
                 if not await self._one(lane, held):
                     return
 
-    async def _one(self, lane: _Lane, held: Held) -> bool:  # noqa: PLR0911 - one way out per fate
+    async def _one(self, lane: Lane, held: Held) -> bool:  # noqa: PLR0911 - one way out per fate
         """Settle the lane's first message by itself; False: it must wait."""
         try:
             if not lane.workspace:
@@ -163,6 +186,7 @@ class Lanes:
             if not await self._commit(lane.workspace, [held], self._apply, "applied"):
                 await self._gap(lane, held)
                 return False
+            self._metrics.applied_together.labels(self._stream).observe(1)
             self._settled(lane, [held])
             await self._ack([held])
         except Refusal as refusal:
@@ -187,7 +211,7 @@ class Lanes:
             return False
         return True
 
-    async def _give_up(self, lane: _Lane, held: Held, refusal: Refusal) -> bool:
+    async def _give_up(self, lane: Lane, held: Held, refusal: Refusal) -> bool:
         """Bury the message in its own transaction; False: not even that is possible now."""
         try:
             if await self._disowned(lane, held):
@@ -220,7 +244,7 @@ class Lanes:
             body=dead.msg.data,
         )
 
-    async def _buried(self, lane: _Lane, held: Held, refusal: Refusal) -> None:
+    async def _buried(self, lane: Lane, held: Held, refusal: Refusal) -> None:
         log.warning(
             "message.buried",
             type=held.base,
@@ -233,7 +257,7 @@ class Lanes:
         with suppress(NatsError):  # it comes again and is buried once
             await held.msg.term()
 
-    async def _disowned(self, lane: _Lane, held: Held) -> bool:
+    async def _disowned(self, lane: Lane, held: Held) -> bool:
         """Tell whether a record must do without this message: its owner's log has none there, or another in its place.
 
         The other one is held instead. What the log has, and can't be recorded, is a bug: the book waits for its end.
@@ -247,10 +271,10 @@ class Lanes:
                 if told.body == held.told("", held.msg.data).body:
                     return False
             again = Held.again(told)
-            lane.held[again.place] = again
+            lane.keep(again)
         return True
 
-    async def _lay_aside(self, lane: _Lane, held: Held, refusal: Refusal) -> None:
+    async def _lay_aside(self, lane: Lane, held: Held, refusal: Refusal) -> None:
         """Bury a message that takes no place in its book."""
         async with self._database.transaction(lane.workspace) as tx:
             await self._inter(refusal, tx, held)
@@ -294,15 +318,15 @@ class Lanes:
     async def _apply(self, tx: Transaction, held: Held) -> None:
         if self._recorder is not None:
             received = open_envelope(held.msg.headers, held.msg.data)
-            with traced(received.traceparent) as held.trace:
+            with traced(received.traceparent) as held.trace, heard(held.base):
                 await self._recorder(held.told(received.id, received.data), tx)
         # A fact of a type that is not known here yet is passed over; what another system sends is not.
         elif held.base in self._ears or not held.position:
             await apply(tx, self._ears, held)
 
-    def _settled(self, lane: _Lane, group: Sequence[Held]) -> None:
+    def _settled(self, lane: Lane, group: Sequence[Held]) -> None:
         for held in group:
-            lane.held.pop(held.place, None)
+            lane.let_go(held)
             self._metrics.heard.labels(self._stream, held.outcome).inc()
             log.info(
                 "message.heard",
@@ -320,7 +344,7 @@ class Lanes:
             with suppress(NatsError):  # it comes again and is known then
                 await held.msg.ack()
 
-    def _wait(self, lane: _Lane, delay: float, why: str) -> None:
+    def _wait(self, lane: Lane, delay: float, why: str) -> None:
         lane.not_before = time.monotonic() + delay
         self._metrics.retries.labels(self._stream).inc()
         log.warning(
@@ -332,7 +356,7 @@ class Lanes:
             why=why,
         )
 
-    async def _gap(self, lane: _Lane, held: Held) -> None:
+    async def _gap(self, lane: Lane, held: Held) -> None:
         """Wait for an earlier position, ask its owner for it, and never skip it."""
         now = time.monotonic()
         lane.gap_since = lane.gap_since or now
@@ -350,7 +374,9 @@ class Lanes:
                     # A position is written down before it is told: what is beyond the log was never its owner's word.
                     for stranger in [each for each in lane.held.values() if each.position > last]:
                         await self._lay_aside(lane, stranger, Invalid("its owner has never told it"))
-                lane.held |= {each.place: each for each in found if each.position < held.position}
+                for each in found:
+                    if each.position < held.position:
+                        lane.keep(each)
                 log.info("consumer.asked_again", stream=self._stream, workspace=lane.workspace, found=len(found))
 
 

@@ -1,12 +1,15 @@
 """Logs: an event name and keys, never a sentence; pretty on a terminal, one JSON object a line elsewhere."""
 
 import logging
+import signal
 import sys
+from types import TracebackType
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from chassis.redaction import places_alone, redact
 from chassis.telemetry import trace_id
 
 _QUIET = {
@@ -15,6 +18,8 @@ _QUIET = {
     "nats": logging.CRITICAL,
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
+    # It quotes what was sent.
+    "mcp": logging.CRITICAL,
     # aiosmtpd's, which writes addresses down.
     "mail.log": logging.CRITICAL,
 }
@@ -34,10 +39,10 @@ def configure(service: str, level: str = "info", style: Literal["auto", "json", 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _trace,
     ]
-    last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    last: Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if pretty
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,7 +54,7 @@ def configure(service: str, level: str = "info", style: Literal["auto", "json", 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, places_alone, redact, last],
         )
     )
     root = logging.getLogger()
@@ -58,6 +63,13 @@ def configure(service: str, level: str = "info", style: Literal["auto", "json", 
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     structlog.contextvars.bind_contextvars(service=service)
+    sys.excepthook = _crashed
+
+
+def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.exit(128 + signal.SIGINT)
+    get_logger().critical("process.crashed", exc_info=error)
 
 
 def get_logger() -> Any:

@@ -24,10 +24,11 @@ from pydantic_core import ErrorDetails
 from chassis.commands import Commands, Handler
 from chassis.database import Database, is_weather
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics, traced, traceparent
+from chassis.telemetry import Metrics, Part, span, step, traced, traceparent
 from contracts.base import Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
+from contracts.trying import Triable
 
 log = get_logger()
 
@@ -95,6 +96,12 @@ class _Endpoint:
     nanoseconds: int = 0
     last_error: str = ""
     subscription: Subscription | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What discovery calls it: a later version of a request is another endpoint."""
+        version = self.request.SUBJECT.split(".")[2]
+        return self.request.TYPE if version == "v1" else f"{self.request.TYPE}_{version}"
 
 
 class Answers:
@@ -171,7 +178,11 @@ class Answers:
     async def _answer(self, nats: Client, endpoint: _Endpoint, msg: Msg) -> None:
         started = time.perf_counter_ns()
         headers: dict[str, str] | None = None
-        with traced((msg.headers or {}).get("traceparent")):
+        name = f"answer {endpoint.request.TYPE}"
+        with (
+            traced((msg.headers or {}).get("traceparent")),
+            span(Part.SERVER, name, {"rpc.system": "nats", "rpc.service": self.service}) as told,
+        ):
             try:
                 body = await self._settle(endpoint, msg.data)
                 outcome = "ok"
@@ -183,6 +194,7 @@ class Answers:
             took = time.perf_counter_ns() - started
             endpoint.requests += 1
             endpoint.nanoseconds += took
+            told.set_attribute("counterfoil.outcome", outcome)
             self._metrics.requests.labels(endpoint.request.TYPE, outcome).observe(took / 1e9)
             log.info("request.answered", type=endpoint.request.TYPE, outcome=outcome, ms=round(took / 1e6, 1))
             if msg.reply:
@@ -219,12 +231,14 @@ class Answers:
         return body
 
     async def _handle(self, endpoint: _Endpoint, request: Request[Any], *, alone: bool) -> str:
-        if isinstance(request, Command):
+        if isinstance(request, Command) and not (isinstance(request, Triable) and request.dry_run):
             if not alone and (said := await self._commands.together(request, endpoint.handler)) is not None:
                 return said
             return await self._commands.alone(request, endpoint.handler)
         if isinstance(request, LookUp | Errand):
             transaction = self._database.every_workspace(request.PURPOSE)
+        elif isinstance(request, Command):
+            transaction = self._database.rehearsal(request.caller.workspace_id)
         elif isinstance(request, Query):
             transaction = self._database.transaction(request.caller.workspace_id)
         else:
@@ -247,7 +261,7 @@ class Answers:
 
     def _info(self) -> dict[str, Any]:
         endpoints = [
-            {"name": e.request.TYPE, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
+            {"name": e.name, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
             for e in self._endpoints.values()
         ]
         return self._about("info") | {"description": f"Counterfoil {self.service}", "endpoints": endpoints}
@@ -255,7 +269,7 @@ class Answers:
     def _stats(self) -> dict[str, Any]:
         endpoints = [
             {
-                "name": e.request.TYPE,
+                "name": e.name,
                 "subject": e.request.SUBJECT,
                 "queue_group": self.service,
                 "num_requests": e.requests,
@@ -283,6 +297,12 @@ async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5
     A try without an answer for `patience` seconds is taken for lost, and repeated until `within` seconds are over:
     a query changes nothing, a command carries its id.
     """
+    about = {"rpc.system": "nats", "rpc.service": request.OWNER}
+    with step(Part.CLIENT, f"ask {request.TYPE}", about):
+        return await _asked(nats, request, within, patience)
+
+
+async def _asked[R: BaseModel](nats: Client, request: Request[R], within: float, patience: float) -> R:
     body = request.model_dump_json().encode()
     headers = {"traceparent": traceparent()}
     deadline = time.monotonic() + within

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -20,10 +21,11 @@ from chassis.database import Database, is_weather
 from chassis.health import App, Health
 from chassis.leader import Leader
 from chassis.logs import configure, get_logger
+from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.provision import drift
 from chassis.settings import ServiceSettings
-from chassis.telemetry import Metrics, traced
+from chassis.telemetry import Metrics, record_by, record_no_more, traced
 from contracts.refusals import Malformed
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ log = get_logger()
 ABORT = "counterfoil.abort"
 """The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
+_LOOK = 5.0
 _LETTING_GO = 2.0
 _KEEP = (
     text("delete from idempotency where at < now() - interval '48 hours'"),
@@ -59,11 +62,18 @@ class Service:
             name,
             self.metrics.registry,
             {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
+            token=settings.metrics_token,
         )
         self._web = web
-        self._timers: list[tuple[float, str, Timer]] = [(3600.0, "forget", self._forget)]
+        self._timers: list[tuple[float, str, Timer]] = [
+            (3600.0, "forget", self._forget),
+            (_LOOK, "look", self._look),
+        ]
+        self.metrics.connected.set_function(lambda: self.bus.connected)
+        self.metrics.sessions.set_function(self.database.at_work)
         self._begun: list[Callable[[], Awaitable[None]]] = []
         self._ending: list[Callable[[], Awaitable[None]]] = []
+        self._forgetting: list[Callable[[], None]] = [self.metrics.step_down]
         self._tasks: list[asyncio.Task[None]] = []
         self._relay: Relay | None = None
         self._server: _Server | None = None
@@ -96,6 +106,10 @@ class Service:
         """Run this first when the service stops: what never ends by itself must end for the rest to drain."""
         self._ending.append(end)
         return end
+
+    def stepping_down(self, forget: Callable[[], None]) -> None:
+        """Call this whenever this replica leads no longer."""
+        self._forgetting.append(forget)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run `work` beside everything else until the service stops; a failure is logged."""
@@ -155,10 +169,14 @@ class Service:
             async with asyncio.timeout(_LETTING_GO):
                 await self.bus.close()
         await self.database.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LETTING_GO):
+                await asyncio.to_thread(record_no_more)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
         configure(self.name, self.settings.log_level, self.settings.log_format)
+        trace_if_asked(self.name, os.environ)
         uvloop.run(self._main())
 
     async def _main(self) -> None:
@@ -181,18 +199,24 @@ class Service:
         if self._relay is None:
             msg = "the service has not started"
             raise RuntimeError(msg)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._relay.run())
-            for seconds, name, timer in self._timers:
-                group.create_task(self._keep(seconds, name, timer))
-            for consumer in self._consumers:
-                group.create_task(consumer.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._relay.run())
+                for seconds, name, timer in self._timers:
+                    group.create_task(self._keep(seconds, name, timer))
+                for consumer in self._consumers:
+                    group.create_task(consumer.run())
+        finally:
+            for forget in self._forgetting:
+                forget()
 
     async def _keep(self, seconds: float, name: str, timer: Timer) -> None:
+        failures = self.metrics.timer_failures.labels(name)
         while True:
             try:
                 await timer()
             except Exception:
+                failures.inc()
                 log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 
@@ -200,6 +224,12 @@ class Service:
         async with self.database.every_workspace("forget what is kept for a while") as tx:
             for statement in _KEEP:
                 await tx.execute(statement)
+
+    async def _look(self) -> None:
+        if not self.bus.connected:  # what was seen last stands until the broker is back
+            return
+        with contextlib.suppress(NatsError, TimeoutError):
+            await look(self.bus.nats, self.database, self.metrics)
 
     async def _wake(self, relay: Relay) -> Callable[[], None]:
         ring = await wake_each_other(self.bus.nats, self.name, relay.wake)
@@ -247,6 +277,21 @@ class Service:
             return "; ".join(await drift(self.bus.nats, self.name)) or None
         except (NatsError, TimeoutError) as error:
             return f"JetStream does not answer: {error!r}"
+
+
+def trace_if_asked(service: str, environment: Mapping[str, str]) -> None:
+    """Record spans if the environment says where to (`OTEL_…`); what records them is an extra."""
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    by_default = "otlp" if any(environment.get(name) for name in endpoints) else "none"
+    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if disabled or (environment.get("OTEL_TRACES_EXPORTER") or by_default) != "otlp":
+        return
+    try:
+        from chassis.tracing import Tracing  # noqa: PLC0415 - only who traces needs what it imports
+    except ModuleNotFoundError as error:
+        log.warning("tracing.not_installed", module=error.name)
+        return
+    record_by(Tracing(service))
 
 
 class _Protocol(HttpToolsProtocol):

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -25,15 +26,17 @@ class _Files(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """Settings that all services share."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    nats_url: str
+    nats_url: str = Field(repr=False)
     """With the service's own user and password."""
-    database_url: str
+    database_url: str = Field(repr=False)
     """The service's own database, as its app role."""
     http_host: str = "127.0.0.1"
     http_port: int = 0
     """Health and metrics; for the gateway the public port too. 0 takes any free one."""
+    metrics_token: str = Field("", repr=False)
+    """Who may read `/metrics`, as `Authorization: Bearer …`. Empty: whoever reaches the port."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """auto: pretty on a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import CursorResult, Executable, RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.telemetry import traceparent
+from chassis.telemetry import Part, step, traceparent
 from contracts.base import Event, IdempotencyKey
 from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge
 from contracts.streams import stream_of
@@ -121,7 +121,12 @@ class Transaction:
         """Run a statement."""
         if not _only_reads(statement):
             self._writes += 1
-        return await self._connection.execute(statement, parameters)
+        with step(Part.CLIENT, "sql", {"db.system.name": "postgresql"}) as told:
+            if told.is_recording():
+                words = str(statement)
+                told.update_name(words.split(maxsplit=1)[0].lower())
+                told.set_attribute("db.query.text", words)
+            return await self._connection.execute(statement, parameters)
 
     async def one(self, statement: Executable, parameters: Parameters = None) -> RowMapping | None:
         """Return the only row, or None; raises sqlalchemy's MultipleResultsFound."""

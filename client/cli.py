@@ -56,7 +56,7 @@ def tickets() -> None:
 def list_tickets(desk: Desk, /, limit: int, as_json: bool, **filters: Any) -> None:  # noqa: FBT001 - click's way
     """List tickets: those that are neither closed nor spam, unless asked for."""
     wanted = {name: value for name, value in filters.items() if value not in (None, ())}
-    with _refusals():
+    with refusals():
         found = list(islice(desk.tickets(**wanted, limit=min(limit, 100)), limit))
     if as_json:
         _print_json(found)
@@ -73,7 +73,7 @@ def list_tickets(desk: Desk, /, limit: int, as_json: bool, **filters: Any) -> No
 @click.pass_obj
 def show_ticket(desk: Desk, ticket: str, as_of: str | None, history: bool, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Show a ticket, by number or id."""
-    with _refusals():
+    with refusals():
         found = desk.ticket(ticket, as_of=as_of)
         entries = list(desk.history(ticket)) if history else []
     if as_json:
@@ -109,7 +109,7 @@ def create_ticket(
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     if contact:
         given["contact"] = {"name": contact[0], "email": contact[1]}
-    with _refusals():
+    with refusals():
         _made(desk.create_ticket(subject, description=_text(description), key=key, **given), as_json=as_json)
 
 
@@ -121,7 +121,7 @@ def create_ticket(
 @click.pass_obj
 def move_ticket(desk: Desk, ticket: str, status: str, if_version: int | None, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Move a ticket to another status."""
-    with _refusals():
+    with refusals():
         _made(desk.change_ticket(ticket, status=status, if_version=if_version), as_json=as_json)
 
 
@@ -133,7 +133,7 @@ def move_ticket(desk: Desk, ticket: str, status: str, if_version: int | None, as
 @click.pass_obj
 def note_ticket(desk: Desk, ticket: str, body: str, comment: bool, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Add an internal note; `-` reads it from standard input."""
-    with _refusals():
+    with refusals():
         note = desk.add_note(ticket, _text(body), kind="comment" if comment else "note")
     if as_json:
         _print_json([note])
@@ -149,7 +149,7 @@ def note_ticket(desk: Desk, ticket: str, body: str, comment: bool, as_json: bool
 @click.pass_obj
 def print_events(desk: Desk, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - as above
     """Print what happened to all tickets, in order."""
-    with _refusals():
+    with refusals():
         for entry in desk.follow(after) if follow else desk.feed(after):
             if types and entry.type not in types:
                 continue
@@ -157,7 +157,7 @@ def print_events(desk: Desk, after: int, follow: bool, types: tuple[str, ...], a
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Say a refusal in its own words, and end with its code."""
     try:
         yield

@@ -120,6 +120,18 @@ class Desk:
                     after, pauses = entry.seq, iter(_PAUSES)
             time.sleep(next(pauses, _PAUSES[-1]))
 
+    def export(self) -> Iterator[bytes]:
+        """Yield the lines of a file with everything in it; raises Unavailable where it breaks off."""
+        try:
+            with self._http.stream("GET", "export", timeout=httpx.Timeout(20, read=_SILENCE)) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _refusal(answer)
+                for line in answer.iter_lines():
+                    yield f"{line}\n".encode()
+        except httpx.TransportError as error:
+            raise Unavailable(f"The desk broke off: {error}") from error
+
     def _stream(self, after: int) -> Iterator[Entry]:
         timeout = httpx.Timeout(20, read=_SILENCE)
         with connect_sse(self._http, "GET", "events", params={"after": after}, timeout=timeout) as source:

@@ -8,4 +8,5 @@ from contracts import gateway as gateway
 from contracts import mail as mail
 from contracts import notifications as notifications
 from contracts import tickets as tickets
+from contracts import transfer as transfer
 from contracts import webhooks as webhooks

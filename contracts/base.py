@@ -94,14 +94,11 @@ class Message(Model):
             return
         parts = _GRAMMAR.fullmatch(subject)
         if parts is None or parts["kind"] != cls.KIND:
-            msg = f"{cls.__name__}: {subject!r} is not <owner>.{cls.KIND or '<kind>'}.v<n>.<name>"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: {subject!r} is not <owner>.{cls.KIND or '<kind>'}.v<n>.<name>")
         if subject in Message.registry:
-            msg = f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: {subject!r} belongs to {Message.registry[subject].__name__}")
         if stranger := {*heard_by, *followed_by} - set(SERVICES):
-            msg = f"{cls.__name__}: heard by {sorted(stranger)}, which are no services"
-            raise TypeError(msg)
+            raise TypeError(f"{cls.__name__}: heard by {sorted(stranger)}, which are no services")
         cls.SUBJECT, cls.OWNER, cls.TYPE = subject, parts["owner"], subject.rpartition(".")[2]
         cls.HEARD_BY, cls.FOLLOWED_BY = heard_by, followed_by
         Message.registry[subject] = cls
@@ -180,6 +177,7 @@ class Via(StrEnum):
     WIDGET = "widget"
     INTAKE = "intake"
     MAIL = "mail"
+    MCP = "mcp"
     RULE = "rule"
     TIMER = "timer"
 
@@ -219,6 +217,8 @@ class Caller(Model):
     name: PersonName
     role: Role
     scopes: tuple[str, ...] = ()
+    behind: UUID | None = None
+    """Of a program with a token: the member who let it in; tickets that are theirs are its own."""
 
     @property
     def actor(self) -> Actor:

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from contracts.base import Event
@@ -86,9 +87,26 @@ def open_envelope(headers: Mapping[str, str] | None, body: bytes) -> Received:
     )
 
 
+def require_unique_names(body: bytes) -> None:
+    """Raise Malformed for JSON in which a name stands twice: two readers could understand it differently."""
+    with suppress(ValueError, RecursionError):  # what is no JSON at all is told by whoever reads it
+        _read(body)
+
+
+def _read(body: bytes) -> object:
+    return json.loads(body.decode(), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Malformed("A name stands twice in one object of the body.")
+    return found
+
+
 def _structured(body: bytes, traceparent: str | None) -> Received:
     try:
-        event = json.loads(body)
+        event = _read(body)
     except (ValueError, RecursionError) as error:
         raise Malformed("the body is not JSON") from error
     if not isinstance(event, dict) or event.get("specversion") != "1.0":

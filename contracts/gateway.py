@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from contracts.base import DeadLetter, Model, ReadLog, RecordEvent, Role
+from contracts.base import DeadLetter, Model, ReadLog, RecordEvent, Role, Token
 from contracts.streams import Stream
 from contracts.texts import FreeText, PersonName
 
@@ -37,7 +37,8 @@ class WorkspaceChanged(RecordEvent, subject="gateway.events.v1.workspace_changed
 class WorkspaceDeleted(RecordEvent, subject="gateway.events.v1.workspace_deleted", heard_by=("tickets", *_RECORDED)):
     """Sent when a workspace ended: nobody is a member of it any more, and its slug may be another's.
 
-    It is the last fact of the workspace; its members and tokens end with it and are not told of one by one.
+    It is the last fact of the workspace; its members, tokens and integrations end with it and are not told of one by
+    one.
     """
 
     old: WorkspaceNames
@@ -124,6 +125,51 @@ class TokenRevoked(RecordEvent, subject="gateway.events.v1.token_revoked", heard
     name: FreeText
     role: Role
     scopes: tuple[str, ...]
+
+
+class LetterRetried(RecordEvent, subject="gateway.events.v1.dead_letter_retried", heard_by=("activity",)):
+    """Sent when somebody had a dead letter of any service tried again and it was applied; `subject` is the letter."""
+
+    service: str
+    """Who had kept it."""
+    letter_subject: str
+    """Where it had come in."""
+    reason: str
+
+
+class LetterDropped(RecordEvent, subject="gateway.events.v1.dead_letter_dropped", heard_by=("activity",)):
+    """Sent when somebody dropped a dead letter of any service: what it asked for is never done."""
+
+    service: str
+    letter_subject: str
+    reason: str
+
+
+class IntegrationCreated(RecordEvent, subject="gateway.events.v1.integration_created", heard_by=("activity",)):
+    """Sent when another system was let in to NATS. Its password is in no event."""
+
+    name: Token
+    internal: bool
+    """Whether it reads what is the team's own."""
+
+
+class IntegrationRevoked(RecordEvent, subject="gateway.events.v1.integration_revoked", heard_by=("activity",)):
+    """Sent when another system was shut out of NATS. What it did stays, and its name is never another's."""
+
+    name: Token
+    internal: bool
+
+
+class IntegrationReplayed(RecordEvent, subject="gateway.events.v1.integration_replayed", heard_by=("activity",)):
+    """Sent when another system was set back, to read again what it has read."""
+
+    name: Token
+    sequence: int
+    """The sequence of the stream from which on it reads again."""
+
+
+class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_exported", heard_by=("activity",)):
+    """Sent when somebody carried out the whole workspace as a file; `subject` is the export."""
 
 
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):

@@ -51,6 +51,7 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "log_error_verbosity": "terse",  # a DETAIL quotes the row, which holds people's words
 }
 
 

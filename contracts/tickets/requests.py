@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
-from contracts.letters import DeadLetterPage
+from contracts.letters import ListLetters
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     FieldChanges,
@@ -24,11 +24,12 @@ from contracts.tickets.shapes import (
     TicketPage,
     TicketSnapshot,
 )
+from contracts.trying import Triable
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class CreateTicket(Command[TicketSnapshot], subject="tickets.requests.v1.create_ticket"):
+class CreateTicket(Triable[TicketSnapshot], subject="tickets.requests.v1.create_ticket"):
     """Open a ticket. Refused: not_allowed, invalid."""
 
     ticket_id: UUID
@@ -120,7 +121,7 @@ class TicketChange(Change):
     """Those that are named; null takes one away."""
 
 
-class ChangeTicket(Command[TicketSnapshot], subject="tickets.requests.v1.change_ticket"):
+class ChangeTicket(Triable[TicketSnapshot], subject="tickets.requests.v1.change_ticket"):
     """Change fields of a ticket in one transaction, one event per change; null takes assignee or contact away.
 
     Refused: not_found, not_allowed, transition_not_allowed, stale_version, ticket_deleted, invalid.
@@ -153,7 +154,7 @@ class MarkNotSpam(Command[TicketSnapshot], subject="tickets.requests.v1.mark_not
     ticket: str
 
 
-class AddNote(Command[NoteSnapshot], subject="tickets.requests.v1.add_note"):
+class AddNote(Triable[NoteSnapshot], subject="tickets.requests.v1.add_note"):
     """Add a standing note or an internal comment. Refused: not_found, not_allowed, invalid."""
 
     ticket: str
@@ -187,11 +188,8 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     limit: Limit = 20
 
 
-class ListDeadLetters(Query[DeadLetterPage], subject="tickets.requests.v1.list_dead_letters"):
+class ListDeadLetters(ListLetters, subject="tickets.requests.v1.list_dead_letters"):
     """Read what could not be applied in this workspace, bodies left out. Refused: not_allowed."""
-
-    cursor: str | None = None
-    limit: Limit = 50
 
 
 class GetDeadLetter(Query[DeadLetter], subject="tickets.requests.v1.get_dead_letter"):

@@ -16,6 +16,7 @@ from chassis.database import Database
 from chassis.logs import configure
 from chassis.requests import ask
 from chassis.settings import ServiceSettings
+from contracts import transfer
 from contracts.activity import FORMAT, Book, BookHead, BookVerdict
 from contracts.base import LoggedFact, LogPage, ReadLog
 from contracts.refusals import Refusal
@@ -138,26 +139,40 @@ async def export(database: Database, *, workspace_id: str, out: TextIO) -> int:
 
 
 def check_export(file: Iterable[str], heads: Sequence[BookHead] = ()) -> list[BookVerdict]:
-    """Check an export by itself, and that saved heads are in it; a line that can't be read breaks the tickets' book."""
+    """Check an export by itself, and that saved heads are in it; a line that can't be read breaks the tickets' book.
+
+    It is one of both books, or one of a whole workspace: of that the books alone.
+    """
     lines = iter(file)
     audits: dict[Book, Audit] = {}
     ends: list[BookHead] = []
     try:
         about = json.loads(next(lines, ""))
-        if about["format"] != FORMAT:
+        whole = about["format"] == transfer.FORMAT
+        if not whole and about["format"] != FORMAT:
             return [_unreadable("this is not an export")]
-        ends = [BookHead.model_validate(head) for head in about["heads"]]
-        audits = {book: Audit(about["workspace_id"], book, [*heads, *ends]) for book in Book}
+        begun = [BookHead.model_validate(head) for head in about["heads"]]
+        ends = [] if whole else begun
+        workspace_id = about["workspace"]["id"] if whole else about["workspace_id"]
+        audits = {book: Audit(workspace_id, book, [*heads, *begun]) for book in Book}
         for text in lines:
             read = json.loads(text)
+            if whole:
+                if read["kind"] == transfer.FOOTER:
+                    ends = [BookHead.model_validate(head) for head in read["heads"]]
+                if read["kind"] != transfer.ENTRY:
+                    continue
+                read = read["row"]
             digests = {each["pointer"]: digest(each["salt"], each["text"]) for each in read["texts"]}
             line = Line(read["seq"], read["entry"], read["prev_hash"], read["hash"], digests)
             audits[Book(read["book"])].read(line)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         return [*(audit.verdict() for audit in audits.values()), _unreadable(f"a line can't be read: {error!r}")]
     found = [audit.verdict() for audit in audits.values()]
+    if not ends:
+        return [*found, _unreadable("the file is cut off: its last line is missing")]
     if any(verdict.ok and audits[verdict.book].head not in ends for verdict in found):
-        return [*found, _unreadable("there are more entries than the first line says")]
+        return [*found, _unreadable("the books do not end where the file says")]
     return found
 
 

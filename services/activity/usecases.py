@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from chassis import inbox
 from chassis.bus import NotYet, Told, Transaction
@@ -17,6 +18,7 @@ from contracts.activity import (
     BookLine,
     BookVerdict,
     DayCount,
+    DropActivityLetter,
     Entry,
     EntryPage,
     EntryRecorded,
@@ -31,6 +33,7 @@ from contracts.activity import (
     ReadHeads,
     Report,
     ReportSnapshot,
+    RetryActivityLetter,
     SealedText,
     Verdict,
     Verify,
@@ -301,13 +304,29 @@ async def verify(request: Verify, tx: Transaction) -> Verdict:
 async def list_letters(request: ListActivityLetters, tx: Transaction) -> DeadLetterPage:
     """Read a page of what the record could not take."""
     _for_admins(request.caller)
-    return await letter_page(tx, "activity", request.cursor, request.limit)
+    return await letter_page(tx, "activity", request)
 
 
 async def get_letter(request: GetActivityLetter, tx: Transaction) -> DeadLetter:
     """Read one of them whole."""
     _for_admins(request.caller)
     if letter := await inbox.dead_letter(tx, "activity", request.id):
+        return letter
+    raise NotFound
+
+
+async def retry_letter(
+    command: RetryActivityLetter, tx: Transaction, again: Callable[[Transaction, UUID], Awaitable[DeadLetter]]
+) -> DeadLetter:
+    """Record now what stands in its place; `again` is how, and raises why it is refused again."""
+    _for_admins(command.caller)
+    return await again(tx, command.id)
+
+
+async def drop_letter(command: DropActivityLetter, tx: Transaction) -> DeadLetter:
+    """Forget one of them."""
+    _for_admins(command.caller)
+    if letter := await inbox.drop_letter(tx, "activity", command.id):
         return letter
     raise NotFound
 

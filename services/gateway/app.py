@@ -1,5 +1,6 @@
 """Assembles the gateway: the one place that knows all its parts."""
 
+from chassis.outside import OutsideAccess
 from chassis.service import Service
 from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
@@ -7,8 +8,11 @@ from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
 from services.gateway.usecases.examples import demo_assistant
+from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -46,6 +50,7 @@ def build(settings: Settings) -> Service:
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
     presence = Presence(service.bus, live)
+    integrations = Integrations(service.database, _outside(settings), settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     desk = Desk(
@@ -61,6 +66,7 @@ def build(settings: Settings) -> Service:
         ),
         workspaces=Workspaces(service.database),
         tokens=Tokens(service.database),
+        integrations=integrations,
         views=Views(service.database),
         limiter=limiter,
         bus=service.bus,
@@ -68,6 +74,8 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        letters=Letters(service.bus, service.database),
+        exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,
@@ -79,6 +87,7 @@ def build(settings: Settings) -> Service:
         resets,
         beginnings,
         lambda token: link("password-resets", token),
+        integrations=integrations,
     )
 
     @service.at_start
@@ -87,8 +96,10 @@ def build(settings: Settings) -> Service:
         service.background(presence.watch(), "presence")
         service.background(widget_live.watch(), "widget")
 
+    service.at_start(integrations.start)
     service.at_stop(live.close)
     service.at_stop(widget_live.close)
+    service.at_stop(integrations.close)
 
     if settings.owner_email is not None and settings.owner_password is not None:
         first = First(
@@ -102,8 +113,21 @@ def build(settings: Settings) -> Service:
         @service.at_start
         async def begin() -> None:
             await beginnings.first_workspace(first)
+            if settings.integration and first.workspace_id:
+                await integrations.know_fixed(first.workspace_id, settings.integration)
 
     return service
+
+
+def _outside(settings: Settings) -> OutsideAccess | None:
+    if not settings.callout_nats_url:
+        return None
+    return OutsideAccess(
+        callout_url=settings.callout_nats_url,
+        keeper_url=settings.keeper_nats_url,
+        kicker_url=settings.kicker_nats_url,
+        issuer_seed=settings.nats_issuer.get_secret_value(),
+    )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from services.notifications.handlers import answer_for_mail, answer_for_webhooks
 from services.notifications.settings import Settings
 from services.notifications.timers import send_webhooks, take_in, tick
 from services.notifications.usecases.contacts import Scribe
+from services.notifications.usecases.counting import Counts
 from services.notifications.usecases.inbound import Inlet
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.sending import Sender
@@ -21,10 +22,11 @@ def build(settings: Settings) -> Service:
     answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     follow_dead_letters(service.bus, Undertaker(service.database))
-    tick(service, outlet, Scribe(service.database, service.bus.ask, settings.inbound_domain), public_url)
+    counts = Counts(service.metrics)
+    tick(service, outlet, Scribe(service.database, service.bus.ask, settings.inbound_domain), counts, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))
-    send_webhooks(service, Sender(service.database, service.bus.ask, egress))
+    send_webhooks(service, Sender(service.database, service.bus.ask, egress, counts))
     inlet = Inlet(service.database, service.bus.ask)
     take_in(service, inlet)
     if settings.inbound_url:

@@ -1,6 +1,6 @@
 """Ears: what is asked and heard, and which use case it is."""
 
-from chassis.bus import Bus
+from chassis.bus import Bus, Transaction
 from contracts.base import DeadLetter
 from contracts.gateway import (
     MemberInvited,
@@ -16,6 +16,7 @@ from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, 
 from contracts.notifications import (
     ChangePreferences,
     CountUnread,
+    DropNotificationLetter,
     GetMute,
     GetNotificationLetter,
     GetPreferences,
@@ -26,6 +27,7 @@ from contracts.notifications import (
     MuteTicket,
     ReadInbox,
     ReadNotices,
+    RetryNotificationLetter,
     SendPasswordReset,
     UnmuteTicket,
     Unsubscribe,
@@ -55,6 +57,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
+from contracts.transfer import ExportNotifications
 from contracts.webhooks import (
     ChangeWebhook,
     CreateWebhook,
@@ -67,7 +70,17 @@ from contracts.webhooks import (
     RotateWebhookSecret,
     SendTest,
 )
-from services.notifications.usecases import facts, inbox, letters, mails, news, preferences, watching, webhooks
+from services.notifications.usecases import (
+    facts,
+    inbox,
+    letters,
+    mails,
+    news,
+    preferences,
+    transfer,
+    watching,
+    webhooks,
+)
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
@@ -95,6 +108,12 @@ def listen(bus: Bus) -> None:
     bus.answers(MarkRead)(inbox.mark_read)
     bus.answers(ListNotificationLetters)(letters.list_letters)
     bus.answers(GetNotificationLetter)(letters.get_letter)
+    bus.answers(DropNotificationLetter)(letters.drop_letter)
+
+    @bus.answers(RetryNotificationLetter)
+    async def retry_letter(command: RetryNotificationLetter, tx: Transaction) -> DeadLetter:
+        return await letters.retry_letter(command, tx, bus.retry)
+
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)
@@ -105,6 +124,7 @@ def listen(bus: Bus) -> None:
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
+    bus.answers(ExportNotifications)(transfer.export)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)

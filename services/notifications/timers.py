@@ -2,17 +2,25 @@
 
 from chassis.logs import get_logger
 from chassis.service import Service
+from contracts.base import now
 from services.notifications.channels import Outlet
 from services.notifications.usecases import mails, news, sending
 from services.notifications.usecases.contacts import Scribe
+from services.notifications.usecases.counting import Counts
 from services.notifications.usecases.inbound import Inlet
 from services.notifications.usecases.sending import Sender
 
 log = get_logger()
 
 
-def tick(service: Service, outlet: Outlet | None, scribe: Scribe, public_url: str) -> None:
+def tick(service: Service, outlet: Outlet | None, scribe: Scribe, counts: Counts, public_url: str) -> None:
     """Set the clock of whichever replica leads; without an outlet mail is kept, and read by an operator."""
+
+    @service.every(10, "count")
+    async def count() -> None:
+        await counts.look(service.database, now())
+
+    service.stepping_down(counts.step_down)
 
     @service.every(60, "forget_mail")
     async def forget() -> None:
@@ -29,7 +37,7 @@ def tick(service: Service, outlet: Outlet | None, scribe: Scribe, public_url: st
         await scribe.write_due()
 
     if outlet is not None:
-        post = mails.Post(service.database, outlet, scribe, public_url)
+        post = mails.Post(service.database, outlet, scribe, public_url, counts=counts)
 
         @service.every(2, "send_mail")
         async def send() -> None:

@@ -54,7 +54,9 @@ from contracts.tickets import (
     TicketUpdated,
     UnlinkConversation,
 )
+from contracts.transfer import ExportTickets
 from services.tickets import usecases
+from services.tickets.usecases.transfer import export
 
 
 def listen(bus: Bus) -> None:
@@ -93,6 +95,7 @@ def listen(bus: Bus) -> None:
     bus.answers(LinkConversation)(usecases.link_conversation)
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)
     bus.answers(TakeReply)(usecases.take_reply)
+    bus.answers(ExportTickets)(export)
     bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
 
     @bus.answers(RetryDeadLetter)

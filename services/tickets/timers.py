@@ -23,6 +23,13 @@ def tick(service: Service) -> None:
         async with service.database.every_workspace("purge of identity nonces") as tx:
             await store.forget_nonces(tx, now())
 
+    @service.every(5, "counts")
+    async def counts() -> None:
+        more = True
+        while more:
+            async with service.database.every_workspace("sum up counts of tickets") as tx:
+                more = await store.fold_counts(tx)
+
     @service.every(0.5, "bulk")
     async def bulk() -> None:
         await go_on_with_bulks(service.database)

@@ -1,5 +1,6 @@
 """What other systems send: whatever it is, it is taken in once or buried with its reason, and it blocks nobody."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -10,10 +11,12 @@ from uuid import uuid4
 import pytest
 from nats.aio.client import Client
 
+from chassis import lanes
+from chassis.database import Transaction
 from contracts.envelope import STRUCTURED
 from contracts.tickets import TicketRequested
 from tests.support.eventually import eventually
-from tests.support.replicas import Desk, a_fact, a_workspace, as_user
+from tests.support.replicas import Desk, a_fact, a_workspace, api, as_user
 
 GOOD = {"external_id": "9", "subject": "Help"}
 SUBJECT = TicketRequested.SUBJECT
@@ -36,6 +39,8 @@ BAD = [
     pytest.param(b'{"external_id": 7, "subject": []}', {}, "invalid", "external_id: ", id="N16-wrong-types"),
     pytest.param(b'{"external_id": "\\ud800", "subject": "x"}', {}, "invalid", "body: ", id="N16-lone-surrogate"),
     pytest.param(b"[" * 100_000, {}, "invalid", "body: ", id="N16-bottomless"),
+    pytest.param(b'{"external_id": "1", "subject": "a", "subject": "b"}', {}, "malformed", "twice", id="a-name-twice"),
+    pytest.param(b'{"tags": [{"a": 1, "\\u0061": 2}]}', {}, "malformed", "twice", id="a-name-twice-within"),
     pytest.param(json.dumps(GOOD).encode(), {"ce-type": "a.b"}, "unknown_type", SUBJECT, id="N17-unknown-type"),
     pytest.param(json.dumps(GOOD).encode(), {"ce-specversion": "2.0"}, "invalid", "ce-specversion", id="N18-version"),
     pytest.param(b'{"subject": "Help"}', {}, "invalid", "external_id: must be given", id="N19-no-external-id"),
@@ -48,6 +53,15 @@ BAD = [
     pytest.param(b"{", CLOUD, "malformed", "not JSON", id="cloudevent-not-json"),
     pytest.param(b"[" * 100_000, CLOUD, "malformed", "not JSON", id="cloudevent-bottomless"),
     pytest.param(b"[]", CLOUD, "invalid", "specversion", id="cloudevent-array"),
+    pytest.param(cloud()[:-1] + b', "id": "2"}', CLOUD, "malformed", "twice", id="cloudevent-with-two-ids"),
+    pytest.param(
+        b'{"specversion": "1.0", "id": "1", "type": "x", "data": {"a": 1, "a": 2}}',
+        CLOUD,
+        "malformed",
+        "twice",
+        id="cloudevent-with-a-name-twice-within",
+    ),
+    pytest.param(cloud().decode().encode("utf-16"), CLOUD, "malformed", "not JSON", id="cloudevent-in-UTF-16"),
     pytest.param(cloud(specversion="0.3"), CLOUD, "invalid", "specversion", id="cloudevent-of-another-version"),
     pytest.param(cloud(id=None), CLOUD, "invalid", "id: ", id="cloudevent-without-id"),
     pytest.param(cloud(id=7), CLOUD, "invalid", "id: ", id="cloudevent-with-a-number-as-id"),
@@ -161,3 +175,42 @@ async def test_who_sends_the_id_of_our_next_fact_first_makes_nothing_of_ours_van
     await desk.announce(fact)
 
     await desk.hears(ws, "9 of crm", "ours")
+
+
+async def test_n32_a_burst_of_one_system_is_read_past_and_another_is_heard_after_a_handful_of_it(desk: Desk) -> None:
+    ws, other, many = a_workspace(), a_workspace(), 3_000
+    read = asyncio.Event()
+
+    async def react(message: TicketRequested, tx: Transaction) -> None:
+        await read.wait()
+
+    async def all_read() -> bool:
+        return not (await api(desk.chaos, "CONSUMER.INFO.INTAKE.tickets"))["num_pending"]
+
+    async def say(nth: int, tenant: str = ws, integration: str = "loud") -> None:
+        body = json.dumps({"external_id": f"{nth}", "subject": "Help"}).encode()
+        await desk.chaos.publish(TicketRequested.subject_for(tenant, integration), body, headers={"ce-id": f"id-{nth}"})
+
+    desk.script.hears[ws] = react
+    for nth in range(many):
+        await say(nth)
+    for tenant, integration in ((ws, "quiet"), (other, "quiet")):
+        await say(many, tenant, integration)
+    await eventually(all_read)
+    read.set()
+
+    async def heard() -> list[str]:
+        assert await desk.heard(other) == [f"{many} of quiet"]
+        return await desk.heard(ws)
+
+    assert len(await eventually(heard)) < many, "the other workspace waited for all of the burst"
+
+    async def all_heard() -> list[str]:
+        told = await desk.heard(ws)
+        assert len(told) == many + 1
+        return told
+
+    told = await eventually(all_heard, within=60)
+    assert told.index(f"{many} of quiet") <= 2 * lanes._AT_ONCE
+    assert [each for each in told if "loud" in each] == [f"{nth} of loud" for nth in range(many)]
+    assert await desk.buried(ws) == []

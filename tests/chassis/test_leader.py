@@ -94,8 +94,8 @@ async def test_who_loses_the_session_stops_its_work_before_another_begins_or_soo
         assert new.began[0] - lost < 5
         assert old.ended[0] - lost < 3
         assert (old.leader.leading, new.leader.leading) == (False, True)
-        assert old.leader._metrics.registry.get_sample_value("counterfoil_gateway_leading") == 0
-        assert new.leader._metrics.registry.get_sample_value("counterfoil_gateway_leading") == 1
+        assert old.leader._metrics.registry.get_sample_value("counterfoil_leading") == 0
+        assert new.leader._metrics.registry.get_sample_value("counterfoil_leading") == 1
 
 
 async def test_work_that_fails_is_begun_again_and_not_at_once(urls: Urls) -> None:

@@ -94,7 +94,7 @@ class Outbox:
     @staticmethod
     def age(relay: Relay) -> float:
         """How long the oldest fact has waited that this relay could not tell."""
-        return relay._metrics.registry.get_sample_value("counterfoil_gateway_outbox_age_seconds") or 0.0
+        return relay._metrics.registry.get_sample_value("counterfoil_outbox_age_seconds") or 0.0
 
     async def all_marked(self) -> bool:
         """Tell whether nothing is left to tell, so that what is announced next is told next."""

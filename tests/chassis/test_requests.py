@@ -94,6 +94,34 @@ async def test_a_refused_command_changes_nothing(desk: Desk) -> None:
     assert await desk.heard(ws) == []
 
 
+async def test_a_dry_run_is_answered_and_refused_as_the_command_is_and_leaves_nothing(desk: Desk) -> None:
+    ws, position = a_workspace(), text("select count(*) from event_log where workspace_id = :ws")
+    key = IdempotencyKey(key="the same", route="a note", fingerprint="f")
+    command = a_note(ws, "Not yet.", idempotency=key)
+
+    async def tell(command: Any, tx: Transaction) -> BaseModel:
+        tx.announce(an_unheard_fact(ws))
+        return the_note(command)
+
+    desk.script.answers[ws] = tell
+    tried = await desk.gateway.bus.ask(command.model_copy(update={"dry_run": True}))
+    assert (tried.id, tried.body) == (command.note_id, "Not yet.")
+    assert await desk.heard(ws) == []
+    async with desk.tickets.database.transaction(ws) as tx:
+        assert await tx.scalar(position, {"ws": ws}) == 0
+
+    async def refuse(_: Any, tx: Transaction) -> BaseModel:
+        raise StaleVersion(version=2)
+
+    desk.script.answers[ws] = refuse
+    with pytest.raises(StaleVersion):
+        await desk.gateway.bus.ask(command.model_copy(update={"dry_run": True}))
+
+    del desk.script.answers[ws]
+    await desk.gateway.bus.ask(command)
+    assert await desk.heard(ws) == ["Not yet."]
+
+
 async def test_fields_of_a_newer_version_are_ignored_on_both_ends(desk: Desk) -> None:
     ws = a_workspace()
 

@@ -12,12 +12,14 @@ from pydantic_settings import BaseSettings
 
 from chassis.settings import PREFIX, ServiceSettings
 from chassis.telemetry import Metrics
+from services.notifications.usecases.counting import Counts
 from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
 ADRS = DOCS / "adr"
 OPERATIONS = DOCS / "operations.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 RECORDS = sorted(ADRS.glob("[0-9]*.md"))
+DEPLOYED = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").glob("*.py"))]
 OURS = [path for top in ("contracts", "chassis", "services") for path in sorted((ROOT / top).rglob("*.py"))]
 
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -88,7 +90,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_file_of_a_running_desk_is_written_by_the_code(page: Path) -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (*OURS, *DEPLOYED))
     named = {name for text in code(page) for name in re.findall(r"\bvar/(?:[\w-]+/)*([\w.-]*\w)", text)}
 
     def written(name: str) -> bool:
@@ -109,7 +111,12 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_variable_that_is_named_is_read(page: Path) -> None:
-    sources = [*OURS, *sorted((ROOT / "client").glob("*.py")), *sorted((ROOT / "tests" / "support").glob("*.py"))]
+    sources = [
+        *OURS,
+        *DEPLOYED,
+        *sorted((ROOT / "client").glob("*.py")),
+        *sorted((ROOT / "tests" / "support").glob("*.py")),
+    ]
     read = {name for path in sources for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
     read |= {f"{PREFIX}{field.upper()}" for kind in settings() for field in kind.model_fields}
 
@@ -124,14 +131,15 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_the_metrics_are_those_that_are_counted() -> None:
+    metrics = Metrics("x")
     counted = set()
-    for metric in vars(Metrics("x")).values():
+    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values()):
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()
             suffix = "_total" if family.type == "counter" else ""
-            counted.add((family.name.removeprefix("counterfoil_x_") + suffix, metric._labelnames))
+            counted.add((family.name + suffix, metric._labelnames))
 
-    rows = re.findall(r"^\| `counterfoil_<service>_(\w+)` \|([^|]*)\|", prose(OPERATIONS), re.MULTILINE)
+    rows = re.findall(r"^\| `(counterfoil_\w+)` \|([^|]*)\|", prose(OPERATIONS), re.MULTILINE)
     assert {(name, tuple(_SPAN.findall(labels))) for name, labels in rows} == counted
 
 

@@ -109,7 +109,7 @@ async def test_another_replica_leads_within_five_seconds_of_a_kill(
 
     async def the_launchers_own_leads() -> bool:
         with suppress(httpx.HTTPError):  # it is being started again
-            return await leads(name, stack.running[name]["port"])
+            return await leads(stack.running[name]["port"])
         return False
 
     async def those_that_lead() -> list[Replica]:

@@ -359,7 +359,7 @@ async def test_a_ticket_with_a_field_at_fault_is_not_opened(desk: Desk, body: di
 
 async def test_on_the_wire_the_port_serves_health_metrics_and_the_api(desk: Desk) -> None:
     assert (await desk.client.get("/health/live")).status_code == 200
-    assert "counterfoil_gateway_http_seconds" in (await desk.client.get("/metrics")).text
+    assert "counterfoil_http_seconds" in (await desk.client.get("/metrics")).text
     assert (await desk.client.get("/")).json()["name"] == "Counterfoil"
 
 

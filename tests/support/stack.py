@@ -127,14 +127,14 @@ class Replica:
 
     async def leads(self) -> bool:
         """Tell whether it leads its service."""
-        return await leads(self.name, self.port)
+        return await leads(self.port)
 
 
-async def leads(name: str, port: int) -> bool:
+async def leads(port: int) -> bool:
     """Tell whether the process on this port leads its service, as its metrics say."""
     async with httpx.AsyncClient(timeout=15) as http:
         metrics = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
-    return f"counterfoil_{name}_leading 1.0" in metrics
+    return "counterfoil_leading 1.0" in metrics
 
 
 async def _answers_well(url: str) -> bool:

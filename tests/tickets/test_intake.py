@@ -11,6 +11,7 @@ import pytest
 from nats.aio.msg import Msg
 from sqlalchemy import text
 
+from chassis import lanes
 from chassis.bus import Bus, NotYet
 from chassis.lanes import Lanes
 from chassis.telemetry import Metrics
@@ -31,6 +32,7 @@ from contracts.tickets import (
     TicketUpdated,
 )
 from services.tickets.handlers import listen
+from tests.support.eventually import eventually
 from tests.tickets.desk import Desk, types_of
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -399,6 +401,29 @@ async def test_a_forbidden_move_and_a_deleted_ticket_are_dead_letters_with_their
     await line.brings(updated(status="resolved"), updated("E-2", status="open"))
 
     assert await line.reasons() == ["transition_not_allowed", "ticket_deleted"]
+
+
+async def test_what_was_turned_away_for_want_of_room_keeps_its_place_and_delays_only_its_own_system(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_MOST_BYTES", 100)
+    first, second = await line.brings(received("M-1"), received("M-2"))
+    assert (first.settled, second.settled) == ("applied", "waits")
+    (other,) = await line.brings(requested(), integration="monitoring")
+    assert other.settled == "applied"
+
+    (third,) = await line.brings(received("M-3"))
+    assert third.settled == "", "it would overtake the one before it"
+    monkeypatch.undo()
+    second.settled = ""
+    await line.lanes.take(cast(list[Msg], [second]), time.monotonic())
+
+    async def both_applied() -> bool:
+        await line.lanes.tend()
+        return (second.settled, third.settled) == ("applied", "applied")
+
+    await eventually(both_applied)
+    assert [message.external_id for message in (await only_conversation(line.desk)).messages] == ["M-1", "M-2", "M-3"]
 
 
 async def test_a_batch_with_everything_in_it_is_one_story(line: Line) -> None:

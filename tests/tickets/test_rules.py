@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.base import Caller, Person, Role
+from contracts.base import ActorKind, Caller, Person, Role
 from contracts.refusals import Conflict, Deleted, Invalid, NotAllowed, NotFound, Refusal
 from contracts.tickets import (
     Action,
@@ -25,6 +25,7 @@ from services.tickets.domain import (
     clock,
     integration,
     require,
+    require_creation,
     require_sight,
 )
 from tests.tickets.builders import ACME, NOON, a_ticket, by, caller, id_of, opened, person, the_clock
@@ -94,6 +95,26 @@ def test_a_right_is_the_tables_under_every_settlement(standing: tuple[str, str, 
 
 def test_the_table_has_every_standing() -> None:
     assert set(RIGHTS) == set(product([role.value for role in Role], ASSIGNMENTS, (False, True), (False, True)))
+
+
+def test_a_program_has_the_rights_of_its_role_on_the_tickets_of_the_member_behind_it() -> None:
+    program = Caller(
+        workspace_id=ACME,
+        kind=ActorKind.INTEGRATION,
+        id="token:1",
+        name="Assistant",
+        role=Role.MEMBER,
+        behind=person("Me").id,
+    )
+    told = {name: allowed(program, a_ticket(assignee=who, rules=EVERY_RULE)) for name, who in ASSIGNMENTS.items()}
+    assert {action.value for action in told["me"].actions} == set(MINE.split())
+    # What a workspace lets its members do besides is for people.
+    assert {action.value for action in told["nobody"].actions} == {"read_notes", "watch"}
+    assert {action.value for action in told["another"].actions} == {"read_notes", "watch"}
+
+    require_creation(program, person("Me"))
+    with pytest.raises(NotAllowed):
+        require_creation(program, person("Ann"))
 
 
 def test_a_member_takes_a_ticket_that_nobody_has_for_themself_only() -> None:

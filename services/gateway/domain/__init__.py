@@ -1,5 +1,13 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
+from services.gateway.domain.integrations import (
+    INTEGRATIONS_EACH,
+    Integration,
+    check_may_use_integrations,
+    make_integration,
+    replay_integration,
+    revoke_integration,
+)
 from services.gateway.domain.invitations import (
     INVITATION_LIFE,
     Invitation,
@@ -8,6 +16,8 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
+from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -36,6 +46,7 @@ from services.gateway.domain.secrets import (
     is_csrf_token,
     looks_like_a_token,
     looks_like_an_api_token,
+    looks_like_an_integration_password,
     token_hash,
 )
 from services.gateway.domain.sessions import (
@@ -78,6 +89,7 @@ from services.gateway.domain.workspaces import (
 )
 
 __all__ = [
+    "INTEGRATIONS_EACH",
     "INVITATION_LIFE",
     "LIMITS",
     "NOBODY_YET",
@@ -95,6 +107,7 @@ __all__ = [
     "Acting",
     "ApiToken",
     "Cause",
+    "Integration",
     "Invitation",
     "Limit",
     "Member",
@@ -115,6 +128,7 @@ __all__ = [
     "check_may_invite",
     "check_may_manage",
     "check_may_save_view",
+    "check_may_use_integrations",
     "check_may_use_tokens",
     "check_mentioned",
     "check_new_password",
@@ -122,6 +136,7 @@ __all__ = [
     "client_of",
     "csrf_token",
     "delete_workspace",
+    "export_workspace",
     "found",
     "hand_over",
     "invite",
@@ -129,6 +144,8 @@ __all__ = [
     "join",
     "looks_like_a_token",
     "looks_like_an_api_token",
+    "looks_like_an_integration_password",
+    "make_integration",
     "make_token",
     "no_such_invitation",
     "no_such_reset",
@@ -137,9 +154,12 @@ __all__ = [
     "password_changed",
     "remove",
     "renamed",
+    "replay_integration",
+    "revoke_integration",
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",
+    "settled_letter",
     "signed_in",
     "slug_of",
     "token_hash",

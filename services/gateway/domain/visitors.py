@@ -1,6 +1,7 @@
 """Whoever a request comes from."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from contracts.base import Actor, Caller, Role, Via
 from contracts.refusals import NotAllowed, NotFound
@@ -37,6 +38,11 @@ class Visitor:
         return self.person
 
     @property
+    def member_id(self) -> UUID:
+        """The member who came, or who stands behind the program: a ticket that is theirs is the visitor's own."""
+        return self.token.maker_id if self.token else self.user.id
+
+    @property
     def session(self) -> Session:
         """The person's session; a program is refused."""
         if not isinstance(self.credential, Session):
@@ -63,9 +69,14 @@ class Visitor:
         """The visitor as other services are told of them."""
         workspace, role = self.here
         actor = self.actor
-        scopes = self.token.scopes if self.token else ()
         return Caller(
-            workspace_id=workspace.id, kind=actor.kind, id=actor.id, name=actor.name, role=role, scopes=scopes
+            workspace_id=workspace.id,
+            kind=actor.kind,
+            id=actor.id,
+            name=actor.name,
+            role=role,
+            scopes=self.token.scopes if self.token else (),
+            behind=self.token.maker_id if self.token else None,
         )
 
     def check_scope(self, scope: str | None) -> None:

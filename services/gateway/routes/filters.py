@@ -54,7 +54,7 @@ class TicketTerms(Given):
     )
     priority: tuple[Priority, ...] = Field(default=(), description="May be repeated.")
     assignee: Annotated[str, StringConstraints(pattern=rf"^(me|none|{UUID_FORM})$")] | None = Field(
-        default=None, description="`me`, `none` or the id of a member."
+        default=None, description="`me` (for a token, the member who made it), `none` or the id of a member."
     )
     contact: UUID | None = Field(default=None, description="The id of a contact.")
     tag: Label | None = None
@@ -109,7 +109,7 @@ def _assignee(visitor: Visitor, assignee: str | None) -> Literal["none"] | UUID 
         return None
     if assignee == "none":
         return "none"
-    return visitor.user.id if assignee == "me" else UUID(assignee)
+    return visitor.member_id if assignee == "me" else UUID(assignee)
 
 
 @operation(

@@ -1,18 +1,15 @@
 """The counterfoil over HTTP: a ticket's history, the feed of a workspace, and the proof that nothing was changed."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
 from pydantic import Field, StringConstraints
 
-from chassis.service import ABORT
 from contracts.activity import (
     FORMAT,
     Book,
@@ -29,21 +26,20 @@ from contracts.activity import (
     ReadHeads,
 )
 from contracts.base import Model
-from contracts.refusals import NotAllowed, NotFound, NotReached, Refusal
+from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.tickets import GetTicket
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query
+from services.gateway.routes.downloads import Download, as_lines
 from services.gateway.routes.operations import LINES, W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.routes.visitors import Desk, desk_of, inside
-from services.gateway.routes.visits import visit_of
 
 PATIENCE = 2.0
 """Seconds that a reader waits for a version that the ledger has not reached."""
 _PAUSE = 0.075
 _VERIFYING = 60.0
-_NO_STORE = (b"cache-control", b"no-store")
 
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
 EntryType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,63}$")]
@@ -135,6 +131,23 @@ async def history(desk: Desk, visitor: Visitor, ticket: str, wanted: HistoryFilt
         await asyncio.sleep(_PAUSE)
 
 
+async def last_part(desk: Desk, asked: History) -> EntryPage:
+    """Return the part that ends at `until` once the ledger has it, or what it has of it when that takes too long."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await desk.bus.ask(asked)
+        except (NotReached, NotFound):
+            if time.monotonic() + _PAUSE > until:
+                break
+        await asyncio.sleep(_PAUSE)
+    try:
+        return await desk.bus.ask(asked.model_copy(update={"min_version": 0}))
+    except NotFound:
+        # The ticket is there, so its entries are on their way.
+        return EntryPage(items=(), last=0, more=False)
+
+
 @operation(
     "GET",
     f"{W}/feed",
@@ -218,55 +231,24 @@ async def read_heads(request: Request[Any, Any, Any], workspace: FromPath[str]) 
     return reply(heads)
 
 
-class _Export(ASGIResponse):
-    """Both books as they ended when it began: a line about the whole, then one for each entry, page by page."""
-
-    def __init__(self, desk: Desk, visitor: Visitor, heads: Heads) -> None:
-        super().__init__()
-        self._desk, self._visitor, self._heads = desk, visitor, heads.items
-
-    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
-        """Send one page after the other: no more than one is held, and a slow reader holds up nobody."""
-        workspace = self._visitor.here[0]
-        disposition = f'attachment; filename="counterfoil-{workspace.slug}.jsonl"'.encode()
-        headers = [(b"content-type", LINES.encode()), (b"content-disposition", disposition), _NO_STORE]
-        about = {
-            "format": FORMAT,
-            "workspace_id": workspace.id,
-            "heads": [head.model_dump(mode="json") for head in self._heads],
-        }
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _say(send, [about])
-        try:
-            async for lines in self._pages():
-                await _say(send, lines)
-        except Refusal as refusal:
-            # An end without its end: what came is short of what its first line says, and no reader takes it for whole.
-            visit_of(scope).code = refusal.code
-            abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)  # type: ignore[assignment]
-            if abort is None:
-                raise
-            abort()
-            return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _pages(self) -> AsyncGenerator[list[dict[str, Any]]]:
-        for head in self._heads:
-            after = 0
-            while after < head.seq:
-                page = await self._desk.bus.ask(
-                    ExportBook(caller=self._visitor.caller, book=head.book, after=after, to=head.seq),
-                    patience=_VERIFYING,
-                )
-                if not page.lines:
-                    break
-                yield [{"book": head.book.value} | line.model_dump() for line in page.lines]
-                after = page.lines[-1].seq
-
-
-async def _say(send: Send, lines: list[dict[str, Any]]) -> None:
-    body = "".join(json.dumps(line) + "\n" for line in lines).encode("ascii")
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+async def _books(desk: Desk, visitor: Visitor, heads: Heads) -> AsyncIterator[bytes]:
+    """Yield both books as they ended when it began: a line about the whole, then one for each entry, page by page."""
+    about = {
+        "format": FORMAT,
+        "workspace_id": visitor.here[0].id,
+        "heads": [head.model_dump(mode="json") for head in heads.items],
+    }
+    yield as_lines([about])
+    for head in heads.items:
+        after = 0
+        while after < head.seq:
+            page = await desk.bus.ask(
+                ExportBook(caller=visitor.caller, book=head.book, after=after, to=head.seq), patience=_VERIFYING
+            )
+            if not page.lines:
+                break
+            yield as_lines([{"book": head.book.value} | line.model_dump() for line in page.lines])
+            after = page.lines[-1].seq
 
 
 @operation(
@@ -284,7 +266,8 @@ async def export_books(request: Request[Any, Any, Any], workspace: FromPath[str]
     """Return both books; `python -m services.activity check-export` reads them without a database or a broker."""
     visitor, desk = await inside(request, workspace), desk_of(request)
     heads = await desk.bus.ask(ReadHeads(caller=visitor.caller))
-    return _Export(desk, visitor, heads)
+    name = f"counterfoil-{visitor.here[0].slug}.jsonl"
+    return Download(_books(desk, visitor, heads), media=LINES, name=name)
 
 
 HANDLERS = (read_history, read_feed, read_people_book, verify_books, read_heads, export_books)

@@ -1,7 +1,6 @@
 """Every "no" over HTTP: RFC 9457, with the refusal's code and facts, and never a word of what went wrong inside."""
 
 import json
-import traceback
 from typing import Any
 
 from litestar import Request, Response
@@ -9,6 +8,7 @@ from litestar.exceptions import HTTPException
 
 from chassis.database import is_weather
 from chassis.logs import get_logger
+from chassis.redaction import without_words
 from chassis.telemetry import trace_id
 from contracts.refusals import (
     Crashed,
@@ -27,7 +27,6 @@ from services.gateway.routes.visits import visit_of
 log = get_logger()
 
 MEDIA_TYPE = "application/problem+json"
-_FRAMES = 12
 _OURS = ("type", "title", "status", "detail", "code", "trace_id")
 _BY_STATUS: dict[int, type[Refusal]] = {
     kind.status: kind for kind in (NotFound, NoSuchMethod, TooLarge, WrongMediaType, HeadersTooLarge, Unavailable)
@@ -77,8 +76,7 @@ def refusal_of(error: Exception) -> Refusal:
     if is_weather(error):
         log.warning("http.unavailable", error=type(error).__name__)
         return Unavailable(retry_after=1)
-    # Only the kinds of errors and their places: the message of one may quote what a person typed.
-    log.error("http.crashed", error=_kinds(error), where=_places(error))
+    log.error("http.crashed", error=without_words(error))
     return Crashed()
 
 
@@ -90,17 +88,3 @@ def answer_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
         headers["allow"] = allow
     return Response(body_of(refusal), status_code=refusal.status, media_type=MEDIA_TYPE, headers=headers)
-
-
-def _kinds(error: BaseException) -> str:
-    kinds: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(kinds) < _FRAMES:
-        kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
-        cause = cause.__cause__ or cause.__context__
-    return " from ".join(kinds)
-
-
-def _places(error: BaseException) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]

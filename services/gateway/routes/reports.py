@@ -1,8 +1,6 @@
 """What the record says of some days: as JSON, and as CSV for a spreadsheet."""
 
-import csv
 import datetime as dt
-import io
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -20,12 +18,11 @@ from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query
 from services.gateway.routes.operations import CSV, W, operation
 from services.gateway.routes.replies import reply
+from services.gateway.routes.sheets import MEDIA, sheet
 from services.gateway.routes.visitors import Desk, desk_of, inside
 
 USUAL_DAYS = 30
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
 
 
 def _day(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
@@ -110,12 +107,10 @@ async def read_report_as_csv(request: Request[Any, Any, Any], workspace: FromPat
     visitor = await inside(request, workspace)
     wanted = query(request, ReportTerms)
     found = await report(desk_of(request), visitor, wanted)
-    text = io.StringIO()
-    csv.writer(text).writerows([_safe(cell) for cell in row] for row in lines(found))
     name = f"report-{wanted.first}-{wanted.last}.csv"
     return ASGIResponse(
-        body=text.getvalue().encode(),
-        media_type=f"{CSV}; charset=utf-8",
+        body=sheet(lines(found)),
+        media_type=MEDIA,
         headers={"content-disposition": f'attachment; filename="{name}"'},
     )
 
@@ -146,11 +141,6 @@ def lines(found: WorkspaceReport) -> Iterator[tuple[str, str, str, object]]:
     for agent in found.agents:
         for measure in ("resolved", "replies", "first_responses", "median_first_response"):
             yield "agent", agent.name or str(agent.id), measure, getattr(agent, measure)
-
-
-def _safe(cell: object) -> object:
-    """Return a cell that no spreadsheet runs: what looks like a formula begins with an apostrophe."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(_FORMULA) else cell
 
 
 HANDLERS = (read_report, read_report_as_csv)

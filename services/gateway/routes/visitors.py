@@ -21,7 +21,10 @@ from services.gateway.domain import (
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.exports import Exports
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
@@ -49,6 +52,7 @@ class Desk:
     invitations: Invitations
     workspaces: Workspaces
     tokens: Tokens
+    integrations: Integrations
     views: Views
     limiter: Limiter
     bus: Bus
@@ -57,6 +61,8 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    letters: Letters
+    exports: Exports
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -126,6 +132,18 @@ async def inside(request: Request[Any, Any, Any], workspace: str) -> Visitor:
     """Return a visitor who is a member of the workspace; to anybody else there is nothing here."""
     visitor = (await signed_in(request, workspace)).visitor
     _ = visitor.here
+    return visitor
+
+
+async def program(request: Request[Any, Any, Any], via: Via) -> Visitor:
+    """Return the program whose API token this is, in the token's workspace; raises Unauthenticated for all others."""
+    desk = desk_of(request)
+    token, by_cookie = _token(request, desk.cookie)
+    if by_cookie or not looks_like_an_api_token(token):
+        raise Unauthenticated
+    visitor = await desk.people.program(token, via)
+    visit = visit_of(request.scope)
+    visit.user_id, visit.workspace_id = visitor.id, visitor.here[0].id
     return visitor
 
 

@@ -1,5 +1,18 @@
 """Remembers workspaces, people, invitations, sessions and tokens. Secrets are kept as hashes only."""
 
+from services.gateway.store.integrations import (
+    add_fixed_integration,
+    add_integration,
+    integration,
+    integration_by_password,
+    integration_seen,
+    integrations,
+    integrations_there,
+    live_integrations,
+    save_integration,
+    settle_integration,
+    unsettled_integrations,
+)
 from services.gateway.store.invitations import (
     add_invitation,
     invitation,
@@ -64,6 +77,7 @@ from services.gateway.store.tokens import (
     tokens,
     used,
 )
+from services.gateway.store.transfer import POSITION, TABLES
 from services.gateway.store.views import add_view, remove_view, save_view, view, views, views_owned
 from services.gateway.store.widget import add_visitor_token, is_open, purge_visitor_tokens, visitor_token
 from services.gateway.store.workspaces import (
@@ -79,9 +93,13 @@ from services.gateway.store.workspaces import (
 )
 
 __all__ = [
+    "POSITION",
+    "TABLES",
     "Credentials",
     "Found",
     "account_version",
+    "add_fixed_integration",
+    "add_integration",
     "add_invitation",
     "add_member",
     "add_reset",
@@ -103,11 +121,17 @@ __all__ = [
     "examples_due",
     "forget_resets",
     "has_workspaces",
+    "integration",
+    "integration_by_password",
+    "integration_seen",
+    "integrations",
+    "integrations_there",
     "invitation",
     "invitation_by_id",
     "invitations",
     "is_member",
     "is_open",
+    "live_integrations",
     "manage_members",
     "member",
     "member_since",
@@ -132,6 +156,7 @@ __all__ = [
     "rename_user",
     "reset_of",
     "reset_sent",
+    "save_integration",
     "save_member",
     "save_view",
     "save_workspace",
@@ -139,10 +164,12 @@ __all__ = [
     "session",
     "sessions",
     "set_password",
+    "settle_integration",
     "take_back_hit",
     "token",
     "token_by_id",
     "tokens",
+    "unsettled_integrations",
     "use_invitation",
     "used",
     "view",

@@ -9,7 +9,7 @@ from chassis.database import Database, Transaction
 from contracts.base import IdempotencyKey, Person, Role, Via, now, uuid7
 from contracts.refusals import Malformed, NotFound, StaleVersion, Unauthenticated
 from services.gateway import domain, store
-from services.gateway.domain import Acting, Cause, Member, Visitor
+from services.gateway.domain import Acting, ApiToken, Cause, Member, Visitor, Workspace
 from services.gateway.usecases import answers
 from services.gateway.usecases.acting import acting, once, revoke_above
 
@@ -39,17 +39,27 @@ class People:
                 await store.seen(tx, found.session, at)
         return Visitor(found.session, found.user, via, found.workspace, found.role)
 
+    async def program(self, token: str, via: Via) -> Visitor:
+        """Return the program whose API token this is, in the one workspace that it may come into."""
+        async with self._database.every_workspace(LOOK_UP) as tx:
+            held, workspace = await self._held(tx, token, self._clock())
+        return Visitor(held, None, via, workspace, held.role)
+
+    async def _program(self, tx: Transaction, token: str, reference: str | None, via: Via, at: dt.datetime) -> Visitor:
+        held, workspace = await self._held(tx, token, at)
+        if reference not in (workspace.id, workspace.slug):
+            return Visitor(held, None, via)
+        return Visitor(held, None, via, workspace, held.role)
+
     @staticmethod
-    async def _program(tx: Transaction, token: str, reference: str | None, via: Via, at: dt.datetime) -> Visitor:
+    async def _held(tx: Transaction, token: str, at: dt.datetime) -> tuple[ApiToken, Workspace]:
         found = await store.token(tx, domain.token_hash(token))
         if found is None or found[0].is_over(at):
             raise Unauthenticated
         held, workspace = found
         if held.is_due(at):
             await store.used(tx, held, at)
-        if reference not in (workspace.id, workspace.slug):
-            return Visitor(held, None, via)
-        return Visitor(held, None, via, workspace, held.role)
+        return held, workspace
 
     async def members(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.MemberPage:
         """Return one page of the workspace's members."""

@@ -1,24 +1,21 @@
 """What happened to a ticket, as its page tells it: the ledger's entries, the words of people among them."""
 
-import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from contracts.activity import Entry, EntryPage, History
+from contracts.activity import Entry, History
 from contracts.base import ActorKind, Person, Role, TicketEvent, Via
-from contracts.refusals import NotFound, NotReached, Refusal
+from contracts.refusals import Refusal
 from contracts.tickets import TicketSnapshot
-from services.gateway.routes.ledger import PATIENCE
+from services.gateway.routes.ledger import last_part
 from services.gateway.usecases.answers import Member
 from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.rendering import unsealed
 from services.gateway.web.shell import Here
 
 AT_ONCE = 50
-_PAUSE = 0.075
 _CONVERSATION = ("customer_message", "agent_replied")
 _NOTES = ("note_added", "comment_added")
 _WORDS = (*_CONVERSATION, *_NOTES)
@@ -84,7 +81,7 @@ async def _read(here: Here, ticket: TicketSnapshot, shown: str, until: int | Non
         caller=here.visitor.caller, ticket_id=ticket.id, types=SHOWN[shown], min_version=end, until=end, limit=AT_ONCE
     )
     try:
-        page = await _reached(here, asked)
+        page = await last_part(here.desk, asked)
     except Refusal:
         return Story(away=True, shown=shown, until=until)
     return Story(
@@ -97,23 +94,6 @@ async def _read(here: Here, ticket: TicketSnapshot, shown: str, until: int | Non
         why=_reasons(page.items),
         authors={_note_of(entry): entry.actor.name for entry in page.items if entry.type in _NOTES},
     )
-
-
-async def _reached(here: Here, asked: History) -> EntryPage:
-    """Return the part once the record has the ticket's version, or what it has of it when that takes too long."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return await here.desk.bus.ask(asked)
-        except (NotReached, NotFound):
-            if time.monotonic() + _PAUSE > until:
-                break
-        await asyncio.sleep(_PAUSE)
-    try:
-        return await here.desk.bus.ask(asked.model_copy(update={"min_version": 0}))
-    except NotFound:
-        # The ticket is there, so its entries are on their way.
-        return EntryPage(items=(), last=0, more=False)
 
 
 def _reasons(entries: Sequence[Entry]) -> dict[int, str]:

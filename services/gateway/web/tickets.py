@@ -29,6 +29,7 @@ from contracts.tickets import (
 )
 from services.gateway.routes.bodies import Flag
 from services.gateway.routes.filters import TicketFilter, query_of, terms
+from services.gateway.routes.sheets import tickets_as_csv
 from services.gateway.usecases.answers import Member, View
 from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form, from_address
@@ -75,6 +76,12 @@ class Listing:
         """Return the address of this list with something changed: from its beginning, unless a cursor is given."""
         query = query_of(self.wanted, take=None, **changes)
         return f"{self.base}/tickets?{query}" if query else f"{self.base}/tickets"
+
+    @property
+    def csv(self) -> str:
+        """The address of all that it finds, for a spreadsheet."""
+        query = query_of(self.wanted, take=None, sort=None, limit=None)
+        return f"{self.base}/tickets.csv?{query}" if query else f"{self.base}/tickets.csv"
 
     def toggled(self, status: str) -> str:
         """Return the address with this status looked for too, or no longer."""
@@ -131,6 +138,19 @@ async def list_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         return await show(request, here, Wanted(), misled=Form(refusal=refusal))
 
 
+@get("/w/{workspace:str}/tickets.csv")
+async def download(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Send what a list finds, all its pages, for a spreadsheet."""
+    here = await enter(request, workspace)
+    return tickets_as_csv(here.desk, here.visitor, limits_of(here, from_address(request).read(Wanted)))
+
+
+def limits_of(here: Here, wanted: Wanted) -> dict[str, Any]:
+    """Return what narrows a list, in the words of the tickets service."""
+    named = {} if not wanted.who.strip() or here.role is Role.GUEST else {"contact_q": wanted.who}
+    return {"deleted": wanted.deleted, **terms(here.visitor, wanted), **named}
+
+
 async def show(
     request: Request[Any, Any, Any],
     here: Here,
@@ -147,9 +167,7 @@ async def show(
         contacts = None
     listing = Listing(here.base, wanted)
     counted = not (listing.filtered or wanted.deleted)
-    limits = {"deleted": wanted.deleted, **terms(here.visitor, wanted)}
-    if contacts is not None:
-        limits["contact_q"] = wanted.who
+    limits = limits_of(here, wanted)
     part = request.headers.get("hx-target") == "results"
     found, counts, people, (contact, tags, unread), frame, views = await asyncio.gather(
         here.desk.bus.ask(
@@ -176,6 +194,7 @@ async def show(
         "wanted": wanted,
         "found": found,
         "counts": counts.counts,
+        "more": counts.more,
         "hidden": _hidden(wanted, found, counts.counts),
         "members": people,
         "contact": contact,
@@ -273,4 +292,4 @@ def _hidden(wanted: TicketFilter, found: TicketPage, counts: Mapping[Status, int
     return {status: counts[status] for status in HIDDEN if counts.get(status)}
 
 
-HANDLERS = (list_page,)
+HANDLERS = (list_page, download)

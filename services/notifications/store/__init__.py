@@ -39,6 +39,7 @@ from services.notifications.store.deliveries import (
     still_due,
     try_again,
     wait_until,
+    webhooks_wait,
     works,
 )
 from services.notifications.store.inbound import (
@@ -52,6 +53,7 @@ from services.notifications.store.inbound import (
     let_inbound_wait,
     newest_inbound,
     raw_of,
+    receive_again,
     room_taken,
     settle_inbound,
 )
@@ -85,6 +87,7 @@ from services.notifications.store.mails import (
     forget_words,
     let_wait,
     mail,
+    mail_waits,
     newest_mails,
     queue,
     resend_mail,
@@ -211,6 +214,7 @@ __all__ = [
     "mail",
     "mail_page",
     "mail_row",
+    "mail_waits",
     "mark_read",
     "mark_ticket_read",
     "mute",
@@ -231,6 +235,7 @@ __all__ = [
     "raw_of",
     "reached",
     "ready",
+    "receive_again",
     "redeliver",
     "release",
     "remember",
@@ -275,6 +280,7 @@ __all__ = [
     "watchers",
     "webhook",
     "webhook_page",
+    "webhooks_wait",
     "who_runs_the_desk",
     "wish",
     "wishes",

@@ -47,6 +47,12 @@ _DUE = text("""
     where w.enabled
     order by d.not_before limit :many
 """)
+_WAITS = text("""
+    select coalesce(extract(epoch from :now - min(d.not_before)), 0)
+    from webhook_deliveries d join webhooks w on w.workspace_id = d.workspace_id and w.id = d.webhook_id
+    where d.state = 'pending' and d.not_before <= :now and w.enabled
+""")
+_FAILING = text("select count(*) from webhooks where enabled and failing_since is not null")
 _IS_DUE = text("""
     select 1 from webhook_deliveries d join webhooks w on w.workspace_id = d.workspace_id and w.id = d.webhook_id
     where d.workspace_id = :ws and d.id = :id and d.state = 'pending' and w.enabled
@@ -157,6 +163,11 @@ async def due(
     where = {"now": now, "busy": list(busy), "busy_with": list(busy.values()), "proven": list(proven)}
     rows = await tx.all(_DUE, where | {"each": each, "many": many})
     return [_due(row) for row in rows]
+
+
+async def webhooks_wait(tx: Transaction, now: dt.datetime) -> tuple[float, int]:
+    """Return for how many seconds the call that is longest due has waited, and how many webhooks fail now."""
+    return float(await tx.scalar(_WAITS, {"now": now})), int(await tx.scalar(_FAILING))
 
 
 async def still_due(tx: Transaction, id: UUID) -> bool:

@@ -13,19 +13,24 @@ from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis.database import Transaction
+from chassis.telemetry import traceparent
 from contracts.mail import MailKind, MailState
 from services.notifications.domain import Addressee, Automatic, Delivery, Letter, Mail, Outgoing
 
 _QUEUE = text(
     "insert into mails (id, kind, workspace_id, cause, recipient, ticket_id, state, made_at, not_before, expires_at,"
-    " to_email, to_name, letter)"
+    " to_email, to_name, letter, traceparent)"
     " values (:id, :kind, :ws, :cause, :recipient, :ticket, 'pending', :at, :at, :expires_at, :to_email, :to_name,"
-    " :letter)"
+    " :letter, :traceparent)"
     " on conflict do nothing"
 ).bindparams(bindparam("letter", type_=JSONB(none_as_null=True)))
 _DUE = text(
     "select * from mails where state = 'pending' and not_before <= :now and expires_at > :now"
     " order by not_before, nth limit :many"
+)
+_WAITS = text(
+    "select coalesce(extract(epoch from :now - min(not_before)), 0) from mails"
+    " where state = 'pending' and not_before <= :now and expires_at > :now"
 )
 _BY_ID = text("select * from mails where id = :id")
 _NEWEST = text("select * from mails order by nth desc limit :many")
@@ -82,6 +87,7 @@ async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
         "to_email": mail.to and mail.to.email,
         "to_name": mail.to and mail.to.name,
         "letter": asdict(mail.letter) if mail.letter else None,
+        "traceparent": traceparent(),
     }
     return bool((await tx.execute(_QUEUE, row)).rowcount)
 
@@ -89,6 +95,11 @@ async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
 async def due_mails(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Mail]:
     """Return what should be sent now."""
     return [mail_of(row) for row in await tx.all(_DUE, {"now": now, "many": many})]
+
+
+async def mail_waits(tx: Transaction, now: dt.datetime) -> float:
+    """Return for how many seconds the mail that is longest due has waited."""
+    return float(await tx.scalar(_WAITS, {"now": now}))
 
 
 async def mail(tx: Transaction, mail_id: UUID) -> Mail | None:
@@ -166,6 +177,7 @@ def mail_of(row: RowMapping) -> Mail:
         reason=row["reason"],
         to=Addressee(row["to_email"], row["to_name"]) if row["to_email"] is not None else None,
         letter=_letter(written) if written else None,
+        traceparent=row["traceparent"],
     )
 
 

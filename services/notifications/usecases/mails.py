@@ -2,11 +2,12 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
+from chassis.telemetry import Metrics, Part, span, traced
 from contracts.base import now
 from contracts.mail import MailKind, MailState, SendInvitation
 from contracts.notifications import MailQueued, SendPasswordReset
@@ -15,6 +16,7 @@ from services.notifications import domain, store
 from services.notifications.channels import Outlet, Refused, Unanswered
 from services.notifications.domain import Addressee, Delivery, Letter, Mail, Outgoing
 from services.notifications.usecases import contacts, news
+from services.notifications.usecases.counting import Counts
 
 # Why a transaction may see every workspace.
 MAIL = "mail"
@@ -71,6 +73,7 @@ class Post:
     scribe: contacts.Scribe
     public_url: str = "http://localhost:8080"
     clock: Callable[[], dt.datetime] = now
+    counts: Counts = field(default_factory=lambda: Counts(Metrics("notifications")))
 
 
 async def send_due(post: Post) -> int:
@@ -80,10 +83,12 @@ async def send_due(post: Post) -> int:
     sent = 0
     try:
         for mail in due:
-            delivery = await _deliver(post, mail)
+            with traced(mail.traceparent), span(Part.CLIENT, "SMTP send", {"counterfoil.mail": mail.kind.value}):
+                delivery = await _deliver(post, mail)
             if delivery is None:
                 continue
             await _settle(post.database, mail, delivery, post.clock())
+            post.counts.mails.labels(delivery.state.value).inc()
             sent += delivery.state is MailState.SENT
             if delivery.away:
                 break

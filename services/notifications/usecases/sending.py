@@ -9,6 +9,7 @@ from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
+from chassis.telemetry import Metrics, Part, span, traced
 from contracts.base import Audience, LoggedFact, LogPage, ReadLog, Subject, now
 from contracts.notifications import Kind
 from contracts.refusals import Refusal
@@ -16,6 +17,7 @@ from contracts.webhooks import ANY, DeliveryState, Trouble, WebhookDisabled
 from services.notifications import domain, store
 from services.notifications.channels import Forbidden, NotAnswered, Way
 from services.notifications.domain import Due, Outcome
+from services.notifications.usecases.counting import Counts
 from services.notifications.usecases.trouble import tell_admins
 from services.notifications.usecases.webhooks import host_of
 
@@ -42,12 +44,14 @@ class Sender:
         database: Database,
         ask: Ask,
         way: Way,
+        counts: Counts | None = None,
         *,
         clock: Callable[[], dt.datetime] = now,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Read the owners' logs by `ask`, and send by `way`."""
         self._database, self._ask, self._way, self._clock, self._chance = database, ask, way, clock, chance
+        self._counts = counts or Counts(Metrics("notifications"))
         self._busy: dict[UUID, UUID] = {}
         """What is being sent, and to which webhook."""
         self._proven: set[UUID] = set()
@@ -92,6 +96,9 @@ class Sender:
                 return
         outcome = await self._attempt(due, fact)
         (self._proven.add if outcome.taken else self._proven.discard)(due.endpoint.id)
+        self._counts.webhooks.labels("taken" if outcome.taken else "failed").observe(outcome.latency)
+        if outcome.reason is not None:
+            self._counts.webhook_failures.labels(outcome.reason).inc()
         async with self._database.transaction(due.endpoint.workspace_id) as tx:
             # It may have been deleted or turned off meanwhile.
             if not await store.still_due(tx, due.id):
@@ -141,7 +148,8 @@ class Sender:
             return Outcome(at=at, status=None, reason=domain.NOT_KEPT, latency=0)
         body = domain.told(due.type, fact.body if fact else domain.test_body(due))
         try:
-            answer = await self._way.post(due.endpoint.url, domain.headers(due, body, at), body)
+            with traced(None), span(Part.CLIENT, "POST webhook", {"counterfoil.event": due.type}):
+                answer = await self._way.post(due.endpoint.url, domain.headers(due, body, at), body)
         except Forbidden as refused:
             return Outcome(at=at, status=None, reason=refused.code, latency=0)
         except NotAnswered as failed:
@@ -167,7 +175,29 @@ class Sender:
             return
         await store.settle(tx, due.id, DeliveryState.FAILED, outcome.at)
         if then.trouble is not None:
-            await _disable(tx, due.endpoint.id, then.trouble, outcome.at)
+            await self._disable(tx, due.endpoint.id, then.trouble, outcome.at)
+
+    async def _disable(self, tx: Transaction, webhook: UUID, trouble: Trouble, at: dt.datetime) -> None:
+        """Turn a webhook off, and let it be known."""
+        off = await store.disable(tx, webhook, trouble, at)
+        if off is None:
+            return
+        version, url = off
+        self._counts.webhooks_disabled.labels(trouble.value).inc()
+        log.warning("webhook.disabled", webhook=str(webhook), reason=trouble.value)
+        off_now = WebhookDisabled(
+            workspace_id=tx.workspace_id,
+            actor=domain.OURSELVES,
+            via=domain.BY_RULE,
+            cause=str(webhook),
+            audience=Audience.ADMINS,
+            subject=Subject(kind="webhook", id=str(webhook), version=version),
+            at=at,
+            host=host_of(url),
+            reason=trouble,
+        )
+        tx.announce(off_now)
+        await tell_admins(tx, Kind.WEBHOOK, off_now.id, at)
 
     async def _catch_up(self, workspace: str, webhook: UUID) -> int:
         async with self._database.transaction(workspace) as tx:
@@ -217,28 +247,6 @@ async def forget(database: Database, clock: Callable[[], dt.datetime] = now) -> 
     async with database.every_workspace(WEBHOOKS) as tx:
         await store.forget_old_secrets(tx, clock())
         return await store.forget_deliveries(tx, clock() - _KEPT)
-
-
-async def _disable(tx: Transaction, webhook: UUID, trouble: Trouble, at: dt.datetime) -> None:
-    """Turn a webhook off, and let it be known."""
-    off = await store.disable(tx, webhook, trouble, at)
-    if off is None:
-        return
-    version, url = off
-    log.warning("webhook.disabled", webhook=str(webhook), reason=trouble.value)
-    off_now = WebhookDisabled(
-        workspace_id=tx.workspace_id,
-        actor=domain.OURSELVES,
-        via=domain.BY_RULE,
-        cause=str(webhook),
-        audience=Audience.ADMINS,
-        subject=Subject(kind="webhook", id=str(webhook), version=version),
-        at=at,
-        host=host_of(url),
-        reason=trouble,
-    )
-    tx.announce(off_now)
-    await tell_admins(tx, Kind.WEBHOOK, off_now.id, at)
 
 
 def _wanted(facts: Sequence[LoggedFact], types: Sequence[str]) -> list[LoggedFact]:

@@ -126,4 +126,5 @@ def _actions(caller: Caller, ticket: Standing) -> tuple[Action, ...]:
 
 
 def _is(caller: Caller, person: Person) -> bool:
-    return caller.kind is ActorKind.USER and caller.id == str(person.id)
+    """Tell whether this is the caller, or who stands behind a program."""
+    return person.id == caller.behind or (caller.kind is ActorKind.USER and caller.id == str(person.id))

@@ -1,0 +1,34 @@
+"""What a leader sees when it looks around: how far it is behind, how full streams are, and what lies buried."""
+
+import json
+from typing import Any
+
+from nats.aio.client import Client
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.provision import heard_streams, relayed_streams
+from chassis.telemetry import Metrics
+
+_LETTERS = text("select count(*) from dead_letters")
+
+
+async def look(nats: Client, database: Database, metrics: Metrics) -> None:
+    """Set the gauges that nobody counts; raises NATS's errors and TimeoutError while JetStream is away."""
+    async with database.every_workspace("count dead letters") as tx:
+        metrics.letters.set(await tx.scalar(_LETTERS))
+    heard = heard_streams(metrics.service)
+    for stream in {each.name: each for each in (*heard, *relayed_streams(metrics.service))}.values():
+        found = await _ask(nats, f"STREAM.INFO.{stream.name}")
+        if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
+            metrics.fill.labels(stream.name).set(found["state"]["bytes"] / most)
+    for stream in heard:
+        found = await _ask(nats, f"CONSUMER.INFO.{stream.name}.{metrics.service}")
+        if "error" not in found:
+            metrics.lag.labels(stream.name).set(found["num_pending"] + found["num_ack_pending"])
+
+
+async def _ask(nats: Client, verb: str) -> dict[str, Any]:
+    answer = await nats.request(f"$JS.API.{verb}", b"", timeout=5)
+    found: dict[str, Any] = json.loads(answer.data)
+    return found

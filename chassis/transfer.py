@@ -1,0 +1,88 @@
+"""Rows of one workspace, out of a store whole: page by page, in the order of their keys."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from chassis.database import Transaction
+from contracts.refusals import Malformed, NotAllowed, NotFound
+from contracts.transfer import ReadRows, RowPage
+
+_AT_ONCE = 500
+_ROOM = 200 * 1024
+"""Bytes: an answer is one message of 256 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind: where they lie, what orders them, and which columns stay."""
+
+    kind: str
+    name: str
+    """A table, or a query in brackets, with a `workspace_id`."""
+    key: tuple[str, ...]
+    """Columns and their types, as `id uuid`, that tell the rows of a workspace apart."""
+    without: tuple[str, ...] = ()
+    """Secrets, and what is made of other columns."""
+
+
+@cache
+def _page_of(table: Table, begun: bool) -> TextClause:  # noqa: FBT001 - a part of the cache's key
+    columns = [each.split(" ", 1) for each in table.key]
+    names = ", ".join(f"t.{name}" for name, _ in columns)
+    places = ", ".join(f"cast(:after{nth} as {type})" for nth, (_, type) in enumerate(columns))
+    ends = ", ".join(f"cast(t.{name} as text)" for name, _ in columns)
+    behind = f" and ({names}) > ({places})" if begun else ""
+    return text(
+        f"select row, place, octet_length(cast(row as text)) as size from ("  # noqa: S608 - constants
+        f" select to_jsonb(t) - cast(:without as text[]) as row, array[{ends}] as place from {table.name} as t"
+        f" where t.workspace_id = :ws{behind} order by {names} limit {_AT_ONCE}) as page"
+    )
+
+
+async def page(tx: Transaction, table: Table, after: str | None) -> RowPage:
+    """Return the rows behind a place, as many as fit into one message; raises Malformed for a place that is none."""
+    values: dict[str, Any] = {"ws": tx.workspace_id, "without": ["workspace_id", *table.without]}
+    if after is not None:
+        values |= {f"after{nth}": place for nth, place in enumerate(_place(table, after))}
+    try:
+        found = await tx.all(_page_of(table, after is not None), values)
+    except DBAPIError as error:
+        if after is not None and (getattr(error.orig, "sqlstate", None) or "").startswith("22"):
+            raise Malformed("the place is none") from error
+        raise
+    rows: list[dict[str, Any]] = []
+    room, last = _ROOM, None
+    for each in found:
+        room -= each["size"]
+        if rows and room < 0:
+            break
+        rows.append(each["row"])
+        last = each["place"]
+    more = len(rows) < len(found) or len(found) == _AT_ONCE
+    return RowPage(rows=tuple(rows), after=json.dumps(last) if more else None)
+
+
+async def answer(request: ReadRows, tx: Transaction, tables: Sequence[Table]) -> RowPage:
+    """Return a page to an admin."""
+    if not request.caller.role.runs_the_desk:
+        raise NotAllowed
+    table = next((each for each in tables if each.kind == request.kind), None)
+    if table is None:
+        raise NotFound
+    return await page(tx, table, request.after)
+
+
+def _place(table: Table, after: str) -> list[str]:
+    try:
+        place = json.loads(after)
+    except ValueError as error:
+        raise Malformed("the place is none") from error
+    if not isinstance(place, list) or len(place) != len(table.key) or not all(isinstance(p, str) for p in place):
+        raise Malformed("the place is none")
+    return place
