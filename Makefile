@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 
 # Any command that reads the settings tells whether this uv is new enough for pyproject.toml.
 uv := $(if $(shell uv cache dir 2>/dev/null),uv,.tools/bin/uv)
+examples := examples/package-lock.json
 manifests := uv.lock .python-version $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -45,7 +46,7 @@ format: .venv/.complete ## format the code and mend what the linter can
 faults: .venv/.complete ## the long form: kills during 3,000 commands instead of 300, 20,000 bad messages instead of 1,500, each operation of the API tried five times as often and at every edge of its schema
 	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 COUNTERFOIL_EXAMPLES=10 .venv/bin/python -m pytest tests/faults tests/fuzz tests/openapi --timeout=1800
 
-bench: .venv/.complete ## time pages beside the JSON behind them, on a desk of its own; PROFILE=short takes under 3 minutes
+bench: .venv/.complete ## measure a small desk beside full ones, of up to a million tickets; PROFILE=short takes under 3 minutes
 	@.venv/bin/python -m tests.bench
 
 screenshots: .venv/.complete ## take the pictures in docs/images/ of a fresh first workspace; needs Chromium
@@ -67,8 +68,9 @@ define sync
 	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
 endef
 
-.venv/.complete: $(manifests) | $(filter .tools/%,$(uv))
+.venv/.complete: $(manifests) $(examples) | $(filter .tools/%,$(uv))
 	$(call sync)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix examples --ignore-scripts --no-audit --no-fund --silent
 	@touch .venv/.run $@
 
 # Inexact, for a desk started after the tests must not lose the test tools.

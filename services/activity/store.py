@@ -90,20 +90,20 @@ _PRUNE = text(
     ")"
     " delete from event_log as e using outlived as o where e.workspace_id = o.workspace_id and e.id = o.id"
 )
-_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent)"
+_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent, counts)"
 _WAITED = "extract(epoch from cast(:at as timestamptz) - created_at)"
 _COUNT = {
     "ticket_created": text(
         "with opened as ("  # noqa: S608 - constants
         "  insert into report_tickets (workspace_id, ticket_id, created_at, status) values (:ws, :ticket, :at, :status)"
         "  on conflict do nothing"
-        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent)"
+        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent, true)"
     ),
     # What a statement reads is what was there before it.
     "status_changed": text(
         "with moved as ("  # noqa: S608 - constants
         "  update report_tickets set status = :status where workspace_id = :ws and ticket_id = :ticket)"
-        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent from report_tickets"
+        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent, not deleted from report_tickets"
         " where workspace_id = :ws and ticket_id = :ticket and :status in ('resolved', 'closed')"
         " and status not in ('resolved', 'closed', 'spam')"
     ),
@@ -111,17 +111,14 @@ _COUNT = {
         "with answered as ("  # noqa: S608 - constants
         "  update report_tickets set answered = true where workspace_id = :ws and ticket_id = :ticket and not answered"
         f") {_STEP} select :ws, :seq, :ticket, case when answered then 'replied' else 'answered' end, :at, {_WAITED},"
-        " :agent from report_tickets where workspace_id = :ws and ticket_id = :ticket"
+        " :agent, not deleted and status <> 'spam' from report_tickets where workspace_id = :ws and ticket_id = :ticket"
     ),
     "ticket_deleted": text("update report_tickets set deleted = true where workspace_id = :ws and ticket_id = :ticket"),
     "ticket_restored": text(
         "update report_tickets set deleted = false where workspace_id = :ws and ticket_id = :ticket"
     ),
 }
-_COUNTED = (
-    " from report_steps as s join report_tickets as t on t.workspace_id = s.workspace_id and t.ticket_id = s.ticket_id"
-    " where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and not t.deleted and t.status <> 'spam'"
-)
+_COUNTED = " from report_steps as s where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and s.counts"
 _BY_DAY = text(
     "select cast(floor(extract(epoch from s.at - cast(:begins as timestamptz)) / 86400) as int) as day,"  # noqa: S608 - constants
     " count(*) filter (where s.kind = 'created') as created, count(*) filter (where s.kind = 'resolved') as resolved"

@@ -227,6 +227,7 @@ def _recorded(world: World, fact: Fact, life: Life, end: _End, rows: _Rows) -> N
                 "at": fact.at,
                 "waited": fact.step.after.total_seconds(),
                 "agent": fact.step.agent,
+                "counts": life.row["deleted_at"] is None and life.row["status"] != "spam",
             },
         )
 

@@ -1,1 +1,0 @@
-"""python -m tests.full DATA MANY: fill the desk whose data lie there, as `python -m services` made it, with tickets."""
