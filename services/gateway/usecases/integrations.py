@@ -186,11 +186,12 @@ class Integrations:
 
     async def settle(self) -> int:
         """Bring NATS in line with every row that was changed; returns how many are done."""
-        if self._outside is None:
+        outside = self._outside
+        if outside is None:
             return 0
         async with self._database.every_workspace(SETTLE) as tx:
             due = await store.unsettled_integrations(tx, self._clock() - _GRACE, _AT_ONCE)
-        return sum([await self._try_to_settle(self._outside, each) for each in due])
+        return sum(await asyncio.gather(*(self._try_to_settle(outside, each) for each in due)))
 
     async def keep(self) -> None:
         """Have every integration's consumer be there and bring what it may read, also of facts that are new to us."""
