@@ -48,15 +48,15 @@ async def gateway(url: str) -> None:
         await send({"type": "http.response.start", "status": 201, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
-    )
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - it sets no event
-        await asyncio.sleep(0.01)
-    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await serving
+    options = {"port": 0, "http": "httptools", "ws": "none", "lifespan": "off", "log_config": None, "access_log": False}
+    await _Server(uvicorn.Config(app, **options)).serve()  # type: ignore[arg-type]
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write(f"{self.servers[0].sockets[0].getsockname()[1]}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ import asyncpg
 from chassis.embedded.nats import EmbeddedNats
 from chassis.embedded.postgres import EmbeddedPostgres
 from contracts.base import SERVICES
+from tests.support.eventually import eventually
 from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
 
 IN_FLIGHT: Final = 32
@@ -36,6 +38,7 @@ AIM: Final = 900
 SHARE: Final = 0.6
 """Which part of the bare path's rate the whole one should reach."""
 _TOO_BUSY: Final = 503
+_CALM: Final = 40_000
 _COMMANDS: Final = 1_000
 _WARM_UP: Final = 300
 _TICK: Final = 1_000_000 / os.sysconf("SC_CLK_TCK")
@@ -145,11 +148,7 @@ class Side:
         async def client(line: Line) -> None:
             for method, path, body in commands:
                 began = time.perf_counter()
-                while True:
-                    status, answer = await line.send(method, path, json.dumps(body).encode())
-                    if status != _TOO_BUSY:
-                        break
-                    await asyncio.sleep(0.1)
+                status, answer = await eventually(partial(_answered, line, method, path, json.dumps(body).encode()))
                 cost.took.append((time.perf_counter() - began) * 1_000)
                 if status not in (200, 201):
                     sys.exit(f"{self.name}: {method} {path} answered {status}: {answer.decode()}")
@@ -166,11 +165,13 @@ class Side:
 
     async def _settled(self) -> None:
         """Wait until nothing is done any more: what follows a commit belongs to its cost."""
-        last, calm = self._cpu().total(), 0
-        while calm < 2:
-            await asyncio.sleep(0.25)
-            now = self._cpu().total()
-            calm, last = calm + 1 if now - last < 50_000 else 0, now
+        history = [0]
+
+        def calm() -> bool:
+            history.append(self._cpu().total())
+            return history[-1] - history[max(0, len(history) - 4)] < _CALM
+
+        await eventually(calm, within=60)
 
     def _cpu(self) -> Counter[str]:
         used: Counter[str] = Counter()
@@ -180,6 +181,11 @@ class Side:
                 for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split():
                     used[_what(int(child))] += _ticks(int(child))
         return Counter({name: int(ticks * _TICK) for name, ticks in used.items()})
+
+
+async def _answered(line: Line, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+    answer = await line.send(method, path, body)
+    return None if answer[0] == _TOO_BUSY else answer
 
 
 def _ticks(pid: int) -> int:

@@ -14,6 +14,7 @@ from chassis.database import Database, Transaction
 from chassis.telemetry import traced
 from contracts.base import Command, IdempotencyKey
 from contracts.refusals import Conflict, InProgress, KeyReused, NotFound
+from tests.support.eventually import eventually
 from tests.support.infra import PostgresServer
 from tests.support.plumbing import plumbed
 from tests.support.replicas import HEARD, a_fact, a_note, a_workspace, heard, note_down, the_note
@@ -67,11 +68,15 @@ class Desk:
         ahead = asyncio.create_task(self.send(a_note(commands[0].caller.workspace_id, first)))
         await begun.wait()
         sent = [asyncio.create_task(self.send(command)) for command in commands]
-        await asyncio.sleep(0)
+        await eventually(lambda: self.waiting(commands[0].caller.workspace_id) == len(commands))
         go_on.set()
         told = await asyncio.gather(*sent, return_exceptions=True)
         await ahead
         return told
+
+    def waiting(self, ws: str) -> int:
+        """How many queue."""
+        return len(self.commands._together._lanes[ws].waiting)
 
     async def commits(self, ws: str) -> int:
         """In how many commits the notes of a workspace came."""
@@ -206,7 +211,8 @@ async def test_a_group_lets_go_before_it_can_be_part_of_a_deadlock(desk: Desk) -
     async with desk.database.transaction(ws) as other:
         await other.execute(lock, {"name": "two"})
         group = asyncio.create_task(desk.together(a_note(ws, "one"), a_note(ws, "two")))
-        await asyncio.sleep(0.1)
+        blocked = text("select count(*) from pg_locks where not granted")
+        await eventually(lambda: other.scalar(blocked))
         await other.execute(lock, {"name": "one"})
     assert time.monotonic() - began < 0.9  # PostgreSQL begins to look for deadlocks after a second
     assert [type(each) for each in await group] == [str, str]
@@ -226,7 +232,7 @@ async def test_who_hangs_up_takes_nothing_from_the_others(desk: Desk) -> None:
     gone = asyncio.create_task(desk.send(a_note(ws, "slow")))
     await begun.wait()
     waiting = [asyncio.create_task(desk.send(a_note(ws, what))) for what in ("a", "b")]
-    await asyncio.sleep(0)
+    await eventually(lambda: desk.waiting(ws) == 2)
     gone.cancel()
     waiting[0].cancel()
     await waiting[1]
