@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 
 # Any command that reads the settings tells whether this uv is new enough for pyproject.toml.
 uv := $(if $(shell uv cache dir 2>/dev/null),uv,.tools/bin/uv)
+examples := examples/package-lock.json
 manifests := uv.lock .python-version $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -83,8 +84,9 @@ define sync
 	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
 endef
 
-.venv/.complete: $(manifests) | $(filter .tools/%,$(uv))
+.venv/.complete: $(manifests) $(examples) | $(filter .tools/%,$(uv))
 	$(call sync)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix examples --ignore-scripts --no-audit --no-fund --silent
 	@touch .venv/.run $@
 
 # Inexact, for a desk started after the tests must not lose the test tools.

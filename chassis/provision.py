@@ -299,7 +299,9 @@ def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outs
         f'{{ service: "{door}", accounts: [{OUT}]{", response_type: stream" if "MSG.NEXT" in door else ""} }}'
         for door in doors
     ]
-    imports = [f'{{ service: {{ account: APP, subject: "{door}" }}{_renamed(door)} }}' for door in doors]
+    imports = [
+        f'{{ service: {{ account: APP, subject: "{door}" }}{renamed} }}' for door in doors for renamed in _names(door)
+    ]
     known = json.dumps([*users(), *(outsider.user for outsider in outsiders)])
     return "\n".join(
         [
@@ -323,17 +325,25 @@ def _own_inbox(user: str) -> list[str]:
     return [f"{inbox_prefix(user)}.>"]
 
 
-def _renamed(door: str) -> str:
-    # An account without JetStream can't be asked under the API's own name; `$JS.APP.API` is that of a leaf's domain.
-    return f', to: "{door.replace("$JS.API", "$JS.APP.API")}"' if "CONSUMER.INFO" in door else ""
+def _names(door: str) -> list[str]:
+    """Return under which names others find it.
+
+    An account without JetStream can't be asked for INFO under the API's own name; `$JS.APP.API` is that of a domain, by
+    which clients ask for everything once they are told it. Those that need no INFO ask for messages without it.
+    """
+    of_the_domain = f', to: "{door.replace("$JS.API", "$JS.APP.API")}"'
+    if "MSG.NEXT" in door:
+        return ["", of_the_domain]
+    return [of_the_domain if "CONSUMER.INFO" in door else ""]
 
 
 def outsider_says(outsider: Outsider) -> list[str]:
-    """Return all that another system may publish to: its intake, and three questions about its own consumer."""
+    """Return all that another system may publish to: its intake, and what it may ask of its own consumer."""
     stream = outsider_stream()
     return [
         *intake_subjects(outsider),
         f"$JS.APP.API.CONSUMER.INFO.{stream}.{outsider.durable}",
+        f"$JS.APP.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.ACK.{stream}.{outsider.durable}.>",
     ]

@@ -216,7 +216,8 @@ def forbidden_to_say(user: str) -> list[str]:
         said += [f"$JS.API.CONSUMER.{verb}.TICKETS.int_{user}" for verb in ("DELETE", "RESET", "INFO", "PAUSE")]
         (other,) = (guest for guest in GUESTS if guest != user)
         said += [f"$JS.ACK.TICKETS.int_{other}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{other}"]
-        said += [f"$JS.APP.API.CONSUMER.INFO.TICKETS.int_{other}", "$JS.APP.API.STREAM.INFO.TICKETS"]
+        said += [f"$JS.APP.API.CONSUMER.{verb}.TICKETS.int_{other}" for verb in ("INFO", "MSG.NEXT")]
+        said += ["$JS.APP.API.STREAM.INFO.TICKETS"]
         said += [TicketRequested.subject_for("acme", "other"), TicketRequested.subject_for("globex", "shop")]
         said += [TicketRequested.subject_for("globex", "crm"), f"{TicketRequested.SUBJECT}.acme"]
         said += [f"$JS.ACK.TICKETS.{GLOBEX.durable}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.{GLOBEX.durable}"]
@@ -337,8 +338,9 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
     for guest in GUESTS:
         intake, name = intake_of(guest), guest.partition("_")[0]
         async with as_user(desk.broker, guest) as shop:
-            next_of = f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{guest}"
-            await shop.publish(next_of, b'{"batch": 5, "no_wait": true}', reply=reply)
+            for api_name in ("$JS.API", "$JS.APP.API"):
+                next_of = f"{api_name}.CONSUMER.MSG.NEXT.TICKETS.int_{guest}"
+                await shop.publish(next_of, b'{"batch": 5, "no_wait": true}', reply=reply)
             reader = await shop.jetstream().pull_subscribe_bind(f"int_{guest}", stream="TICKETS")
             with contextlib.suppress(TimeoutError):
                 for read in await reader.fetch(1, timeout=0.2):
