@@ -1,7 +1,7 @@
 """Makes of uv's list what an image holds: `uv export --format cyclonedx1.5 … | python sbom.py IMAGE`.
 
-uv lists what is locked for every platform; an image holds what its own asks for, on a Python and a Debian. The packages of
-that Debian are not listed: whoever has the image asks it, `docker run --rm IMAGE dpkg-query --list`.
+uv lists what is locked for every platform; an image holds what its own asks for, on a Python and a Debian. What that
+Debian holds is not listed: whoever has the image asks it, `docker run --rm IMAGE dpkg-query --list`.
 """
 
 import json
