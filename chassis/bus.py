@@ -21,6 +21,7 @@ from chassis.database import Database, Transaction
 from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
+from chassis.purging import Theirs, purge
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
@@ -170,6 +171,10 @@ class Bus:
         """Tell every replica of this service something of the moment; while the broker is away it is left unsaid."""
         if self.connected:
             await self.nats.publish(f"{signal.SUBJECT}.{signal.workspace_id}", signal.model_dump_json().encode())
+
+    async def purge(self, stream: Stream, subject: str, is_theirs: Theirs) -> int:
+        """Delete the messages of a subject that are to go, by their headers and bodies; return how many."""
+        return await purge(self.nats, stream.name, subject, is_theirs)
 
     async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0, patience: float = 2.0) -> R:
         """Ask the request's owner; raises the refusal that it sent, or Unavailable.
