@@ -18,6 +18,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from chassis.logs import get_logger
 from chassis.provision import AUTH_SECONDS, AUTH_SUBJECT, CALLOUT, OUT, Outsider, outsider_says
@@ -28,6 +29,8 @@ LIFE: Final = 600
 """Seconds until a server cuts whoever came in, whatever happens: it asks again when they come back."""
 _MOST_SUBSCRIPTIONS: Final = 100
 _MOST_AT_ONCE: Final = 200
+_MOST_LOOKUPS: Final = 4
+"""How many connections to the store strangers may take from those who work at the desk."""
 
 type Admits = Callable[[str, str], Awaitable[Outsider | None]]
 """Tells who has this name and password."""
@@ -51,21 +54,30 @@ class Callout:
         self._key = nkeys.from_seed(seed.encode())
         self._admits = admits
         self._clock = clock
+        self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
+        self._ear: Subscription | None = None
         self._answering: set[asyncio.Task[None]] = set()
 
     async def listen(self, client: Client) -> None:
         """Answer whatever this connection, of the callout's own user, is asked."""
-        await client.subscribe(AUTH_SUBJECT, queue=CALLOUT, cb=self._asked)
+        self._ear = await client.subscribe(AUTH_SUBJECT, queue=CALLOUT, cb=self._asked)
+        await client.flush()
+
+    async def hush(self, client: Client) -> None:
+        """Be asked nothing more, and answer what was asked."""
+        if self._ear is not None and client.is_connected:
+            await self._ear.unsubscribe()
+            await client.flush(timeout=AUTH_SECONDS)
+        await asyncio.gather(*self._answering)
 
     async def _asked(self, question: Msg) -> None:
         # nats-py calls back one by one: many come at once, and one that waits for the store must not hold up the rest.
-        if len(self._answering) >= _MOST_AT_ONCE:
-            return
-        task = asyncio.create_task(self._answer(question))
+        busy = len(self._answering) >= _MOST_AT_ONCE
+        task = asyncio.create_task(self._answer(question, busy=busy))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _answer(self, question: Msg) -> None:
+    async def _answer(self, question: Msg, *, busy: bool) -> None:
         try:
             asked = read_question(question.data.decode())
         except (ValueError, KeyError, TypeError, BadSignatureError):
@@ -73,7 +85,7 @@ class Callout:
             return
         about = asked["connect_opts"]
         said: dict[str, Any] = {"type": "authorization_response", "version": 2}
-        outsider = await self._known(about.get("user") or "", about.get("pass") or "")
+        outsider = None if busy else await self._known(about.get("user") or "", about.get("pass") or "")
         if outsider is None:
             said["error"] = "unknown user or wrong password"
         else:
@@ -83,7 +95,7 @@ class Callout:
 
     async def _known(self, user: str, password: str) -> Outsider | None:
         try:
-            async with asyncio.timeout(AUTH_SECONDS):
+            async with asyncio.timeout(AUTH_SECONDS), self._lookups:
                 return await self._admits(user, password)
         except Exception as error:  # noqa: BLE001 - whatever is away: nobody comes in, and is told at once
             log.warning("callout.failed", error=repr(error))

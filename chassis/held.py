@@ -3,19 +3,26 @@
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from nats.aio.msg import Msg
 from pydantic import TypeAdapter
 
-from chassis.telemetry import traced
+from chassis.telemetry import Part, span, traced
 from contracts.base import Intake, LoggedFact, Message, now
 from contracts.refusals import Invalid
 
 _INTAKE_PARTS = 6
 _POSITION = re.compile(r"[1-9][0-9]{0,15}")
 _BODY: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def heard(subject: str) -> AbstractContextManager[object]:
+    """Record that a message is applied."""
+    about = {"messaging.system": "nats", "messaging.operation.type": "process", "messaging.destination.name": subject}
+    return span(Part.CONSUMER, f"hear {subject.rpartition('.')[2]}", about)
 
 
 class NotYet(Exception):

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from chassis.applying import apply, is_first
 from chassis.database import Database, Transaction, is_unfit, is_weather
-from chassis.held import Ear, Held, Kept, NotYet, Told
+from chassis.held import Ear, Held, Kept, NotYet, Told, heard
 from chassis.inbox import advance, applied, bury
 from chassis.lane import Lane
 from chassis.logs import get_logger
@@ -73,6 +73,7 @@ class Lanes:
             metrics,
             ears,
         )
+        metrics.expects(stream)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._lock = asyncio.Lock()
         self._came = asyncio.Event()
@@ -317,7 +318,7 @@ class Lanes:
     async def _apply(self, tx: Transaction, held: Held) -> None:
         if self._recorder is not None:
             received = open_envelope(held.msg.headers, held.msg.data)
-            with traced(received.traceparent) as held.trace:
+            with traced(received.traceparent) as held.trace, heard(held.base):
                 await self._recorder(held.told(received.id, received.data), tx)
         # A fact of a type that is not known here yet is passed over; what another system sends is not.
         elif held.base in self._ears or not held.position:

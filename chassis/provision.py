@@ -121,6 +121,16 @@ def relayed_streams(service: str) -> list[Stream]:
     return [s for s in STREAMS if s.name in facts or (s is DEADLETTERS and DeadLetter.of_kind(service))]
 
 
+def purged_streams(service: str) -> list[str]:
+    """Return the streams that a service takes somebody's words out of.
+
+    They are its own and, for who takes in what others send, these and what could not be applied of them.
+    """
+    own = {stream_of(f"{event.SUBJECT}.w").name for event in Event.of_kind(service)}
+    intake = {stream_of(f"{message.SUBJECT}.w.i").name for message in Intake.of_kind(service)}
+    return sorted(own | intake | ({DEADLETTERS.name} if intake else set()))
+
+
 def public_subjects(workspace_id: str, *, internal: bool = False) -> list[str]:
     """Return the facts of a workspace that another system may read; the team's own only where an admin allows it."""
     seen = (Audience.EVERYONE, Audience.TEAM) if internal else (Audience.EVERYONE,)
@@ -149,8 +159,12 @@ def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[st
         yield outsider_stream(), outsider.durable, outsider_consumer(outsider)
 
 
-async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False) -> None:
+async def provision(
+    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1
+) -> None:
     """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
+
+    `replicas` is on how many servers of a cluster each stream is kept.
 
     Raises RuntimeError for a server older than 2.14.
     """
@@ -161,7 +175,7 @@ async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply:
         _check_version(client)
         found: list[str] = []
         for stream in STREAMS:
-            wanted = stream_config(stream)
+            wanted = stream_config(stream, replicas)
             found += await _ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
         for stream_name, durable, wanted in _durables(outsiders):
             body = {"stream_name": stream_name, "config": wanted}
@@ -257,6 +271,7 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     for stream in heard:
         one = f"{stream.name}.{service}"
         say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
+    say += [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(service) for verb in ("GET", "DELETE")]
     say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
     return say, hear
 
@@ -295,7 +310,9 @@ def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outs
         f'{{ service: "{door}", accounts: [{OUT}]{", response_type: stream" if "MSG.NEXT" in door else ""} }}'
         for door in doors
     ]
-    imports = [f'{{ service: {{ account: APP, subject: "{door}" }}{_renamed(door)} }}' for door in doors]
+    imports = [
+        f'{{ service: {{ account: APP, subject: "{door}" }}{renamed} }}' for door in doors for renamed in _names(door)
+    ]
     known = json.dumps([*users(), *(outsider.user for outsider in outsiders)])
     return "\n".join(
         [
@@ -319,17 +336,25 @@ def _own_inbox(user: str) -> list[str]:
     return [f"{inbox_prefix(user)}.>"]
 
 
-def _renamed(door: str) -> str:
-    # An account without JetStream can't be asked under the API's own name; `$JS.APP.API` is that of a leaf's domain.
-    return f', to: "{door.replace("$JS.API", "$JS.APP.API")}"' if "CONSUMER.INFO" in door else ""
+def _names(door: str) -> list[str]:
+    """Return under which names others find it.
+
+    An account without JetStream can't be asked for INFO under the API's own name; `$JS.APP.API` is that of a domain, by
+    which clients ask for everything once they are told it. Those that need no INFO ask for messages without it.
+    """
+    of_the_domain = f', to: "{door.replace("$JS.API", "$JS.APP.API")}"'
+    if "MSG.NEXT" in door:
+        return ["", of_the_domain]
+    return [of_the_domain if "CONSUMER.INFO" in door else ""]
 
 
 def outsider_says(outsider: Outsider) -> list[str]:
-    """Return all that another system may publish to: its intake, and three questions about its own consumer."""
+    """Return all that another system may publish to: its intake, and what it may ask of its own consumer."""
     stream = outsider_stream()
     return [
         *intake_subjects(outsider),
         f"$JS.APP.API.CONSUMER.INFO.{stream}.{outsider.durable}",
+        f"$JS.APP.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.ACK.{stream}.{outsider.durable}.>",
     ]

@@ -35,6 +35,8 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 0
     """Health and metrics; for the gateway the public port too. 0 takes any free one."""
+    metrics_token: str = Field("", repr=False)
+    """Who may read `/metrics`, as `Authorization: Bearer …`. Empty: whoever reaches the port."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
     """auto: pretty on a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

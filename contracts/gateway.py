@@ -127,6 +127,24 @@ class TokenRevoked(RecordEvent, subject="gateway.events.v1.token_revoked", heard
     scopes: tuple[str, ...]
 
 
+class LetterRetried(RecordEvent, subject="gateway.events.v1.dead_letter_retried", heard_by=("activity",)):
+    """Sent when somebody had a dead letter of any service tried again and it was applied; `subject` is the letter."""
+
+    service: str
+    """Who had kept it."""
+    letter_subject: str
+    """Where it had come in."""
+    reason: str
+
+
+class LetterDropped(RecordEvent, subject="gateway.events.v1.dead_letter_dropped", heard_by=("activity",)):
+    """Sent when somebody dropped a dead letter of any service: what it asked for is never done."""
+
+    service: str
+    letter_subject: str
+    reason: str
+
+
 class IntegrationCreated(RecordEvent, subject="gateway.events.v1.integration_created", heard_by=("activity",)):
     """Sent when another system was let in to NATS. Its password is in no event."""
 

@@ -17,7 +17,7 @@ from contracts.base import (
     Query,
     RecordEvent,
 )
-from contracts.letters import DeadLetterPage
+from contracts.letters import ListLetters
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
 
@@ -400,15 +400,27 @@ class Notified(RecordEvent, subject="notifications.events.v1.notified", followed
     ticket_id_of: UUID
 
 
-class ListNotificationLetters(Query[DeadLetterPage], subject="notifications.requests.v1.list_dead_letters"):
+class ListNotificationLetters(ListLetters, subject="notifications.requests.v1.list_dead_letters"):
     """Read what notifications could not apply, bodies left out. Refused: not_allowed, malformed (cursor)."""
-
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
 class GetNotificationLetter(Query[DeadLetter], subject="notifications.requests.v1.get_dead_letter"):
     """Read one of them whole. Refused: not_found, not_allowed."""
+
+    id: UUID
+
+
+class RetryNotificationLetter(Command[DeadLetter], subject="notifications.requests.v1.retry_dead_letter"):
+    """Try one of them again now, as it came; a mail is delivered within seconds. It is gone then.
+
+    Refused: not_found, not_allowed, conflict, and its reason.
+    """
+
+    id: UUID
+
+
+class DropNotificationLetter(Command[DeadLetter], subject="notifications.requests.v1.drop_dead_letter"):
+    """Forget one of them. Refused: not_found, not_allowed."""
 
     id: UUID
 

@@ -27,6 +27,8 @@ def main(directory: Path) -> None:
     directory.chmod(0o700)
     workspace_id = draw(directory / "workspace-id", str(uuid.uuid4()))
     draw(directory / "owner-password", secrets.token_urlsafe(12))
+    draw(directory / "metrics-token", word())
+    draw(directory / "grafana.password", secrets.token_urlsafe(12))
     draw(directory / "smtp-url", "")  # no mail is sent until somebody writes where to
     password = draw(directory / "postgres.password", word())
     draw(directory / "postgres.url", f"postgresql://postgres:{password}@postgres:5432/postgres")

@@ -283,9 +283,9 @@ async def make_ready(*, apply: bool) -> None:
         if secrets_directory := os.environ.get("COUNTERFOIL_SECRETS"):
             deployment = Deployment(Path(secrets_directory))
             await deployment.make_databases(SERVICES)
-            await deployment.make_streams(apply=apply)
+            await deployment.make_streams(apply=apply, replicas=_replicas())
         else:
-            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply)
+            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply, replicas=_replicas())
     except Drift as drift:
         raise StartFailed("\n".join(("this is not as the contracts say:", *drift.findings))) from None
 
@@ -355,6 +355,14 @@ def _given(name: str) -> str:
     if not (text := Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(name)):
         raise StartFailed(f"{name} is not set: it names the server, with the provisioner's user and password.")
     return text
+
+
+def _replicas() -> int:
+    """On how many servers of a NATS cluster each stream is kept."""
+    text = os.environ.get("COUNTERFOIL_NATS_REPLICAS") or "1"
+    if text not in {"1", "3", "5"}:
+        raise StartFailed(f"COUNTERFOIL_NATS_REPLICAS is {text!r}, and must be 1, 3 or 5.")
+    return int(text)
 
 
 def _import_libraries() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from chassis.database import Transaction
 from contracts.activity import AgentCount, Backlog, Book, BookHead, Times
+from contracts.erasing import ErasedWords
 from contracts.tickets.shapes import Status
 from services.activity.domain import GENESIS, Counted, Line, Texts, chain
 
@@ -36,6 +37,11 @@ _ADD = text(
     " insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
     " select :ws, :book, :seq, words.* from unnest("
     "  cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) as words"
+)
+_ERASE = text(
+    "delete from entry_texts as t using"
+    " unnest(cast(:seqs as bigint[]), cast(:pointers as text[])) as gone(seq, pointer)"
+    " where t.workspace_id = :ws and t.book = :book and t.seq = gone.seq and t.pointer = gone.pointer"
 )
 _ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
 _REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
@@ -90,20 +96,20 @@ _PRUNE = text(
     ")"
     " delete from event_log as e using outlived as o where e.workspace_id = o.workspace_id and e.id = o.id"
 )
-_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent)"
+_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent, counts)"
 _WAITED = "extract(epoch from cast(:at as timestamptz) - created_at)"
 _COUNT = {
     "ticket_created": text(
         "with opened as ("  # noqa: S608 - constants
         "  insert into report_tickets (workspace_id, ticket_id, created_at, status) values (:ws, :ticket, :at, :status)"
         "  on conflict do nothing"
-        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent)"
+        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent, true)"
     ),
     # What a statement reads is what was there before it.
     "status_changed": text(
         "with moved as ("  # noqa: S608 - constants
         "  update report_tickets set status = :status where workspace_id = :ws and ticket_id = :ticket)"
-        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent from report_tickets"
+        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent, not deleted from report_tickets"
         " where workspace_id = :ws and ticket_id = :ticket and :status in ('resolved', 'closed')"
         " and status not in ('resolved', 'closed', 'spam')"
     ),
@@ -111,17 +117,14 @@ _COUNT = {
         "with answered as ("  # noqa: S608 - constants
         "  update report_tickets set answered = true where workspace_id = :ws and ticket_id = :ticket and not answered"
         f") {_STEP} select :ws, :seq, :ticket, case when answered then 'replied' else 'answered' end, :at, {_WAITED},"
-        " :agent from report_tickets where workspace_id = :ws and ticket_id = :ticket"
+        " :agent, not deleted and status <> 'spam' from report_tickets where workspace_id = :ws and ticket_id = :ticket"
     ),
     "ticket_deleted": text("update report_tickets set deleted = true where workspace_id = :ws and ticket_id = :ticket"),
     "ticket_restored": text(
         "update report_tickets set deleted = false where workspace_id = :ws and ticket_id = :ticket"
     ),
 }
-_COUNTED = (
-    " from report_steps as s join report_tickets as t on t.workspace_id = s.workspace_id and t.ticket_id = s.ticket_id"
-    " where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and not t.deleted and t.status <> 'spam'"
-)
+_COUNTED = " from report_steps as s where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and s.counts"
 _BY_DAY = text(
     "select cast(floor(extract(epoch from s.at - cast(:begins as timestamptz)) / 86400) as int) as day,"  # noqa: S608 - constants
     " count(*) filter (where s.kind = 'created') as created, count(*) filter (where s.kind = 'resolved') as resolved"
@@ -287,6 +290,20 @@ async def lines(tx: Transaction, book: Book, after: int = BEGINNING) -> list[Lin
     """Return the next lines of a book, by seq, whatever numbers there are; its words stay where they are."""
     rows = await tx.all(_LINES, {"ws": tx.workspace_id, "book": book.value, "after": after, "many": _AT_ONCE})
     return [Line(row["seq"], row["entry"], row["prev_hash"], row["hash"], row["digests"] or {}) for row in rows]
+
+
+async def erase(tx: Transaction, book: Book, words: Sequence[ErasedWords]) -> None:
+    """Erase words of a book's entries; what is not there any more is left out."""
+    places = [(each.seq, pointer) for each in words for pointer in each.pointers]
+    await tx.execute(
+        _ERASE,
+        {
+            "ws": tx.workspace_id,
+            "book": book.value,
+            "seqs": [seq for seq, _ in places],
+            "pointers": [pointer for _, pointer in places],
+        },
+    )
 
 
 async def prune(tx: Transaction) -> int:

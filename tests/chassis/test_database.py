@@ -24,10 +24,11 @@ PURPOSES = {
     "activity": {"forget announcements", "operator's tools"},
     "chassis": {
         "relay",
+        "count dead letters",
         "dead letters without a workspace",
         "forget what is kept for a while",
     },
-    "notifications": {"answers by mail", "mail", "webhooks"},
+    "notifications": {"answers by mail", "count what waits", "mail", "webhooks"},
     "gateway": {
         "example tickets",
         "first workspace",
@@ -47,6 +48,7 @@ PURPOSES = {
         "find bulk changes that go on",
         "find tickets that lie untouched",
         "purge of identity nonces",
+        "sum up counts of tickets",
         "assistant look-up",
         "tell the log again",
     },

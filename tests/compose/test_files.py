@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 TASKS = {"accounts", "provision"}
+BESIDE = {"mail", "prometheus", "grafana"}
 OURS = {*SERVICES, *TASKS}
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
 
@@ -64,7 +66,7 @@ def test_what_is_built_is_locked_and_pinned() -> None:
     assert uv == ours
     assert [run for run in of("RUN") if "uv sync" in run and not {"--frozen", "--no-dev"} <= {*run.split()}] == []
     images = [image.split()[0] for image in of("FROM")] + [part["image"] for part in PARTS.values() if "image" in part]
-    assert [image for image in images if not re.search(r":\d+", image)] == []
+    assert [image for image in images if not re.search(r":v?\d+", image)] == []
 
 
 def test_the_image_is_asked_for_its_health_and_ends_when_it_is_told() -> None:
@@ -88,7 +90,8 @@ def test_an_image_holds_its_own_service_alone() -> None:
 
 
 def test_the_four_services_and_what_they_need_are_there() -> None:
-    assert {*PARTS} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" not in part} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" in part} == BESIDE
     assert {PARTS[name]["build"]["args"]["SERVICE"] for name in SERVICES} == {*SERVICES}
     assert [name for name in TASKS if "args" in PARTS[name]["build"]] == []
 
@@ -110,7 +113,7 @@ def test_services_wait_for_what_provisions_them() -> None:
 
 
 def test_only_the_gateway_is_open_to_the_outside() -> None:
-    assert [name for name, part in PARTS.items() if "ports" in part] == ["gateway"]
+    assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["gateway"]
     assert PARTS["gateway"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
 
 
@@ -142,7 +145,7 @@ def test_a_service_holds_its_own_secrets_alone() -> None:
         "notifications": {"smtp-url"},
     }
     for name in SERVICES:
-        own = {f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
+        own = {"metrics-token", f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
         assert {*PARTS[name]["secrets"]} == own
 
 
@@ -193,6 +196,18 @@ def test_everyone_enters_nats_with_a_name_and_a_password_of_their_own(drawn: Pat
     assert len({password for _, password in found}) == len(found)
     assert f"NATS_INBOX_PREFIX={inbox_prefix(outsider.user)}\n" in integration
     assert f"nats://{outsider.user}:{dict(found)[outsider.user]}@127.0.0.1:4222\n" in integration
+
+
+def test_nats_takes_what_is_written(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    Deployment(drawn).write_accounts(tmp_path / "accounts" / "accounts.conf")
+    config = (ROOT / "deploy" / "nats.conf").read_text(encoding="utf-8").replace("/data", str(tmp_path / "data"))
+    (tmp_path / "nats.conf").write_text(config, encoding="utf-8")
+
+    said = subprocess.run(
+        [embedded._binary(), "-t", "-c", tmp_path / "nats.conf"], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, "is valid" in said.stderr + said.stdout) == (0, True), said.stderr
 
 
 def test_a_secret_that_is_missing_is_named(tmp_path: Path) -> None:

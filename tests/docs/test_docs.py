@@ -19,6 +19,7 @@ ADRS = DOCS / "adr"
 OPERATIONS = DOCS / "operations.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 RECORDS = sorted(ADRS.glob("[0-9]*.md"))
+DEPLOYED = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").glob("*.py"))]
 OURS = [path for top in ("contracts", "chassis", "services") for path in sorted((ROOT / top).rglob("*.py"))]
 
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -89,7 +90,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_file_of_a_running_desk_is_written_by_the_code(page: Path) -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (*OURS, *DEPLOYED))
     named = {name for text in code(page) for name in re.findall(r"\bvar/(?:[\w-]+/)*([\w.-]*\w)", text)}
 
     def written(name: str) -> bool:
@@ -110,7 +111,12 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_variable_that_is_named_is_read(page: Path) -> None:
-    sources = [*OURS, *sorted((ROOT / "client").glob("*.py")), *sorted((ROOT / "tests" / "support").glob("*.py"))]
+    sources = [
+        *OURS,
+        *DEPLOYED,
+        *sorted((ROOT / "client").glob("*.py")),
+        *sorted((ROOT / "tests" / "support").glob("*.py")),
+    ]
     read = {name for path in sources for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
     read |= {f"{PREFIX}{field.upper()}" for kind in settings() for field in kind.model_fields}
 

@@ -1,9 +1,11 @@
 """Integrations over HTTP: another system is let in to NATS, reads what it may, is set back, and is shut out."""
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,10 +13,14 @@ import httpx
 import nats
 import pytest
 from nats.aio.client import Client
+from pydantic import ValidationError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from contracts.base import Role
+from contracts.base import Role, now, uuid7
+from services.gateway import store
+from services.gateway.domain import INTEGRATIONS_EACH, Acting, make_integration, revoke_integration, token_hash
+from services.gateway.settings import Settings
 from tests.gateway.house import is_problem, without_trace
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -159,6 +165,27 @@ async def test_who_is_revoked_is_cut_off_and_its_name_is_never_anothers(ledger: 
     assert {fact["audience"] for fact in told} == {"admins"}
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"callout_nats_url": "nats://callout:x@127.0.0.1:4222"}, "go together"),
+        ({"nats_issuer": "SA"}, "go together"),
+        ({"nats_public_url": "https://nats.example.com"}, "must be nats://"),
+        ({"nats_public_url": "nats://shop:x@nats.example.com"}, "without user"),
+        ({"nats_public_url": "nats://nats.example.com/path"}, "without user or path"),
+    ],
+)
+def test_a_door_that_is_half_there_is_no_setting(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Settings(nats_url="nats://gateway:x@127.0.0.1:4222", database_url="", **given)
+
+
+def test_other_systems_are_told_where_nats_is_reached() -> None:
+    known: dict[str, Any] = {"nats_url": "nats://gateway:x@10.0.0.7:4222", "database_url": ""}
+    assert Settings(**known).nats_address == "nats://10.0.0.7:4222"
+    assert Settings(**known, nats_public_url="tls://nats.example.com/").nats_address == "tls://nats.example.com"
+
+
 async def test_a_workspace_that_ends_takes_its_integrations_along(ledger: Desk) -> None:
     made = await make(ledger)
     ended: list[bool] = []
@@ -174,6 +201,54 @@ async def test_a_workspace_that_ends_takes_its_integrations_along(ledger: Desk) 
         ).status_code == 204
         await eventually(lambda: ended)
     assert not await may_come_in(made)
+
+
+async def test_what_a_gateway_that_died_left_undone_its_leader_does(ledger: Desk) -> None:
+    house, owner, workspace = ledger.room.house, ledger.owner.user, ledger.workspace
+    cause = replace(house.cause(), at=now() - dt.timedelta(minutes=1))
+    by = Acting(owner.actor, Role.OWNER)
+    secret = "cfn_" + "a" * 43
+    integration, told = make_integration(
+        uuid7(), workspace.id, NAME, internal=False, there=0, by=by, maker_id=owner.id, cause=cause
+    )
+    async with house.database.transaction(workspace.id) as tx:
+        await store.add_integration(tx, integration, token_hash(secret))
+        tx.announce(told)
+
+    async def listed() -> dict[str, Any]:
+        (made,) = (await ledger.get("integrations"))["items"]
+        assert made["pending"] == 0, "its consumer is there"
+        return dict(made)
+
+    made = await eventually(listed)
+    address = (await make(ledger, "other"))["nats_url"].rpartition("@")[2]
+    made["nats_url"] = f"nats://{NAME}_{workspace.id}:{secret}@{address}"
+    ended = asyncio.Event()
+
+    async def closed() -> None:
+        ended.set()
+
+    async with inside(made, closed_cb=closed):
+        async with house.database.transaction(workspace.id) as tx:
+            revoked, told_too = revoke_integration(integration, by=by, cause=replace(house.cause(), at=now()))
+            await store.save_integration(tx, revoked)
+            tx.announce(told_too)
+        await asyncio.wait_for(ended.wait(), 15)
+
+
+async def test_a_workspace_has_so_many_integrations(ledger: Desk) -> None:
+    house, owner, workspace = ledger.room.house, ledger.owner.user, ledger.workspace
+    by = Acting(owner.actor, Role.OWNER)
+    async with house.database.transaction(workspace.id) as tx:
+        for n in range(INTEGRATIONS_EACH):
+            one, told = make_integration(
+                uuid7(), workspace.id, f"n{n}", internal=False, there=n, by=by, maker_id=owner.id, cause=house.cause()
+            )
+            await store.add_integration(tx, one, token_hash(str(n)))
+            tx.announce(told)
+    is_problem(await ledger.send("POST", "integrations", {"name": "more"}), 409, "conflict")
+    assert (await ledger.send("DELETE", f"integrations/{one.id}")).status_code == 204
+    await make(ledger, "more")
 
 
 async def test_the_past_is_read_again_from_a_time_or_a_sequence_on(ledger: Desk) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from functools import cache
@@ -54,7 +54,7 @@ class NatsServer:
     address: Callable[[], str]
     issuer: str
     """The seed of whoever answers for those whom it doesn't know."""
-    passwords: Mapping[str, str]
+    passwords: dict[str, str]
     embedded: EmbeddedNats | None = None
 
     def url_for(self, user: str) -> str:

@@ -30,7 +30,8 @@ from chassis.callout import draw_issuer, issuer_of
 from chassis.connection import inbox_prefix
 from chassis.database import Database, Transaction
 from chassis.embedded.nats import EmbeddedNats
-from chassis.provision import PROVISIONER, Outsider
+from chassis.outside import Outside, OutsideAccess
+from chassis.provision import CALLOUT, KEEPER, KICKER, PROVISIONER, Outsider
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from chassis.telemetry import trace_id
@@ -149,6 +150,31 @@ async def a_broker(*outsiders: Outsider, provisioned: bool = True) -> AsyncItera
             yield broker
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def let_in(broker: NatsServer, *guests: Outsider, **more: Any) -> AsyncIterator[Outside]:
+    """Other systems whom no configuration names: somebody answers for them, and has their consumers made."""
+    access = OutsideAccess(
+        callout_url=broker.url_for(CALLOUT),
+        keeper_url=broker.url_for(KEEPER),
+        kicker_url=broker.url_for(KICKER),
+        issuer_seed=broker.issuer,
+    )
+    known = {(guest.user, guest.password): guest for guest in guests}
+    broker.passwords.update({guest.user: guest.password for guest in guests})
+
+    async def admits(user: str, password: str) -> Outsider | None:
+        return known.get((user, password))
+
+    outside = Outside(access, admits, **more)
+    await outside.start()
+    try:
+        for guest in guests:
+            await outside.keep(guest)
+        yield outside
+    finally:
+        await outside.close()
 
 
 @asynccontextmanager

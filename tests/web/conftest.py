@@ -110,6 +110,7 @@ async def bury_in(
     service: str = "tickets",
     subject: str = "tickets.intake.v1.ticket_requested.{}.monitor",
     detail: str = "subject: can't be blank",
+    reason: str = "invalid",
     **headers: str,
 ) -> str:
     """Bury a message in a workspace, one of another system unless told otherwise, and return the letter's id."""
@@ -121,7 +122,7 @@ async def bury_in(
             stream="INTAKE",
             sequence=sequence,
             subject=subject.format(workspace),
-            reason="invalid",
+            reason=reason,
             detail=detail,
             headers=headers,
             body=body,

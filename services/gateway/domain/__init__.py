@@ -1,6 +1,7 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
 from services.gateway.domain.integrations import (
+    INTEGRATIONS_EACH,
     Integration,
     check_may_use_integrations,
     make_integration,
@@ -16,6 +17,7 @@ from services.gateway.domain.invitations import (
     revoke_invitation,
 )
 from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -87,6 +89,7 @@ from services.gateway.domain.workspaces import (
 )
 
 __all__ = [
+    "INTEGRATIONS_EACH",
     "INVITATION_LIFE",
     "LIMITS",
     "NOBODY_YET",
@@ -156,6 +159,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",
+    "settled_letter",
     "signed_in",
     "slug_of",
     "token_hash",

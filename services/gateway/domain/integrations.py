@@ -11,6 +11,8 @@ from contracts.refusals import Conflict, NotAllowed
 from services.gateway.domain.people import Acting, Cause, told
 from services.gateway.domain.sessions import SEEN_EVERY
 
+INTEGRATIONS_EACH = 50
+"""How many a workspace may have: each is a consumer that NATS keeps."""
 INTEGRATIONS_CUT_FOR = dt.timedelta(seconds=20)
 """How long one that was revoked is cut off again: whoever was let in a moment before may still be on their way."""
 
@@ -52,10 +54,12 @@ def check_may_use_integrations(role: Role) -> None:
 
 
 def make_integration(
-    id: UUID, workspace_id: str, name: str, *, internal: bool, by: Acting, maker_id: UUID, cause: Cause
+    id: UUID, workspace_id: str, name: str, *, internal: bool, there: int, by: Acting, maker_id: UUID, cause: Cause
 ) -> tuple[Integration, IntegrationCreated]:
-    """Let another system in."""
+    """Let another system in, beside those that are there."""
     check_may_use_integrations(by.role)
+    if there >= INTEGRATIONS_EACH:
+        raise Conflict(f"The workspace has {INTEGRATIONS_EACH} integrations; revoke one first.")
     made = Integration(id, workspace_id, name, internal, maker_id, cause.at)
     created = IntegrationCreated(**_told(made, by, cause), name=name, internal=internal)
     return made, created

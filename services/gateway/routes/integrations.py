@@ -40,7 +40,7 @@ class ReplayFrom(Given):
     body=NewIntegration,
     answer=answers.IntegrationMade,
     status=201,
-    refusals=(NotFound, NotAllowed, Taken, AlreadyAnswered),
+    refusals=(NotFound, NotAllowed, Conflict, Taken, AlreadyAnswered),
     keyed=True,
 )
 async def make_integration(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
@@ -68,6 +68,24 @@ async def list_integrations(request: Request[Any, Any, Any], workspace: FromPath
     visitor = await inside(request, workspace)
     page = query(request, Page)
     return reply(await desk_of(request).integrations.list(visitor, page.cursor, page.limit))
+
+
+@operation(
+    "GET",
+    f"{W}/integrations/{{integration:str}}",
+    "get_integration",
+    scope="settings:read",
+    tag="integrations",
+    summary="Read one, and how much it has still to read",
+    answer=answers.Integration,
+    refusals=(NotFound, NotAllowed),
+)
+async def get_integration(
+    request: Request[Any, Any, Any], workspace: FromPath[str], integration: FromPath[str]
+) -> ASGIResponse:
+    """Return one integration, without its password."""
+    visitor = await inside(request, workspace)
+    return reply(await desk_of(request).integrations.one(visitor, path_id(integration)))
 
 
 @operation(
@@ -111,4 +129,4 @@ async def revoke_integration(
     return nothing()
 
 
-HANDLERS = (make_integration, list_integrations, replay_integration, revoke_integration)
+HANDLERS = (make_integration, list_integrations, get_integration, replay_integration, revoke_integration)

@@ -21,9 +21,11 @@ from services.gateway.domain import (
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
@@ -60,6 +62,8 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    erasures: Erasures
+    letters: Letters
     exports: Exports
     widget: Widget
     widget_live: WidgetLive

@@ -31,6 +31,7 @@ _PAGE = text(
     f"{_COLUMNS} where workspace_id = :ws and revoked_at is null"
     " and (cast(:before as uuid) is null or id < cast(:before as uuid)) order by id desc limit :limit"
 )
+_THERE = text("select count(*) from integrations where workspace_id = :ws and revoked_at is null")
 _UNSETTLED = text(
     f"{_COLUMNS} where settled_at is null and (revoked_at is not null or created_at < :before) order by id limit :limit"
 )
@@ -82,6 +83,11 @@ async def integration_by_password(
 async def integrations(tx: Transaction, workspace_id: str, before: UUID | None, limit: int) -> list[Integration]:
     """Return integrations that were not revoked, newest first, beginning before this id."""
     return [_integration(row) for row in await tx.all(_PAGE, {"ws": workspace_id, "before": before, "limit": limit})]
+
+
+async def integrations_there(tx: Transaction, workspace_id: str) -> int:
+    """Return how many integrations a workspace has."""
+    return int(await tx.scalar(_THERE, {"ws": workspace_id}))
 
 
 async def unsettled_integrations(tx: Transaction, before: dt.datetime, limit: int) -> Sequence[Integration]:

@@ -281,7 +281,10 @@ class Integration(Model):
     internal: bool
     """Whether it reads notes, comments and what else is the team's."""
     maker_id: UUID | None
-    """The member who made it; null where it stands in the configuration of NATS, and is taken out there."""
+    """The member who made it, and whom it outlasts; null where it stands in the configuration of NATS.
+
+    Such a one is taken out there.
+    """
     created_at: AwareDatetime
     seen_at: AwareDatetime | None
     """When it last came in, to the minute; what stays connected comes in anew every few minutes."""
@@ -336,3 +339,29 @@ class ConversationBegun(VisitorConversation):
 
     visitor_token: str
     expires_at: AwareDatetime
+
+
+class LetterSettled(Model):
+    """A dead letter that is none any more."""
+
+    id: UUID
+
+
+class LetterRefused(Model):
+    """A dead letter that was refused again, and why."""
+
+    id: UUID
+    code: str
+    detail: str
+
+
+class LettersRetried(Model):
+    """What became of dead letters that were tried again."""
+
+    retried: int
+    """How many were applied, and are dead letters no more."""
+    refused: tuple[LetterRefused, ...]
+    next_cursor: str | None
+    """There are more: say it as `cursor` to go on."""
+    away: tuple[str, ...]
+    """Services that could not be asked for theirs now."""

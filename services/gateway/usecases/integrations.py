@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis import cursors
 from chassis.database import Database
+from chassis.logs import get_logger
 from chassis.outside import NothingThere, Outside, OutsideAccess
 from chassis.provision import Outsider
 from contracts.base import IdempotencyKey, now, uuid7
@@ -17,6 +18,8 @@ from services.gateway.domain import Cause, Integration, Visitor
 from services.gateway.usecases import answers
 from services.gateway.usecases.accounts import place
 from services.gateway.usecases.acting import acting, once
+
+log = get_logger()
 
 PREFIX = "cfn_"
 SETTLE = "integrations that NATS must be told of"
@@ -83,6 +86,7 @@ class Integrations:
                 workspace.id,
                 name,
                 internal=internal,
+                there=await store.integrations_there(tx, workspace.id),
                 by=await acting(tx, visitor),
                 maker_id=visitor.token.maker_id if visitor.token else visitor.user.id,
                 cause=self._cause(visitor),
@@ -117,6 +121,16 @@ class Integrations:
             items=tuple(await asyncio.gather(*(self._shown(each) for each in page))),
             next_cursor=cursors.encode(scope, [str(page[-1].id)]) if len(rows) > limit else None,
         )
+
+    async def one(self, visitor: Visitor, id: UUID) -> answers.Integration:
+        """Return one integration, and how much it has still to read."""
+        workspace, role = visitor.here
+        domain.check_may_use_integrations(role)
+        async with self._database.transaction(workspace.id) as tx:
+            found = await store.integration(tx, workspace.id, id)
+        if found is None:
+            raise NotFound
+        return await self._shown(found)
 
     async def replay(self, visitor: Visitor, id: UUID, since: dt.datetime | int) -> answers.Integration:
         """Set another system back, or forward, to read from a time or a sequence of the stream on."""
@@ -175,11 +189,12 @@ class Integrations:
 
     async def settle(self) -> int:
         """Bring NATS in line with every row that was changed; returns how many are done."""
-        if self._outside is None:
+        outside = self._outside
+        if outside is None:
             return 0
         async with self._database.every_workspace(SETTLE) as tx:
             due = await store.unsettled_integrations(tx, self._clock() - _GRACE, _AT_ONCE)
-        return sum([await self._try_to_settle(self._outside, each) for each in due])
+        return sum(await asyncio.gather(*(self._try_to_settle(outside, each) for each in due)))
 
     async def keep(self) -> None:
         """Have every integration's consumer be there and bring what it may read, also of facts that are new to us."""
@@ -190,12 +205,18 @@ class Integrations:
             if not page:
                 return
             for each in page:
-                await self._outside.keep(_outsider(each))
+                try:
+                    await self._outside.keep(_outsider(each))
+                except Unavailable:
+                    log.warning("integrations.not_kept", integration_id=str(each.id))
             after = page[-1].id
 
     async def renew(self) -> int:
         """Have those whose rights end soon come in again; returns how many."""
-        return await self._outside.renew() if self._outside is not None else 0
+        try:
+            return await self._outside.renew() if self._outside is not None else 0
+        except Unavailable:
+            return 0
 
     async def _try_to_settle(self, outside: Outside, integration: Integration) -> bool:
         """Tell NATS what the row says. What fails, and whoever may still be on their way in, is for the next turn."""

@@ -53,6 +53,7 @@ from services.notifications.store.inbound import (
     let_inbound_wait,
     newest_inbound,
     raw_of,
+    receive_again,
     room_taken,
     settle_inbound,
 )
@@ -234,6 +235,7 @@ __all__ = [
     "raw_of",
     "reached",
     "ready",
+    "receive_again",
     "redeliver",
     "release",
     "remember",

@@ -11,10 +11,9 @@ from services.tickets.store.tickets import LARGEST_NUMBER, folded
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 
 _HERE = "t.workspace_id = :ws"
-_STATUSES = "t.status = any(cast(:statuses as text[]))"
-_PRIORITIES = "t.priority = any(cast(:priorities as text[]))"
+_PRIORITIES = "t.priority_rank = any(cast(:priorities as smallint[]))"
 _NOBODYS = "t.assignee_id is null"
-_TAG = ":tag = any(t.tags)"
+_TAG = "t.id in (select g.ticket_id from ticket_tags g where g.workspace_id = :ws and g.tag = :tag{})"
 _OF_CONTACT = (
     "t.contact_id in (select n.id from contacts n where n.workspace_id = :ws and n.words like :contact_word{})"
 )
@@ -23,7 +22,6 @@ _FOUND = "select s.ticket_id from ticket_search s where s.workspace_id = :ws"
 _NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
 _VALUES = {
     "contact": "t.contact_id = :contact",
-    "tag": _TAG,
     "created_from": "t.created_at >= :created_from",
     "created_to": "t.created_at < :created_to",
     "updated_from": "t.updated_at >= :updated_from",
@@ -37,16 +35,20 @@ def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], 
     conditions = [_HERE, f"t.deleted_at is {'not null' if wanted.deleted else 'null'}"]
     values: dict[str, Any] = {}
     if set(shown) != set(Status):
-        conditions.append(_STATUSES)
-        values["statuses"] = sorted({status.value for status in shown})
+        # As constants: only so is it known beforehand that an index of some statuses holds all that are wanted.
+        names = ", ".join(f"'{status.value}'" for status in Status if status in shown)
+        conditions.append(f"t.status in ({names})")
     if wanted.priorities:
         conditions.append(_PRIORITIES)
-        values["priorities"] = sorted({priority.value for priority in wanted.priorities})
+        values["priorities"] = sorted({priority.rank for priority in wanted.priorities})
     if wanted.assignee == "none":
         conditions.append(_NOBODYS)
     elif wanted.assignee is not None:
         conditions.append("t.assignee_id = :assignee")
         values["assignee"] = wanted.assignee
+    if wanted.tag is not None:
+        conditions.append(_TAG.format(" and g.shown" if not wanted.deleted and set(shown) <= set(ACTIVE) else ""))
+        values["tag"] = wanted.tag
     for name, condition in _VALUES.items():
         if (value := getattr(wanted, name)) is not None:
             conditions.append(condition)

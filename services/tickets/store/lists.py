@@ -1,4 +1,4 @@
-"""Finds tickets: pages that stay put while others write, and counts. One statement each."""
+"""Finds tickets: pages that stay put while others write. One statement each."""
 
 import datetime as dt
 import json
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.refusals import Malformed
-from contracts.tickets import CountTickets, ListTickets, Status
+from contracts.tickets import ListTickets
 from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
@@ -85,15 +85,6 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], 
         return tickets, None
     last = tickets[-1].state
     return tickets, cursors.encode(scope, [sort.out(last), str(last.id)])
-
-
-async def count(tx: Transaction, wanted: CountTickets) -> dict[Status, int]:
-    """Return how many tickets of each status there are, 0 too, whichever statuses are wanted."""
-    conditions, values = where(wanted, tuple(Status))
-    statement = f"select t.status, count(*) as many from tickets t where {' and '.join(conditions)} group by t.status"  # noqa: S608 - constants
-    rows = await tx.all(text(statement), {"ws": tx.workspace_id, **values})
-    counts = {row["status"]: int(row["many"]) for row in rows}
-    return {status: counts.get(status.value, 0) for status in Status}
 
 
 async def tags(tx: Transaction) -> list[str]:

@@ -15,6 +15,11 @@ async def make_integration(scene: Scene) -> Call:
 
 
 @recipe
+async def get_integration(scene: Scene) -> Call:
+    return Call(path={"integration": await _integration(scene)})
+
+
+@recipe
 async def replay_integration(scene: Scene) -> Call:
     return Call(path={"integration": await _integration(scene)}, body={"from": 1})
 
