@@ -4,8 +4,8 @@ from alembic import op
 
 from chassis import schema
 
-revision = "0011"
-down_revision = "0010"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
@@ -25,7 +25,7 @@ def upgrade() -> None:
     )
     op.execute("create index items_because on items (workspace_id, recipient_id, because)")
     op.execute("create index items_opened on items (workspace_id, recipient_id, opened)")
-    schema.grant(op, "items", "select, insert, update (id, nth, first, opened, read_at), delete")
+    schema.grant(op, "items", "select, insert, update (id, nth, first, opened, read_at, actor_name), delete")
 
     op.execute("alter table members add opened int, add opened_at timestamptz, add causes int not null default 0")
     op.execute("alter table members add check ((opened is null) = (opened_at is null))")
