@@ -29,6 +29,8 @@ LIFE: Final = 600
 """Seconds until a server cuts whoever came in, whatever happens: it asks again when they come back."""
 _MOST_SUBSCRIPTIONS: Final = 100
 _MOST_AT_ONCE: Final = 200
+_MOST_LOOKUPS: Final = 4
+"""How many connections to the store strangers may take from those who work at the desk."""
 
 type Admits = Callable[[str, str], Awaitable[Outsider | None]]
 """Tells who has this name and password."""
@@ -52,6 +54,7 @@ class Callout:
         self._key = nkeys.from_seed(seed.encode())
         self._admits = admits
         self._clock = clock
+        self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
         self._ear: Subscription | None = None
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -92,7 +95,7 @@ class Callout:
 
     async def _known(self, user: str, password: str) -> Outsider | None:
         try:
-            async with asyncio.timeout(AUTH_SECONDS):
+            async with asyncio.timeout(AUTH_SECONDS), self._lookups:
                 return await self._admits(user, password)
         except Exception as error:  # noqa: BLE001 - whatever is away: nobody comes in, and is told at once
             log.warning("callout.failed", error=repr(error))

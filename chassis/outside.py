@@ -22,6 +22,8 @@ from contracts.refusals import Unavailable
 log = get_logger()
 
 _PATIENCE: Final = 3.0
+_GLANCE: Final = 1.0
+"""Seconds for what is only shown."""
 _QUIET: Final = 0.25
 """Seconds without another server's answer, after which all have answered."""
 _MOST_CONNECTIONS: Final = 1024
@@ -85,7 +87,7 @@ class Outside:
     async def pending(self, outsider: Outsider) -> int | None:
         """Return how many facts wait for another system, those that it has and did not acknowledge included."""
         try:
-            told = await self._call(f"CONSUMER.INFO.{outsider_stream()}.{outsider.durable}")
+            told = await self._call(f"CONSUMER.INFO.{outsider_stream()}.{outsider.durable}", patience=_GLANCE)
         except (NothingThere, Unavailable):
             return None
         return int(told["num_pending"]) + int(told["num_ack_pending"])
@@ -161,10 +163,10 @@ class Outside:
             await self._client(KICKER).request(f"$SYS.REQ.SERVER.{server}.KICK", asked, timeout=_PATIENCE)
             log.info("outside.cut", user=connection.get("authorized_user"), server=server)
 
-    async def _call(self, verb: str, body: Any = None) -> dict[str, Any]:
+    async def _call(self, verb: str, body: Any = None, patience: float = _PATIENCE) -> dict[str, Any]:
         try:
             asked = json.dumps(body).encode() if body else b""
-            answer = await self._client(KEEPER).request(f"$JS.API.{verb}", asked, timeout=_PATIENCE)
+            answer = await self._client(KEEPER).request(f"$JS.API.{verb}", asked, timeout=patience)
         except (TimeoutError, NatsError) as error:
             raise Unavailable from error
         read: dict[str, Any] = json.loads(answer.data)

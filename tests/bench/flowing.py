@@ -14,7 +14,7 @@ import httpx
 from tests.support.eventually import eventually
 from tests.support.stack import PASSWORD, WORKSPACE, Desk, Stack, publish
 
-ROUNDS: Final = {"short": 20, "long": 200}
+ROUNDS: Final = {"short": 20, "long": 60}
 BURST: Final = {"short": 500, "long": 5_000}
 
 

@@ -9,20 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from tests.full.desks import FullDesk
+from tests.full.desks import EVERY, FullDesk, deep_cursor
 from tests.support.stack import WORKSPACE, Desk
 
 ROUNDS: Final = {"short": 10, "long": 60}
 LIMIT: Final = 1.5
 """How many times as long a full desk may take."""
 _WARM_UP: Final = 4
-_DEEP: Final = 10_000
-"""Tickets that are gone past before a deep page is asked for, or half of all."""
 _FEW: Final = 5
 """So many are found on the smallest desk too, whatever is looked for: answers of one size are compared."""
-_EVERY: Final = "&".join(
-    f"status={each}" for each in ("new", "open", "in_progress", "waiting_on_customer", "resolved", "closed", "spam")
-)
 
 
 @dataclass(slots=True)
@@ -79,10 +74,11 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
     """Return what is asked of a desk, by what it is called."""
     desk = full.desk
     middle: Any = await desk.get(f"tickets/{full.many // 2}")
+    agent = (await desk.get("tickets?status=in_progress&limit=1"))["items"][0]["assignee"]["id"]
     rare = middle["subject"].split()[-1]
     api, at = f"/api/v1/workspaces/{WORKSPACE}", f"/w/{WORKSPACE}"
-    shown = await _deep(desk, "sort=-updated", full.many // 10)
-    every = await _deep(desk, f"sort=created&{_EVERY}", full.many)
+    shown = await deep_cursor(desk, "sort=-updated", full.many // 10)
+    every = await deep_cursor(desk, f"sort=created&{EVERY}", full.many)
     lists = {
         "list": "sort=-updated",
         "list, least recently updated": "sort=updated",
@@ -90,27 +86,27 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
         "list, oldest": "sort=created",
         "list, by priority": "sort=priority",
         "list, by number": "sort=number",
-        "list of every status": _EVERY,
-        "list of every status, by priority": f"{_EVERY}&sort=priority",
-        "list of every status, oldest, a deep page": f"{_EVERY}&sort=created&cursor={every}",
+        "list of every status": EVERY,
+        "list of every status, by priority": f"{EVERY}&sort=priority",
+        "list of every status, oldest, a deep page": f"{EVERY}&sort=created&cursor={quote(every)}",
         "list, closed": "status=closed",
     }
     few = {
-        "list, a deep page": f"sort=-updated&cursor={shown}",
+        "list, a deep page": f"sort=-updated&cursor={quote(shown)}",
         "list, new": "status=new",
-        "list, mine": "assignee=me",
+        "list, one agent's": f"assignee={agent}",
         "list, nobody's": "assignee=none",
         "list, high": "priority=high",
-        "list, a contact's": f"contact={middle['contact']['id']}&{_EVERY}",
+        "list, a contact's": f"contact={middle['contact']['id']}&{EVERY}",
         "list, a tag's": "tag=billing-0",
         "search, a word of many": "q=invoice",
-        "search, two words": f"q={quote('tent boot')}&{_EVERY}",
-        "search, a part of a word of one": f"q={rare[1:9]}&{_EVERY}",
+        "search, two words": f"q={quote('tent boot')}&{EVERY}",
+        "search, a part of a word of one": f"q={rare[1:9]}&{EVERY}",
         "search, nothing": "q=nowhere",
     }
     counts = {
         "counts": "",
-        "counts, mine": "?assignee=me",
+        "counts, one agent's": f"?assignee={agent}",
         "counts, critical": "?priority=critical",
         "counts, a tag's": "?tag=billing-0",
         "counts, a word of many": "?q=invoice",
@@ -130,15 +126,6 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
         "page of the inbox": Asked(f"{at}/notifications", page(desk)),
         "page of the report": Asked(f"{at}/reports", page(desk)),
     }
-
-
-async def _deep(desk: Desk, query: str, many: int) -> str:
-    """Return the cursor of a page far behind the first."""
-    cursor, left = "", min(_DEEP, many // 2)
-    while left:
-        found = await desk.get(f"tickets?{query}&limit={min(left, 100)}{cursor and f'&cursor={cursor}'}")
-        cursor, left = quote(found["next_cursor"]), left - min(left, 100)
-    return cursor
 
 
 def by_turns(lines: Sequence[Line], asked: Mapping[str, Sequence[Asked]], rounds: int) -> None:

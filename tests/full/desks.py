@@ -7,17 +7,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import asyncpg
 
 from contracts.base import SERVICES, Person, Role
+from contracts.tickets import Status
 from tests.full.lives import World
 from tests.full.loading import Stores, load
 from tests.support.stack import Desk, Stack, running_stack
 
 SEED: Final = 7
+EVERY: Final = "&".join(f"status={each.value}" for each in Status)
+"""A filter that leaves no status out."""
+_DEEP: Final = 10_000
+"""Tickets that are gone past before a deep page, or half of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,13 @@ async def vacuum(stack: Stack) -> None:
         session = await asyncpg.connect(owner)
         await session.execute("vacuum analyze")
         await session.close()
+
+
+async def deep_cursor(desk: Desk, query: str, many: int) -> str:
+    """Return the cursor of a page far behind the first, of a list of so many."""
+    cursor, left = "", min(_DEEP, many // 2)
+    while left:
+        after = cursor and f"&cursor={quote(cursor)}"
+        found = await desk.get(f"tickets?{query}&limit={min(left, 100)}{after}")
+        cursor, left = found["next_cursor"], left - min(left, 100)
+    return cursor

@@ -19,7 +19,7 @@ from chassis.database import Database, Transaction
 from contracts.streams import stream_of
 from contracts.tickets import Assigned, TicketCreated
 from services.activity.domain import GENESIS, chain
-from services.notifications.store import inboxes
+from services.notifications import store as inboxes
 from services.tickets.store.tickets import folded
 from tests.full.lives import Desk, Fact, Life, World
 
@@ -27,6 +27,7 @@ _AT_ONCE: Final = 1_000
 _UNREAD: Final = 20
 """One of so many items is not read."""
 
+_COLUMNS: Final = text("select attname from pg_attribute where attrelid = cast(:table as regclass) and attnum > 0")
 _TOLD: Final = text(
     "update members set told = (select count(*) from items where workspace_id = :ws and recipient_id = :owner)"
     " where workspace_id = :ws and user_id = :owner"
@@ -90,7 +91,8 @@ async def _write(database: Database, workspace_id: str, rows: _Rows) -> None:
 
 
 async def _insert(tx: Transaction, table: str, rows: list[str]) -> None:
-    columns = ", ".join(json.loads(rows[0]))
+    there = {row["attname"] for row in await tx.all(_COLUMNS, {"table": table})}
+    columns = ", ".join(name for name in json.loads(rows[0]) if name in there)
     found = f"json_populate_recordset(cast(null as {table}), cast(:rows as json))"
     await tx.execute(
         text(f"insert into {table} ({columns}) select {columns} from {found}"),
@@ -261,7 +263,9 @@ def _told(world: World, fact: Fact, life: Life, end: _End, rows: _Rows) -> None:
             "id": uuid5(fact.id, "item"),
             "recipient_id": world.owner.id,
             "nth": end.told,
+            "first": end.told,
             "cause": fact.id,
+            "because": fact.id,
             "kind": "assigned",
             "audience": fact.step.audience,
             "actor_kind": "user",

@@ -12,16 +12,20 @@ from chassis.database import Database, Transaction
 from chassis.outbox import read_log
 from contracts.activity import Book
 from contracts.base import ActorKind, Caller, Person, Role
-from contracts.tickets import CountTickets, ReadTicketsLog, Status
+from contracts.tickets import CountTickets, ListTickets, ReadTicketsLog, Status
 from services.activity import usecases as record
 from services.tickets import store
 from services.tickets.domain import Ticket
+from tests.full.__main__ import report
+from tests.full.explaining import cost
 from tests.full.lives import Desk, World
 from tests.full.loading import Stores, load
+from tests.full.questions import known, of_activity, of_notifications, of_tickets
 from tests.support.infra import PostgresServer
 
 OWNER = Person(id=UUID("0192f3c8-1111-7aaa-8bbb-0123456789ab"), name="Olivia Owner", role=Role.OWNER)
 WORLD = World("town", OWNER, 240, 7, dt.datetime(2026, 11, 1, tzinfo=dt.UTC))
+CALLER = Caller(workspace_id=WORLD.workspace_id, kind=ActorKind.USER, id=str(OWNER.id), name="Olivia", role=OWNER.role)
 REPORTED = ("report_tickets", "report_steps")
 
 
@@ -52,11 +56,7 @@ async def test_a_full_desk_holds_what_its_facts_tell_in_every_store(postgres_ser
             for life in lives:
                 ticket = await store.load(tx, str(life.row["number"]))
                 assert Ticket.replay([fact async for fact in store.life(tx, ticket)]).state == ticket.state
-            asked = CountTickets(
-                caller=Caller(
-                    workspace_id=WORLD.workspace_id, kind=ActorKind.USER, id="1", name="Olivia", role=Role.OWNER
-                )
-            )
+            asked = CountTickets(caller=CALLER)
             kept = Counter(life.row["status"] for life in lives if life.row["deleted_at"] is None)
             assert (await store.count(tx, asked)).counts == {status: kept[status.value] for status in Status}
             assert await store.next_number(tx) == (241, ticket.rules)
@@ -71,6 +71,31 @@ async def test_a_full_desk_holds_what_its_facts_tell_in_every_store(postgres_ser
             assert (await record.examine(one, ())).ok
             for table in ("entries", "entry_texts", *REPORTED, "consumed"):
                 assert await everything(one, table) == await everything(other, table), table
+
+
+async def test_every_question_is_explained_as_the_role_that_asks_it(postgres_server: PostgresServer) -> None:
+    asked = {"tickets": of_tickets, "activity": of_activity, "notifications": of_notifications}
+    urls = Stores(*[(await postgres_server.migrated_database(name)).app for name in asked])
+    await load(WORLD, urls)
+    async with opened(urls.tickets, "tickets") as database, database.transaction(WORLD.workspace_id) as tx:
+        _, shown = await store.page(tx, ListTickets(caller=CALLER, limit=5))
+        _, every = await store.page(tx, ListTickets(caller=CALLER, limit=50, sort="created", statuses=tuple(Status)))
+        ticket = (await store.load(tx, "120")).state
+    assert ticket.contact
+    middle = {"id": str(ticket.id), "contact": {"id": str(ticket.contact.id)}, "subject": ticket.subject}
+    agent = WORLD.agents()[1].id
+    knows = known(WORLD.workspace_id, OWNER.id, agent, middle, {"shown": shown or "", "every": every or ""})
+
+    found = {}
+    for service, questions in asked.items():
+        async with opened(getattr(urls, service), service) as database:
+            for name, ask in questions(knows).items():
+                found[name] = await cost(database, WORLD.workspace_id, ask)
+
+    assert all(each.plans and "Execution Time" in each.plans[-1] for each in found.values())
+    said = "\n".join(report({WORLD.many: {"role": found}}, "18"))
+    assert all(f"\n| {name} | {each.pages:,} | {each.rows:,} | " in said for name, each in found.items())
+    assert "\n### Counts\n\nAs `role`:\n\n```text\n" in said
 
 
 @asynccontextmanager

@@ -13,12 +13,14 @@ import httpx
 import nats
 import pytest
 from nats.aio.client import Client
+from pydantic import ValidationError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from contracts.base import Role, now, uuid7
 from services.gateway import store
 from services.gateway.domain import INTEGRATIONS_EACH, Acting, make_integration, revoke_integration, token_hash
+from services.gateway.settings import Settings
 from tests.gateway.house import is_problem, without_trace
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
@@ -161,6 +163,27 @@ async def test_who_is_revoked_is_cut_off_and_its_name_is_never_anothers(ledger: 
     told = [fact for fact in await ledger.room.house.facts(ledger.workspace.id) if fact["about_id"] == made["id"]]
     assert [fact["type"].rpartition(".")[2] for fact in told] == ["integration_created", "integration_revoked"]
     assert {fact["audience"] for fact in told} == {"admins"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"callout_nats_url": "nats://callout:x@127.0.0.1:4222"}, "go together"),
+        ({"nats_issuer": "SA"}, "go together"),
+        ({"nats_public_url": "https://nats.example.com"}, "must be nats://"),
+        ({"nats_public_url": "nats://shop:x@nats.example.com"}, "without user"),
+        ({"nats_public_url": "nats://nats.example.com/path"}, "without user or path"),
+    ],
+)
+def test_a_door_that_is_half_there_is_no_setting(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Settings(nats_url="nats://gateway:x@127.0.0.1:4222", database_url="", **given)
+
+
+def test_other_systems_are_told_where_nats_is_reached() -> None:
+    known: dict[str, Any] = {"nats_url": "nats://gateway:x@10.0.0.7:4222", "database_url": ""}
+    assert Settings(**known).nats_address == "nats://10.0.0.7:4222"
+    assert Settings(**known, nats_public_url="tls://nats.example.com/").nats_address == "tls://nats.example.com"
 
 
 async def test_a_workspace_that_ends_takes_its_integrations_along(ledger: Desk) -> None:

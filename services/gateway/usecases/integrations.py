@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis import cursors
 from chassis.database import Database
+from chassis.logs import get_logger
 from chassis.outside import NothingThere, Outside, OutsideAccess
 from chassis.provision import Outsider
 from contracts.base import IdempotencyKey, now, uuid7
@@ -17,6 +18,8 @@ from services.gateway.domain import Cause, Integration, Visitor
 from services.gateway.usecases import answers
 from services.gateway.usecases.accounts import place
 from services.gateway.usecases.acting import acting, once
+
+log = get_logger()
 
 PREFIX = "cfn_"
 SETTLE = "integrations that NATS must be told of"
@@ -186,11 +189,12 @@ class Integrations:
 
     async def settle(self) -> int:
         """Bring NATS in line with every row that was changed; returns how many are done."""
-        if self._outside is None:
+        outside = self._outside
+        if outside is None:
             return 0
         async with self._database.every_workspace(SETTLE) as tx:
             due = await store.unsettled_integrations(tx, self._clock() - _GRACE, _AT_ONCE)
-        return sum([await self._try_to_settle(self._outside, each) for each in due])
+        return sum(await asyncio.gather(*(self._try_to_settle(outside, each) for each in due)))
 
     async def keep(self) -> None:
         """Have every integration's consumer be there and bring what it may read, also of facts that are new to us."""
@@ -201,12 +205,18 @@ class Integrations:
             if not page:
                 return
             for each in page:
-                await self._outside.keep(_outsider(each))
+                try:
+                    await self._outside.keep(_outsider(each))
+                except Unavailable:
+                    log.warning("integrations.not_kept", integration_id=str(each.id))
             after = page[-1].id
 
     async def renew(self) -> int:
         """Have those whose rights end soon come in again; returns how many."""
-        return await self._outside.renew() if self._outside is not None else 0
+        try:
+            return await self._outside.renew() if self._outside is not None else 0
+        except Unavailable:
+            return 0
 
     async def _try_to_settle(self, outside: Outside, integration: Integration) -> bool:
         """Tell NATS what the row says. What fails, and whoever may still be on their way in, is for the next turn."""
