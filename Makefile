@@ -14,7 +14,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check compose-secrets compose-test faults bench screenshots format docs clean
+.PHONY: help run test check lint-migrations audit sbom compose-secrets compose-test faults bench screenshots format docs clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s%s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,22 @@ check: .venv/.complete ## the one gate: format, lint, types, imports, then the s
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
+
+lint-migrations: .venv/.complete ## look whether migrations would stop or break the code that runs beside them
+	@.venv/bin/python -m pytest tests/chassis/test_migrations.py
+
+audit: | $(filter .tools/%,$(uv)) ## look for known vulnerabilities in all that is locked; 3: nobody could be asked, 1: some were found
+	@UV_PROJECT_ENVIRONMENT=.tools/audit $(uv) sync --quiet --frozen --only-group audit
+	@$(uv) export --quiet --frozen --all-packages --all-extras --no-emit-workspace --no-annotate --no-header > .tools/locked.txt
+	@.tools/audit/bin/python deploy/audit.py .tools/locked.txt
+
+sbom: .venv/.complete ## write what each image holds, as CycloneDX, into dist/sbom/
+	@mkdir -p dist/sbom
+	@set -e; for image in tickets activity notifications gateway provision; do \
+		$(uv) export --quiet --frozen --no-dev --format cyclonedx1.5 --package $$(test $$image = provision && echo chassis || echo $$image) \
+			> dist/sbom/.half 2>/dev/null; \
+		.venv/bin/python deploy/sbom.py $$image < dist/sbom/.half > dist/sbom/$$image.cdx.json; \
+	done; rm dist/sbom/.half
 
 compose-secrets: ## draw what docker-compose.yml keeps secret, into var/compose/
 	@"$(PYTHON)" deploy/make_secrets.py
@@ -70,12 +86,14 @@ endef
 
 .venv/.complete: $(manifests) $(examples) | $(filter .tools/%,$(uv))
 	$(call sync)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix examples --ignore-scripts --no-audit --no-fund --silent
 	@touch .venv/.run $@
 
 # Inexact, for a desk started after the tests must not lose the test tools.
 .venv/.run: $(manifests) | $(filter .tools/%,$(uv))
 	$(call sync,--inexact --no-default-groups --group run)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
 	@touch $@
 
 # Debian's python3 comes without venv, without pip or without both.

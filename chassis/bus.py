@@ -21,6 +21,7 @@ from chassis.database import Database, Transaction
 from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
+from chassis.purging import Theirs, purge
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
@@ -72,12 +73,15 @@ class Bus:
         return self._nats is not None and self._nats.is_connected
 
     def answers[Q: Request[Any], R: BaseModel](
-        self, request: type[Q]
+        self, request: type[Q], *, alone: bool = False
     ) -> Callable[[Callable[[Q, Transaction], Awaitable[R]]], Callable[[Q, Transaction], Awaitable[R]]]:
-        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key."""
+        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key.
+
+        `alone` is for a command that may take long: the others of its workspace do without it.
+        """
 
         def register(handler: Callable[[Q, Transaction], Awaitable[R]]) -> Callable[[Q, Transaction], Awaitable[R]]:
-            self._answers.add(request, handler)
+            self._answers.add(request, handler, alone=alone)
             return handler
 
         return register
@@ -167,6 +171,10 @@ class Bus:
         """Tell every replica of this service something of the moment; while the broker is away it is left unsaid."""
         if self.connected:
             await self.nats.publish(f"{signal.SUBJECT}.{signal.workspace_id}", signal.model_dump_json().encode())
+
+    async def purge(self, stream: Stream, subject: str, is_theirs: Theirs) -> int:
+        """Delete the messages of a subject that are to go, by their headers and bodies; return how many."""
+        return await purge(self.nats, stream.name, subject, is_theirs)
 
     async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0, patience: float = 2.0) -> R:
         """Ask the request's owner; raises the refusal that it sent, or Unavailable.

@@ -25,6 +25,7 @@ async def _migrate(service: str, owner_url: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("set local lock_timeout = '5s'"))
+            await connection.execute(text("set local statement_timeout = '15min'"))
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             await connection.run_sync(_upgrade, service)
     finally:

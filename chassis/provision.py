@@ -121,6 +121,16 @@ def relayed_streams(service: str) -> list[Stream]:
     return [s for s in STREAMS if s.name in facts or (s is DEADLETTERS and DeadLetter.of_kind(service))]
 
 
+def purged_streams(service: str) -> list[str]:
+    """Return the streams that a service takes somebody's words out of.
+
+    They are its own and, for who takes in what others send, these and what could not be applied of them.
+    """
+    own = {stream_of(f"{event.SUBJECT}.w").name for event in Event.of_kind(service)}
+    intake = {stream_of(f"{message.SUBJECT}.w.i").name for message in Intake.of_kind(service)}
+    return sorted(own | intake | ({DEADLETTERS.name} if intake else set()))
+
+
 def public_subjects(workspace_id: str, *, internal: bool = False) -> list[str]:
     """Return the facts of a workspace that another system may read; the team's own only where an admin allows it."""
     seen = (Audience.EVERYONE, Audience.TEAM) if internal else (Audience.EVERYONE,)
@@ -261,6 +271,7 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     for stream in heard:
         one = f"{stream.name}.{service}"
         say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
+    say += [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(service) for verb in ("GET", "DELETE")]
     say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
     return say, hear
 

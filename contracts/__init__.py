@@ -4,6 +4,7 @@ Every owner is imported here, so that the registries are whole, whoever asks the
 """
 
 from contracts import activity as activity
+from contracts import erasing as erasing
 from contracts import gateway as gateway
 from contracts import mail as mail
 from contracts import notifications as notifications

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from chassis.database import Transaction
 from contracts.activity import AgentCount, Backlog, Book, BookHead, Times
+from contracts.erasing import ErasedWords
 from contracts.tickets.shapes import Status
 from services.activity.domain import GENESIS, Counted, Line, Texts, chain
 
@@ -36,6 +37,11 @@ _ADD = text(
     " insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
     " select :ws, :book, :seq, words.* from unnest("
     "  cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) as words"
+)
+_ERASE = text(
+    "delete from entry_texts as t using"
+    " unnest(cast(:seqs as bigint[]), cast(:pointers as text[])) as gone(seq, pointer)"
+    " where t.workspace_id = :ws and t.book = :book and t.seq = gone.seq and t.pointer = gone.pointer"
 )
 _ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
 _REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
@@ -284,6 +290,20 @@ async def lines(tx: Transaction, book: Book, after: int = BEGINNING) -> list[Lin
     """Return the next lines of a book, by seq, whatever numbers there are; its words stay where they are."""
     rows = await tx.all(_LINES, {"ws": tx.workspace_id, "book": book.value, "after": after, "many": _AT_ONCE})
     return [Line(row["seq"], row["entry"], row["prev_hash"], row["hash"], row["digests"] or {}) for row in rows]
+
+
+async def erase(tx: Transaction, book: Book, words: Sequence[ErasedWords]) -> None:
+    """Erase words of a book's entries; what is not there any more is left out."""
+    places = [(each.seq, pointer) for each in words for pointer in each.pointers]
+    await tx.execute(
+        _ERASE,
+        {
+            "ws": tx.workspace_id,
+            "book": book.value,
+            "seqs": [seq for seq, _ in places],
+            "pointers": [pointer for _, pointer in places],
+        },
+    )
 
 
 async def prune(tx: Transaction) -> int:

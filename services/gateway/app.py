@@ -1,12 +1,15 @@
 """Assembles the gateway: the one place that knows all its parts."""
 
+from chassis.erasing import OWNERS, Erasing, read_erasure
 from chassis.outside import OutsideAccess
 from chassis.service import Service
+from contracts.erasing import ReadGatewayErasure
 from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
@@ -53,6 +56,11 @@ def build(settings: Settings) -> Service:
     integrations = Integrations(service.database, _outside(settings), settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
+    erasures = Erasures(service.database, service.bus)
+    service.bus.answers(ReadGatewayErasure)(read_erasure)
+    erasing = Erasing(service.bus, service.database, owners=OWNERS, do=erasures.do)
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),
@@ -74,6 +82,7 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        erasures=erasures,
         letters=Letters(service.bus, service.database),
         exports=Exports(service.database, service.bus),
         widget=widget,

@@ -2,6 +2,7 @@
 
 from chassis.bus import Bus, Transaction
 from contracts.base import DeadLetter
+from contracts.erasing import ContactErased, MemberErased
 from contracts.gateway import (
     MemberInvited,
     MemberJoined,
@@ -71,6 +72,7 @@ from contracts.webhooks import (
     SendTest,
 )
 from services.notifications.usecases import (
+    erasing,
     facts,
     inbox,
     letters,
@@ -124,6 +126,8 @@ def listen(bus: Bus) -> None:
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
+    bus.hears(ContactErased)(erasing.person_erased)
+    bus.hears(MemberErased)(erasing.person_erased)
     bus.answers(ExportNotifications)(transfer.export)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
@@ -163,7 +167,7 @@ def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(ListDeliveries)(webhooks.deliveries)
     bus.answers(Redeliver)(webhooks.redeliver)
     bus.answers(SendTest)(webhooks.test)
-    bus.answers(ReplayEvents)(webhooks.replay)
+    bus.answers(ReplayEvents, alone=True)(webhooks.replay)
 
 
 def answer_for_mail(bus: Bus, postroom: Postroom) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Database, is_weather
+from chassis.erasing import Erasing
 from chassis.logs import get_logger
 from chassis.service import Service
 from contracts.base import now
@@ -15,8 +16,10 @@ log = get_logger()
 _AT_ONCE = 100
 
 
-def tick(service: Service) -> None:
+def tick(service: Service, erasing: Erasing) -> None:
     """Set the clocks of whichever replica leads."""
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
 
     @service.every(600, "forget_nonces")
     async def forget_nonces() -> None:

@@ -25,6 +25,7 @@ from services.gateway.domain import Cause, User
 from services.gateway.routes import Desk, assemble
 from services.gateway.routes.door import Door
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.integrations import Integrations
@@ -238,6 +239,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         live=(live := Live(bus, house.people)),
         presence=Presence(bus, live),
         seals=Seals(bus),
+        erasures=Erasures(house.database, bus, house.clock),
         exports=Exports(house.database, bus, house.clock),
         widget=(widget := Widget(house.database, bus, house.limiter, house.clock)),
         widget_live=WidgetLive(bus, widget),

@@ -20,7 +20,7 @@ from tests.web.reader import Browser
 from tests.web.test_conversations import a_conversation
 
 OWNED = {"tickets": TICKETS, "notifications": NEWS, "gateway": PEOPLE}
-UNSEEN_BY_THIS_TEST = {"heard", "request", "called_back", "suppressed", "mail"}
+UNSEEN_BY_THIS_TEST = {"heard", "request", "called_back", "suppressed", "mail", "integration"}
 
 
 def test_the_contract_names_the_kinds_that_the_stores_have() -> None:

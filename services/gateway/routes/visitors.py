@@ -21,6 +21,7 @@ from services.gateway.domain import (
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
@@ -61,6 +62,7 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    erasures: Erasures
     letters: Letters
     exports: Exports
     widget: Widget

@@ -213,7 +213,8 @@ async def read_report_as_csv(scene: Scene) -> Call:
 
 @recipe
 async def list_tickets_as_csv(scene: Scene) -> Call:
-    return Call(query={"contact": await a_contact(scene)})
+    assignee = await scene.id_of(As.ASSIGNEE)
+    return Call(query={"assignee": assignee, "contact": await a_contact(scene)})
 
 
 @recipe
