@@ -6,17 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from contracts.base import (
-    Actor,
-    Audience,
-    Change,
-    Command,
-    DeadLetter,
-    Errand,
-    Model,
-    Query,
-    RecordEvent,
-)
+from contracts.base import Actor, Audience, Change, Command, DeadLetter, Errand, Model, Query, RecordEvent
 from contracts.letters import ListLetters
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
@@ -179,10 +169,7 @@ class ListUnreadTickets(Query[UnreadTickets], subject="notifications.requests.v1
 
 
 class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
-    """Mark the caller's own notifications as read with all that they tell: those named, or all with `ids` empty.
-
-    Refused: not_found.
-    """
+    """Mark the caller's notifications as read, all that they tell: those named, or all without. Refused: not_found."""
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     ticket_id: UUID | None = None
