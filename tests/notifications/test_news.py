@@ -21,18 +21,8 @@ from contracts.mail import (
     ResendMail,
     SendInvitation,
 )
-from contracts.notifications import (
-    ChangePreferences,
-    Kind,
-    MarkRead,
-    MuteTicket,
-    PreferencesChange,
-    QuietHours,
-    ReadNotices,
-    UnmuteTicket,
-    Unsubscribe,
-    WatchTicket,
-)
+from contracts.notifications import Kind, MarkRead, MuteTicket, ReadNotices, UnmuteTicket, Unsubscribe, WatchTicket
+from contracts.preferences import ChangePreferences, PreferencesChange, QuietHours
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 from contracts.tickets import TicketsDeadLetter
 from services.notifications.channels import Smtp

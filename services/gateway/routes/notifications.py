@@ -8,18 +8,8 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.notifications import (
-    ChangePreferences,
-    Clock,
-    CountUnread,
-    GetPreferences,
-    MarkRead,
-    Notices,
-    Preferences,
-    PreferencesChange,
-    ReadNotices,
-    Unread,
-)
+from contracts.notifications import CountUnread, MarkRead, Notices, ReadNotices, Unread
+from contracts.preferences import ChangePreferences, Clock, GetPreferences, Preferences, PreferencesChange
 from contracts.refusals import Invalid, NotAllowed, NotFound
 from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation

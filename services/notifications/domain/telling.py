@@ -6,7 +6,8 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
-from contracts.notifications import Kind, Preferences, Wanted
+from contracts.notifications import Kind
+from contracts.preferences import Preferences, Wanted
 from contracts.refusals import NotAllowed
 from contracts.tickets import (
     Assigned,
