@@ -19,10 +19,10 @@ from nacl.signing import VerifyKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from prometheus_client import Counter
 
 from chassis.logs import get_logger
 from chassis.provision import AUTH_SECONDS, AUTH_SUBJECT, CALLOUT, OUT, Outsider, outsider_says
+from chassis.telemetry import Metrics
 
 log = get_logger()
 
@@ -50,11 +50,11 @@ def issuer_of(seed: str) -> str:
 class Callout:
     """Answers for the servers of one NATS system."""
 
-    def __init__(self, seed: str, admits: Admits, answers: Counter, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, seed: str, admits: Admits, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
         """Sign with `seed`, and count what comes of it."""
         self._key = nkeys.from_seed(seed.encode())
         self._admits = admits
-        self._answers = answers
+        self._answers = metrics.counter("callouts", "Answers to who wants to come in", "outcome")
         self._clock = clock
         self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
         self._ear: Subscription | None = None

@@ -56,8 +56,7 @@ class Outside:
     ) -> None:
         """Ask `admits` who may come in."""
         self._access = access
-        answers = metrics.counter("callouts", "Answers to who wants to come in", "outcome")
-        self._callout = Callout(access.issuer_seed, admits, answers)
+        self._callout = Callout(access.issuer_seed, admits, metrics)
         self._clock = clock
         self._clients: dict[str, Client] = {}
         self._closing = False
