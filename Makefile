@@ -86,12 +86,14 @@ endef
 
 .venv/.complete: $(manifests) $(examples) | $(filter .tools/%,$(uv))
 	$(call sync)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix examples --ignore-scripts --no-audit --no-fund --silent
 	@touch .venv/.run $@
 
 # Inexact, for a desk started after the tests must not lose the test tools.
 .venv/.run: $(manifests) | $(filter .tools/%,$(uv))
 	$(call sync,--inexact --no-default-groups --group run)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
 	@touch $@
 
 # Debian's python3 comes without venv, without pip or without both.

@@ -73,12 +73,15 @@ class Bus:
         return self._nats is not None and self._nats.is_connected
 
     def answers[Q: Request[Any], R: BaseModel](
-        self, request: type[Q]
+        self, request: type[Q], *, alone: bool = False
     ) -> Callable[[Callable[[Q, Transaction], Awaitable[R]]], Callable[[Q, Transaction], Awaitable[R]]]:
-        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key."""
+        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key.
+
+        `alone` is for a command that may take long: the others of its workspace do without it.
+        """
 
         def register(handler: Callable[[Q, Transaction], Awaitable[R]]) -> Callable[[Q, Transaction], Awaitable[R]]:
-            self._answers.add(request, handler)
+            self._answers.add(request, handler, alone=alone)
             return handler
 
         return register

@@ -15,12 +15,10 @@ from contracts.gateway import (
 )
 from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, ResendMail, SendInvitation
 from contracts.notifications import (
-    ChangePreferences,
     CountUnread,
     DropNotificationLetter,
     GetMute,
     GetNotificationLetter,
-    GetPreferences,
     GetWatchers,
     ListNotificationLetters,
     ListUnreadTickets,
@@ -35,6 +33,7 @@ from contracts.notifications import (
     UnwatchTicket,
     WatchTicket,
 )
+from contracts.preferences import ChangePreferences, GetPreferences
 from contracts.tickets import (
     AgentReplied,
     Assigned,
@@ -167,7 +166,7 @@ def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(ListDeliveries)(webhooks.deliveries)
     bus.answers(Redeliver)(webhooks.redeliver)
     bus.answers(SendTest)(webhooks.test)
-    bus.answers(ReplayEvents)(webhooks.replay)
+    bus.answers(ReplayEvents, alone=True)(webhooks.replay)
 
 
 def answer_for_mail(bus: Bus, postroom: Postroom) -> None:

@@ -73,7 +73,7 @@ def listen(bus: Bus) -> None:
     bus.answers(DeleteTicket)(usecases.delete_ticket)
     bus.answers(RestoreTicket)(usecases.restore_ticket)
     bus.answers(MarkNotSpam)(usecases.mark_not_spam)
-    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(ChangeTickets, alone=True)(usecases.change_tickets)
     bus.answers(GetBulk)(usecases.get_bulk)
     bus.answers(GetSettings)(usecases.get_settings)
     bus.answers(ChangeSettings)(usecases.change_settings)
