@@ -16,7 +16,7 @@ from contracts.tickets import ListTickets
 from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
-from services.tickets.store.rows import BESIDE, CONTACT, TICKET, ticket_of
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
@@ -76,10 +76,10 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], 
     order = f"order by t.{sort.column} {way}, t.id {way}"
     statement = (
         *("with page as (select t.priority_rank,", TICKET, "from tickets t where", " and ".join(conditions)),
-        *(order, "limit :many) select", TICKET, ",", BESIDE, "from page t", CONTACT, order),
+        *(order, "limit :many) select '' as description,", TICKET, ",", BESIDE, "from page t", CONTACT, order),
     )
     rows = await tx.all(text(" ".join(statement)), {"ws": tx.workspace_id, "many": wanted.limit + 1, **values})
-    tickets = [ticket_of(row) for row in rows[: wanted.limit]]
+    tickets = tickets_of(rows[: wanted.limit])
     tickets = tickets[: fitting([_size(ticket.state) for ticket in tickets])]
     if len(rows) == len(tickets):
         return tickets, None
