@@ -53,7 +53,7 @@ def build(settings: Settings) -> Service:
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
     presence = Presence(service.bus, live)
-    integrations = Integrations(service.database, _outside(settings), settings.nats_address)
+    integrations = Integrations(service.database, _outside(settings), service.metrics, settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     erasures = Erasures(service.database, service.bus)
