@@ -54,7 +54,7 @@ def build(settings: Settings) -> Service:
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
     presence = Presence(service.bus, live)
-    integrations = Integrations(service.database, _outside(settings), settings.nats_address)
+    integrations = Integrations(service.database, _outside(settings), service.metrics, settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     erasures = Erasures(service.database, service.bus)
@@ -141,6 +141,11 @@ def _outside(settings: Settings) -> OutsideAccess | None:
     )
 
 
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
+
+
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic_settings import BaseSettings
 
+from chassis.callout import Callout, draw_issuer
 from chassis.settings import PREFIX, ServiceSettings
 from chassis.telemetry import Metrics
 from services.notifications.usecases.counting import Counts
@@ -130,10 +131,15 @@ def test_every_setting_is_explained() -> None:
     assert {field for kind in settings() for field in kind.model_fields} <= explained
 
 
+async def _nobody(user: str, password: str) -> None:
+    """Know nobody."""
+
+
 def test_the_metrics_are_those_that_are_counted() -> None:
     metrics = Metrics("x")
     counted = set()
-    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values()):
+    callout = Callout(draw_issuer(), _nobody, metrics)
+    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values(), *vars(callout).values()):
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()
             suffix = "_total" if family.type == "counter" else ""
