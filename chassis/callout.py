@@ -22,6 +22,7 @@ from nats.aio.subscription import Subscription
 
 from chassis.logs import get_logger
 from chassis.provision import AUTH_SECONDS, AUTH_SUBJECT, CALLOUT, OUT, Outsider, outsider_says
+from chassis.telemetry import Metrics
 
 log = get_logger()
 
@@ -49,10 +50,11 @@ def issuer_of(seed: str) -> str:
 class Callout:
     """Answers for the servers of one NATS system."""
 
-    def __init__(self, seed: str, admits: Admits, clock: Callable[[], float] = time.time) -> None:
-        """Sign with `seed`."""
+    def __init__(self, seed: str, admits: Admits, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+        """Sign with `seed`, and count what comes of it."""
         self._key = nkeys.from_seed(seed.encode())
         self._admits = admits
+        self._answers = metrics.counter("callouts", "Answers to who wants to come in", "outcome")
         self._clock = clock
         self._lookups = asyncio.Semaphore(_MOST_LOOKUPS)
         self._ear: Subscription | None = None
@@ -85,7 +87,8 @@ class Callout:
             return
         about = asked["connect_opts"]
         said: dict[str, Any] = {"type": "authorization_response", "version": 2}
-        outsider = None if busy else await self._known(about.get("user") or "", about.get("pass") or "")
+        outsider, outcome = await self._known(about.get("user") or "", about.get("pass") or "", busy=busy)
+        self._answers.labels(outcome).inc()
         if outsider is None:
             said["error"] = "unknown user or wrong password"
         else:
@@ -93,13 +96,16 @@ class Callout:
         answer = {"sub": asked["user_nkey"], "aud": asked["server_id"]["id"], "nats": said}
         await question.respond(self._sign(answer).encode())
 
-    async def _known(self, user: str, password: str) -> Outsider | None:
+    async def _known(self, user: str, password: str, *, busy: bool) -> tuple[Outsider | None, str]:
+        if busy:
+            return None, "busy"
         try:
             async with asyncio.timeout(AUTH_SECONDS), self._lookups:
-                return await self._admits(user, password)
+                found = await self._admits(user, password)
         except Exception as error:  # noqa: BLE001 - whatever is away: nobody comes in, and is told at once
             log.warning("callout.failed", error=repr(error))
-            return None
+            return None, "failed"
+        return found, "admitted" if found else "refused"
 
     def _rights(self, nkey: str, outsider: Outsider) -> dict[str, Any]:
         return {

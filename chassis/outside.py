@@ -16,6 +16,7 @@ from chassis.callout import LIFE, Admits, Callout
 from chassis.connection import connect
 from chassis.logs import get_logger
 from chassis.provision import CALLOUT, KEEPER, KICKER, OUT, Outsider, outsider_consumer, outsider_stream
+from chassis.telemetry import Metrics
 from contracts.base import now
 from contracts.refusals import Unavailable
 
@@ -50,10 +51,12 @@ class NothingThere(Exception):
 class Outside:
     """Everything about other systems that only NATS can do; raises Unavailable while it is away."""
 
-    def __init__(self, access: OutsideAccess, admits: Admits, clock: Callable[[], dt.datetime] = now) -> None:
+    def __init__(
+        self, access: OutsideAccess, admits: Admits, metrics: Metrics, clock: Callable[[], dt.datetime] = now
+    ) -> None:
         """Ask `admits` who may come in."""
         self._access = access
-        self._callout = Callout(access.issuer_seed, admits)
+        self._callout = Callout(access.issuer_seed, admits, metrics)
         self._clock = clock
         self._clients: dict[str, Client] = {}
         self._closing = False

@@ -8,6 +8,7 @@ from contracts import erasing as erasing
 from contracts import gateway as gateway
 from contracts import mail as mail
 from contracts import notifications as notifications
+from contracts import preferences as preferences
 from contracts import tickets as tickets
 from contracts import transfer as transfer
 from contracts import webhooks as webhooks

@@ -13,6 +13,7 @@ from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.hooks import Hooks
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
@@ -53,7 +54,7 @@ def build(settings: Settings) -> Service:
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
     presence = Presence(service.bus, live)
-    integrations = Integrations(service.database, _outside(settings), settings.nats_address)
+    integrations = Integrations(service.database, _outside(settings), service.metrics, settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
     erasures = Erasures(service.database, service.bus)
@@ -84,6 +85,7 @@ def build(settings: Settings) -> Service:
         seals=Seals(service.bus),
         erasures=erasures,
         letters=Letters(service.bus, service.database),
+        hooks=Hooks(service.bus, service.database),
         exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
@@ -139,6 +141,11 @@ def _outside(settings: Settings) -> OutsideAccess | None:
     )
 
 
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
+
+
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

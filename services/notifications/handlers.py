@@ -15,12 +15,10 @@ from contracts.gateway import (
 )
 from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, ResendMail, SendInvitation
 from contracts.notifications import (
-    ChangePreferences,
     CountUnread,
     DropNotificationLetter,
     GetMute,
     GetNotificationLetter,
-    GetPreferences,
     GetWatchers,
     ListNotificationLetters,
     ListUnreadTickets,
@@ -35,6 +33,7 @@ from contracts.notifications import (
     UnwatchTicket,
     WatchTicket,
 )
+from contracts.preferences import ChangePreferences, GetPreferences
 from contracts.tickets import (
     AgentReplied,
     Assigned,

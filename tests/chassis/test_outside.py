@@ -15,7 +15,9 @@ from nats.aio.client import Client
 
 from chassis.callout import LIFE, draw_issuer, read_question
 from chassis.callout import Callout as Signs
+from chassis.outside import Outside
 from chassis.provision import AUTH_SECONDS, Outsider
+from chassis.telemetry import Metrics
 from contracts.base import now
 from contracts.tickets import TicketRequested
 from tests.support.eventually import eventually
@@ -73,8 +75,12 @@ async def coming_back(broker: NatsServer, outsider: Outsider) -> AsyncIterator[t
         await client.close()
 
 
+def counted(outside: Outside, outcome: str) -> float:
+    return float(outside._callout._answers.labels(outcome)._value.get())
+
+
 async def test_whoever_is_asked_answers_and_who_is_unknown_is_refused_at_once(broker: NatsServer) -> None:
-    async with let_in(broker, MART):
+    async with let_in(broker, MART) as outside:
         async with let_in(broker, MART):
             for _ in range(6):
                 assert await says(broker, MART.user, MART.password) == b"PONG\r\n"
@@ -82,6 +88,8 @@ async def test_whoever_is_asked_answers_and_who_is_unknown_is_refused_at_once(br
         async with asyncio.timeout(AUTH_SECONDS):  # silence would take longer
             for user, password in ((MART.user, "wrong"), (MART.user, ""), ("nobody", "x"), (CHAOS, ""), ("", "")):
                 assert await says(broker, user, password) == _REFUSED
+        assert counted(outside, "refused") == 4, "of one whom the configuration names nobody is asked"
+        assert counted(outside, "admitted") >= 1
     # Nobody answers: who is in the configuration comes in all the same.
     assert await says(broker, MART.user, MART.password) == _REFUSED
     for user in ("tickets", "gateway", SHOP.user):
@@ -97,6 +105,7 @@ async def test_when_whoever_knows_them_is_away_others_are_refused_at_once(broker
         outside._callout._admits = away
         async with asyncio.timeout(AUTH_SECONDS):
             assert await says(broker, MART.user, MART.password) == _REFUSED
+        assert counted(outside, "failed") == 1
 
 
 async def test_who_was_let_in_stays_in_while_nobody_answers(broker: NatsServer) -> None:
@@ -160,8 +169,12 @@ async def test_a_time_that_is_over_is_over(broker: NatsServer) -> None:
             assert "user authentication expired" in " ".join(map(str, [*client.told, client.last_error])).lower()  # type: ignore[attr-defined]
 
 
+async def _nobody(user: str, password: str) -> Outsider | None:
+    return None
+
+
 def test_only_the_server_that_asks_is_answered() -> None:
-    signer = Signs(draw_issuer(), admits=None)  # type: ignore[arg-type]
+    signer = Signs(draw_issuer(), _nobody, Metrics("gateway"))
     claims = {"nats": {"server_id": {"id": "somebody else"}}}
     with pytest.raises(ValueError, match="another server"):
         read_question(signer._sign(claims))

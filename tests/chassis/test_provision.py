@@ -403,9 +403,10 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
 )
 async def test_a_header_that_commands_the_stream_is_refused(desk: Desk, headers: dict[str, str]) -> None:
     before = (await shape(desk.chaos))["INTAKE"]
-    async with as_user(desk.broker, "shop_acme") as shop:
-        with pytest.raises(APIError):
-            await shop.jetstream().publish(INTAKE, b'{"external_id": "9", "subject": "Help"}', headers=headers)
+    for guest in GUESTS:
+        async with as_user(desk.broker, guest) as shop:
+            with pytest.raises(APIError):
+                await shop.jetstream().publish(intake_of(guest), b'{"external_id": "9"}', headers=headers)
     assert (await shape(desk.chaos))["INTAKE"] == before
 
 
@@ -417,11 +418,12 @@ async def test_a_trace_asked_for_by_an_outsider_goes_nowhere_inside(desk: Desk) 
 
     watching = await desk.chaos.subscribe("gateway.>", cb=see)
     await desk.chaos.flush()
-    async with as_user(desk.broker, "shop_acme") as shop:
-        for destination in ("gateway.wake", WorkspaceCreated.subject_for("acme")):
-            await shop.publish(INTAKE, b"traced", headers={"Nats-Trace-Dest": destination})
-        await shop.flush()
-        await desk.settled("INTAKE")
+    for guest in GUESTS:
+        async with as_user(desk.broker, guest) as shop:
+            for destination in ("gateway.wake", WorkspaceCreated.subject_for("acme")):
+                await shop.publish(intake_of(guest), b"traced", headers={"Nats-Trace-Dest": destination})
+            await shop.flush()
+            await desk.settled("INTAKE")
     await desk.chaos.flush()
     await watching.unsubscribe()
     assert seen == []

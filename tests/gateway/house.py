@@ -30,6 +30,7 @@ from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -231,7 +232,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         invitations=house.invitations,
         workspaces=house.workspaces,
         tokens=house.tokens,
-        integrations=Integrations(house.database, None, "", house.clock),
+        integrations=Integrations(house.database, None, Metrics("gateway"), "", house.clock),
         views=Views(house.database),
         limiter=house.limiter,
         bus=bus,
@@ -239,6 +240,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         live=(live := Live(bus, house.people)),
         presence=Presence(bus, live),
         seals=Seals(bus),
+        letters=Letters(bus, house.database),
         erasures=Erasures(house.database, bus, house.clock),
         exports=Exports(house.database, bus, house.clock),
         widget=(widget := Widget(house.database, bus, house.limiter, house.clock)),

@@ -34,7 +34,7 @@ from chassis.outside import Outside, OutsideAccess
 from chassis.provision import CALLOUT, KEEPER, KICKER, PROVISIONER, Outsider
 from chassis.service import Service
 from chassis.settings import ServiceSettings
-from chassis.telemetry import trace_id
+from chassis.telemetry import Metrics, trace_id
 from contracts.base import Actor, ActorKind, Audience, Caller, Event, Message, Request, Role, Subject, Via
 from contracts.gateway import RoleChanged, WorkspaceCreated
 from contracts.refusals import NotFound
@@ -167,7 +167,7 @@ async def let_in(broker: NatsServer, *guests: Outsider, **more: Any) -> AsyncIte
     async def admits(user: str, password: str) -> Outsider | None:
         return known.get((user, password))
 
-    outside = Outside(access, admits, **more)
+    outside = Outside(access, admits, Metrics("gateway"), **more)
     await outside.start()
     try:
         for guest in guests:

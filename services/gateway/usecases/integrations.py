@@ -11,6 +11,7 @@ from chassis.database import Database
 from chassis.logs import get_logger
 from chassis.outside import NothingThere, Outside, OutsideAccess
 from chassis.provision import Outsider
+from chassis.telemetry import Metrics
 from contracts.base import IdempotencyKey, now, uuid7
 from contracts.refusals import Invalid, NotFound, Unavailable
 from services.gateway import domain, store
@@ -35,6 +36,7 @@ class Integrations:
         self,
         database: Database,
         access: OutsideAccess | None,
+        metrics: Metrics,
         public_url: str,
         clock: Callable[[], dt.datetime] = now,
     ) -> None:
@@ -42,7 +44,7 @@ class Integrations:
         self._database = database
         self._public_url = public_url
         self._clock = clock
-        self._outside = Outside(access, self.admit) if access else None
+        self._outside = Outside(access, self.admit, metrics) if access else None
 
     async def start(self) -> None:
         """Let other systems in from now on."""
