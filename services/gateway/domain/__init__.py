@@ -16,7 +16,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
-from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.leaving import export_workspace, import_workspace
 from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
@@ -139,6 +139,7 @@ __all__ = [
     "export_workspace",
     "found",
     "hand_over",
+    "import_workspace",
     "invite",
     "is_csrf_token",
     "join",
