@@ -68,9 +68,10 @@ bench: .venv/.complete ## measure a small desk beside full ones, of up to a mill
 screenshots: .venv/.complete ## take the pictures in docs/images/ of a fresh first workspace; needs Chromium
 	@.venv/bin/python -m tests.screenshots
 
-docs: .venv/.complete ## write docs/messages.md from the contracts, and docs/access.md from the table of who may
+docs: .venv/.complete ## write what comes from code: docs/messages.md, docs/access.md and docs/configuration.md
 	@.venv/bin/python -m contracts docs
 	@.venv/bin/python -m tests.access docs
+	@.venv/bin/python -m tests.support.configuration
 
 clean: ## remove what make brought and the tools left; the desk's own data in var/ stays
 	rm -rf .venv .tools .hypothesis .*_cache

@@ -13,6 +13,7 @@ from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.hooks import Hooks
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
@@ -84,6 +85,7 @@ def build(settings: Settings) -> Service:
         seals=Seals(service.bus),
         erasures=erasures,
         letters=Letters(service.bus, service.database),
+        hooks=Hooks(service.bus, service.database),
         exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.settings import ServiceSettings
@@ -48,11 +48,11 @@ class Settings(ServiceSettings):
     Empty: limits go by the address that connects."""
     nats_public_url: Annotated[str, AfterValidator(_nats_address)] = ""
     """Where other systems reach NATS, such as `tls://nats.example.com:4222`. Empty: where the gateway does."""
-    callout_nats_url: str = ""
+    callout_nats_url: str = Field("", repr=False)
     """As whom it answers NATS servers about other systems. These four go together; empty: none is let in."""
-    keeper_nats_url: str = ""
+    keeper_nats_url: str = Field("", repr=False)
     """As whom it makes and takes away their consumers."""
-    kicker_nats_url: str = ""
+    kicker_nats_url: str = Field("", repr=False)
     """As whom it cuts them off."""
     nats_issuer: SecretStr = SecretStr("")
     """The seed of the account key that it signs their rights with."""
@@ -65,8 +65,9 @@ class Settings(ServiceSettings):
     owner_email: Email | None = None
     """Who owns it; without an address no workspace is made."""
     owner_password: SecretStr | None = None
+    """Their password, at the first start; a weak one is warned of and taken."""
     demo: bool = True
-    """Whether it begins with example tickets."""
+    """Whether it begins with example tickets, and colleagues whom nobody can sign in as."""
 
     @model_validator(mode="after")
     def _all_that_lets_others_in_or_nothing(self) -> Self:

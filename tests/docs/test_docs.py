@@ -1,19 +1,18 @@
 """The documentation says what is there: every name in it is looked up in the code."""
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
-from pydantic_settings import BaseSettings
 
 from chassis.callout import Callout, draw_issuer
-from chassis.settings import PREFIX, ServiceSettings
+from chassis.settings import PREFIX
 from chassis.telemetry import Metrics
 from services.notifications.usecases.counting import Counts
+from tests.support.configuration import page, settings
 from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
 ADRS = DOCS / "adr"
@@ -45,11 +44,6 @@ def anchors(page: Path) -> set[str]:
 
 def paths_in(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w./<>-])(?:chassis|contracts|docs|services|tests)/[\w./-]*[\w/]", text))
-
-
-def settings() -> list[type[BaseSettings]]:
-    modules = [importlib.import_module(f"services.{path.parent.name}.settings") for path in services("settings.py")]
-    return [ServiceSettings, *(module.Settings for module in modules)]
 
 
 def services(room: str) -> list[Path]:
@@ -125,10 +119,15 @@ def test_every_variable_that_is_named_is_read(page: Path) -> None:
     assert {name.removesuffix("_FILE") for name in named} <= read
 
 
-def test_every_setting_is_explained() -> None:
-    explained = set(_SPAN.findall(prose(OPERATIONS)))
-
-    assert {field for kind in settings() for field in kind.model_fields} <= explained
+def test_every_setting_is_explained_and_the_page_of_them_is_current() -> None:
+    unexplained = [
+        (kind.__module__, name)
+        for kind in settings()
+        for name, field in kind.model_fields.items()
+        if not field.description
+    ]
+    assert unexplained == []
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page(), "make docs writes it anew"
 
 
 async def _nobody(user: str, password: str) -> None:

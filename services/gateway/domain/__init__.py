@@ -1,5 +1,6 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
+from services.gateway.domain.hooks import hook_fact
 from services.gateway.domain.integrations import (
     INTEGRATIONS_EACH,
     Integration,
@@ -139,6 +140,7 @@ __all__ = [
     "export_workspace",
     "found",
     "hand_over",
+    "hook_fact",
     "invite",
     "is_csrf_token",
     "join",
