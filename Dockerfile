@@ -3,6 +3,7 @@
 
 FROM python:3.13-slim AS libraries
 ARG SERVICE=""
+ARG TRACING=""
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.9
 ENV UV_PROJECT_ENVIRONMENT=/app/.venv \
     UV_PYTHON=/usr/local/bin/python \
@@ -16,7 +17,7 @@ COPY contracts/pyproject.toml contracts/
 COPY chassis/pyproject.toml chassis/
 # A pattern, which may match nothing.
 COPY services/__init__.py services/${SERVICE}/pyproject.tom[l] services/${SERVICE}/
-RUN uv sync --quiet --frozen --no-dev --package "${SERVICE:-chassis}"
+RUN uv sync --quiet --frozen --no-dev --package "${SERVICE:-chassis}" ${TRACING:+--extra tracing}
 
 FROM python:3.13-slim
 ARG SERVICE=""

@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 
 # Any command that reads the settings tells whether this uv is new enough for pyproject.toml.
 uv := $(if $(shell uv cache dir 2>/dev/null),uv,.tools/bin/uv)
+examples := examples/package-lock.json
 manifests := uv.lock .python-version $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -13,7 +14,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check compose-secrets compose-test faults bench screenshots format docs clean
+.PHONY: help run test check lint-migrations audit sbom compose-secrets compose-test faults bench screenshots format docs clean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s%s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,22 @@ check: .venv/.complete ## the one gate: format, lint, types, imports, then the s
 	.venv/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
+lint-migrations: .venv/.complete ## look whether migrations would stop or break the code that runs beside them
+	@.venv/bin/python -m pytest tests/chassis/test_migrations.py
+
+audit: | $(filter .tools/%,$(uv)) ## look for known vulnerabilities in all that is locked; 3: nobody could be asked, 1: some were found
+	@UV_PROJECT_ENVIRONMENT=.tools/audit $(uv) sync --quiet --frozen --only-group audit
+	@$(uv) export --quiet --frozen --all-packages --all-extras --no-emit-workspace --no-annotate --no-header > .tools/locked.txt
+	@.tools/audit/bin/python deploy/audit.py .tools/locked.txt
+
+sbom: .venv/.complete ## write what each image holds, as CycloneDX, into dist/sbom/
+	@mkdir -p dist/sbom
+	@set -e; for image in tickets activity notifications gateway provision; do \
+		$(uv) export --quiet --frozen --no-dev --format cyclonedx1.5 --package $$(test $$image = provision && echo chassis || echo $$image) \
+			> dist/sbom/.half 2>/dev/null; \
+		.venv/bin/python deploy/sbom.py $$image < dist/sbom/.half > dist/sbom/$$image.cdx.json; \
+	done; rm dist/sbom/.half
+
 compose-secrets: ## draw what docker-compose.yml keeps secret, into var/compose/
 	@"$(PYTHON)" deploy/make_secrets.py
 
@@ -45,15 +62,16 @@ format: .venv/.complete ## format the code and mend what the linter can
 faults: .venv/.complete ## the long form: kills during 3,000 commands instead of 300, 20,000 bad messages instead of 1,500, each operation of the API tried five times as often and at every edge of its schema
 	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 COUNTERFOIL_EXAMPLES=10 .venv/bin/python -m pytest tests/faults tests/fuzz tests/openapi --timeout=1800
 
-bench: .venv/.complete ## time pages beside the JSON behind them, on a desk of its own; PROFILE=short takes under 3 minutes
+bench: .venv/.complete ## measure a small desk beside full ones, of up to a million tickets; PROFILE=short takes under 3 minutes
 	@.venv/bin/python -m tests.bench
 
 screenshots: .venv/.complete ## take the pictures in docs/images/ of a fresh first workspace; needs Chromium
 	@.venv/bin/python -m tests.screenshots
 
-docs: .venv/.complete ## write docs/messages.md from the contracts, and docs/access.md from the table of who may
+docs: .venv/.complete ## write what comes from code: docs/messages.md, docs/access.md and docs/configuration.md
 	@.venv/bin/python -m contracts docs
 	@.venv/bin/python -m tests.access docs
+	@.venv/bin/python -m tests.support.configuration
 
 clean: ## remove what make brought and the tools left; the desk's own data in var/ stays
 	rm -rf .venv .tools .hypothesis .*_cache
@@ -67,13 +85,16 @@ define sync
 	{ [ "$$python" ] || echo 'No Python 3.12 or newer is on the PATH, and uv could not fetch one: install one.' >&2; exit 1; }
 endef
 
-.venv/.complete: $(manifests) | $(filter .tools/%,$(uv))
+.venv/.complete: $(manifests) $(examples) | $(filter .tools/%,$(uv))
 	$(call sync)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix examples --ignore-scripts --no-audit --no-fund --silent
 	@touch .venv/.run $@
 
 # Inexact, for a desk started after the tests must not lose the test tools.
 .venv/.run: $(manifests) | $(filter .tools/%,$(uv))
 	$(call sync,--inexact --no-default-groups --group run)
+	@ln -sf ../../bin/counterfoil .venv/bin/counterfoil
 	@touch $@
 
 # Debian's python3 comes without venv, without pip or without both.

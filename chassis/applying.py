@@ -1,13 +1,13 @@
 """One message and its handler: whether it is new, what it says, and once more after it was buried."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import ValidationError
 
 from chassis import inbox
 from chassis.database import Transaction
-from chassis.held import Ear, Held, Kept, NotYet, Origin
+from chassis.held import Ear, Held, Kept, NotYet, Origin, heard
 from chassis.requests import invalid
 from chassis.telemetry import traced
 from contracts.base import DeadLetter, Event, Intake, Message
@@ -31,7 +31,7 @@ async def apply(tx: Transaction, ears: Mapping[str, Ear], held: Held) -> None:
         raise UnknownMessage
     if received.type not in ("", held.base, ear.message.TYPE):
         raise UnknownMessage(f"ce-type must be {held.base}")
-    with traced(received.traceparent) as held.trace:
+    with traced(received.traceparent) as held.trace, heard(held.base):
         message = _read(ear, received, held)
         if isinstance(message, Intake):
             await ear.handler(message, Origin(held.workspace, held.integration, received.id), tx)
@@ -39,8 +39,16 @@ async def apply(tx: Transaction, ears: Mapping[str, Ear], held: Held) -> None:
             await ear.handler(message, tx)
 
 
-async def retry_letter(tx: Transaction, service: str, ears: Mapping[str, Ear], id: uuid.UUID) -> DeadLetter:
+async def retry_letter(
+    tx: Transaction,
+    service: str,
+    ears: Mapping[str, Ear],
+    id: uuid.UUID,
+    recorded: Callable[[Held], Awaitable[None]] | None = None,
+) -> DeadLetter:
     """Apply a dead letter of this workspace as it came, and forget it; return what it was.
+
+    `recorded` stands for the handler where facts are recorded whatever they are.
 
     Whoever sent it may have sent it again meanwhile: what took effect then takes none now, and the letter is forgotten
     all the same. Raises NotFound, Conflict where too little of it was kept, and its refusal if it is refused again.
@@ -54,7 +62,7 @@ async def retry_letter(tx: Transaction, service: str, ears: Mapping[str, Ear], i
     # A fact is known by its position, which was passed when it was buried: the letter alone says that it is due.
     if held.position or await is_first(tx, row["stream"], held):
         try:
-            await apply(tx, ears, held)
+            await (apply(tx, ears, held) if recorded is None else recorded(held))
         except NotYet as reason:
             raise Invalid(str(reason)) from reason
     await inbox.forget_letter(tx, id)

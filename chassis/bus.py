@@ -7,6 +7,7 @@ transaction that its effect belongs to.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from chassis.applying import retry_letter
 from chassis.connection import connect
 from chassis.database import Database, Transaction
-from chassis.held import Ear, NotYet, Origin, Told
+from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
+from chassis.purging import Theirs, purge
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
+from contracts.refusals import Conflict
 from contracts.signals import Signal
 from contracts.streams import Stream, stream_of
 
@@ -70,12 +73,15 @@ class Bus:
         return self._nats is not None and self._nats.is_connected
 
     def answers[Q: Request[Any], R: BaseModel](
-        self, request: type[Q]
+        self, request: type[Q], *, alone: bool = False
     ) -> Callable[[Callable[[Q, Transaction], Awaitable[R]]], Callable[[Q, Transaction], Awaitable[R]]]:
-        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key."""
+        """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key.
+
+        `alone` is for a command that may take long: the others of its workspace do without it.
+        """
 
         def register(handler: Callable[[Q, Transaction], Awaitable[R]]) -> Callable[[Q, Transaction], Awaitable[R]]:
-            self._answers.add(request, handler)
+            self._answers.add(request, handler, alone=alone)
             return handler
 
         return register
@@ -113,9 +119,21 @@ class Bus:
     async def retry(self, tx: Transaction, letter: UUID) -> DeadLetter:
         """Let the handler that would have heard a dead letter of ours apply it now, and forget the letter.
 
-        Raises NotFound, Conflict where too little was kept of it, and why it is refused again.
+        A record takes the fact from its owner's log: what a letter says was never more than somebody's word.
+        Raises NotFound, Conflict where too little was kept of it or its owner never told it, and why it is refused
+        again.
         """
-        return await retry_letter(tx, self.service, self._ears, letter)
+
+        async def record(held: Held) -> None:
+            owner = held.base.partition(".")[0]
+            again, recorder = self._again(owner), self._recorders[owner]
+            found = await again(tx.workspace_id, held.position - 1) if again and held.position else ()
+            fact = next((each for each in found if each.position == held.position), None)
+            if fact is None:
+                raise Conflict("Its owner has never told this, so it is not recorded. It can only be dropped.")
+            await recorder(Told(id=str(fact.id), type=fact.type, position=fact.position, body=fact.body), tx)
+
+        return await retry_letter(tx, self.service, self._ears, letter, record if self._recorders else None)
 
     async def retell(self, fact: LoggedFact, tx: Transaction) -> None:
         """Let the handler that once heard a fact of a log hear it again; a type that nobody hears is passed over.
@@ -153,6 +171,10 @@ class Bus:
         """Tell every replica of this service something of the moment; while the broker is away it is left unsaid."""
         if self.connected:
             await self.nats.publish(f"{signal.SUBJECT}.{signal.workspace_id}", signal.model_dump_json().encode())
+
+    async def purge(self, stream: Stream, subject: str, is_theirs: Theirs) -> int:
+        """Delete the messages of a subject that are to go, by their headers and bodies; return how many."""
+        return await purge(self.nats, stream.name, subject, is_theirs)
 
     async def ask[R: BaseModel](self, request: Request[R], *, within: float = 5.0, patience: float = 2.0) -> R:
         """Ask the request's owner; raises the refusal that it sent, or Unavailable.
@@ -223,7 +245,9 @@ class Bus:
         self.closing = True
         self._answers.abandon()
         if self._nats is not None:
-            await self._nats.close()
+            # asyncio's word for a connection that is lost already, and on which the client would say its last.
+            with suppress(TypeError):
+                await self._nats.close()
 
 
 def _teller(read: TypeAdapter[Any], handler: Callable[[Any], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:

@@ -1,61 +1,33 @@
 """One transaction: the state change, the facts it announces, the inbox and idempotency rows, or none of them."""
 
 import asyncio
-import hashlib
-import json
-import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 import asyncpg
 from nats.errors import Error as NatsError
-from pydantic import BaseModel
-from sqlalchemy import CursorResult, Executable, RowMapping, event, text
+from sqlalchemy import event, text
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from chassis.telemetry import traceparent
-from contracts.base import Event, IdempotencyKey
-from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge, Unavailable
-from contracts.streams import stream_of
-from contracts.texts import seal, sealed_texts
+from chassis.transaction import TRIED, Named, Parameters, Transaction
+from contracts.refusals import Unavailable
+
+__all__ = ["EVERY", "Database", "Named", "Parameters", "Transaction", "driver_url", "is_unfit", "is_weather"]
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
 
-# What the broker would refuse must not enter the log, where it would stop everything behind it. Its limits include
-# headers.
-_FOR_HEADERS = 6 * 1024
-_FOR_A_SALT = 128
 _FAREWELL = 1.0
 
-type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-
 _ENTER = text("select set_config('app.ws', :ws, true)")
-_TRY = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
-_ANSWER = text(
-    "select fingerprint, answer, secret_of from idempotency"
-    " where workspace_id = :ws and actor = :actor and route = :route and key = :key"
-)
-_REMEMBER = text(
-    "insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, secret_of)"
-    " values (:ws, :actor, :route, :key, :fingerprint, :answer, :secret_of)"
-)
-_LOG = text(
-    "insert into event_log (workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent)"
-    " values (:ws, :id, :type, :about_kind, :about_id, :version, :at, :audience, cast(:body as jsonb), :traceparent)"
-)
-_TEXTS = text(
-    "insert into event_texts (workspace_id, event_id, pointer, salt, text)"
-    " select * from unnest(cast(:ws as text[]), cast(:ids as uuid[]), cast(:pointers as text[]),"
-    " cast(:salts as text[]), cast(:texts as text[]))"
-)
-
+_ENTER_WITH_KEYS = text(f"select {TRIED}, set_config('app.ws', :ws, true)")
+_ENTER_TOGETHER = text(f"select {TRIED}, set_config('app.ws', :ws, true), set_config('lock_timeout', :patience, true)")
 _DATA = "22"
 """The class of PostgreSQL errors that lie in a value."""
 # Classes of PostgreSQL errors that pass: connection, transaction rollback, resources, intervention, system.
@@ -97,130 +69,6 @@ def _forget_details(context: ExceptionContext) -> None:
         cause.detail = None
 
 
-class Transaction:
-    """What a handler works with. It neither opens nor commits it; what must be sent is announced."""
-
-    def __init__(self, connection: AsyncConnection, workspace_id: str) -> None:
-        """Wrap a connection whose transaction has begun and whose workspace is set."""
-        self.workspace_id = workspace_id
-        self._connection = connection
-        self._facts: list[Event] = []
-        self._wakes = False
-        self.retells = False
-        """Whether it hears again what was heard before: nothing leaves by it."""
-
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
-        """Run a statement."""
-        return await self._connection.execute(statement, parameters)
-
-    async def one(self, statement: Executable, parameters: Parameters = None) -> RowMapping | None:
-        """Return the only row, or None; raises sqlalchemy's MultipleResultsFound."""
-        return (await self.execute(statement, parameters)).mappings().one_or_none()
-
-    async def all(self, statement: Executable, parameters: Parameters = None) -> Sequence[RowMapping]:
-        """Return the rows."""
-        return (await self.execute(statement, parameters)).mappings().all()
-
-    async def scalar(self, statement: Executable, parameters: Parameters = None) -> Any:
-        """Return the first column of the first row, or None."""
-        return (await self.execute(statement, parameters)).scalar()
-
-    def announce(self, *facts: Event) -> None:
-        """Let others know, once this is committed. There is no other way out of a service."""
-        if not self.retells:
-            self._facts.extend(facts)
-
-    def wake(self) -> None:
-        """Have the relay look at once after the commit."""
-        self._wakes = True
-
-    @property
-    def wakes(self) -> bool:
-        """Whether the relay has something to do after the commit."""
-        return self._wakes or bool(self._facts)
-
-    async def once[R: BaseModel](
-        self,
-        actor: str,
-        key: IdempotencyKey,
-        reply: type[R],
-        act: Callable[[], Awaitable[R]],
-        *,
-        secret_id: Callable[[R], str] | None = None,
-    ) -> R:
-        """Act at most once for this actor, route and key; a repeat gets the first answer again, to the byte.
-
-        `secret_id` is for an answer that holds a secret: only this id of it is kept, and a repeat raises
-        AlreadyAnswered with it. Raises InProgress while another transaction works on the same key, and KeyReused
-        for another fingerprint.
-        """
-        where = {"ws": self.workspace_id, "actor": actor, "route": key.route, "key": key.key}
-        digest = hashlib.sha256("\0".join(where.values()).encode()).hexdigest()
-        if not await self.scalar(_TRY, {"key": digest}):
-            raise InProgress(retry_after=1)
-        # A statement of its own: its snapshot comes after the lock, so it sees what the last holder committed.
-        if known := await self.one(_ANSWER, where):
-            if known["fingerprint"] != key.fingerprint:
-                raise KeyReused
-            if known["secret_of"] is not None:
-                raise AlreadyAnswered(id=known["secret_of"])
-            return reply.model_validate_json(known["answer"])
-        answer = await act()
-        await self.execute(
-            _REMEMBER,
-            where
-            | {
-                "fingerprint": key.fingerprint,
-                "answer": None if secret_id else answer.model_dump_json(),
-                "secret_of": secret_id(answer) if secret_id else None,
-            },
-        )
-        return answer
-
-    async def write_facts(self) -> None:
-        """Write what was announced into the event log, its words sealed; the last thing before the commit."""
-        if not self._facts:
-            return
-        rows: list[dict[str, Any]] = []
-        texts: list[tuple[Event, str, str, str]] = []
-        parent = traceparent()
-        for fact in self._facts:
-            body = fact.model_dump(mode="json", exclude={"salts"})
-            words = {pointer: (secrets.token_hex(16), word) for pointer, word in sealed_texts(fact)}
-            seal(body, words)
-            texts += [(fact, pointer, salt, word) for pointer, (salt, word) in words.items()]
-            about = fact.about
-            size = len(fact.model_dump_json().encode()) + len(words) * _FOR_A_SALT
-            if size > stream_of(fact.subject_for(fact.workspace_id)).max_msg_size - _FOR_HEADERS:
-                raise TooLarge("that is too much to change at once")
-            rows.append(
-                {
-                    "ws": fact.workspace_id,
-                    "id": fact.id,
-                    "type": fact.SUBJECT,
-                    "about_kind": about.kind,
-                    "about_id": about.id,
-                    "version": about.version,
-                    "at": fact.at,
-                    "audience": fact.audience.value,
-                    "body": json.dumps(body, ensure_ascii=False),
-                    "traceparent": parent,
-                }
-            )
-        await self.execute(_LOG, rows if len(rows) > 1 else rows[0])
-        if texts:
-            await self.execute(
-                _TEXTS,
-                {
-                    "ws": [fact.workspace_id for fact, *_ in texts],
-                    "ids": [fact.id for fact, *_ in texts],
-                    "pointers": [pointer for _, pointer, _, _ in texts],
-                    "salts": [salt for _, _, salt, _ in texts],
-                    "texts": [word for *_, word in texts],
-                },
-            )
-
-
 class Database:
     """A service's own store, signed in to as the role that owns nothing."""
 
@@ -252,12 +100,18 @@ class Database:
         event.listen(self._engine.sync_engine, "connect", self._connected)
 
     @asynccontextmanager
-    async def transaction(self, workspace_id: str) -> AsyncGenerator[Transaction]:
-        """Begin; everything sees and writes this workspace only. Commits unless something is raised."""
+    async def transaction(
+        self, workspace_id: str, commands: Sequence[Named] = (), *, patience: float | None = None
+    ) -> AsyncGenerator[Transaction]:
+        """Begin; everything sees and writes this workspace only. Commits unless something is raised.
+
+        `commands` are those that are acted on `once` in it, known beforehand. `patience`: seconds that it waits for
+        what another holds, where that is not as long as anybody.
+        """
         if workspace_id == EVERY:
             msg = "say every_workspace, and why"
             raise ValueError(msg)
-        async with self._begin(workspace_id) as tx:
+        async with self._begin(workspace_id, commands, patience) as tx:
             yield tx
 
     @asynccontextmanager
@@ -279,10 +133,21 @@ class Database:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, workspace_id: str) -> AsyncGenerator[Transaction]:
+    async def _begin(
+        self, workspace_id: str, commands: Sequence[Named] = (), patience: float | None = None
+    ) -> AsyncGenerator[Transaction]:
         async with self._engine.begin() as connection:
-            await connection.execute(_ENTER, {"ws": workspace_id})
             tx = Transaction(connection, workspace_id)
+            if commands:
+                values: dict[str, Any] = {"ws": workspace_id}
+                values["names"] = [named.in_workspace(workspace_id) for named in commands]
+                if patience is None:
+                    free = await tx.scalar(_ENTER_WITH_KEYS, values)
+                else:
+                    free = await tx.scalar(_ENTER_TOGETHER, values | {"patience": f"{patience * 1000:.0f}ms"})
+                await tx.begin(commands, free)
+            else:
+                await connection.execute(_ENTER, {"ws": workspace_id})
             yield tx
             await tx.write_facts()
         if tx.wakes:

@@ -1,7 +1,8 @@
 """What servers that run elsewhere are given before the services start: rights, databases, tables and streams.
 
 All secrets lie in one directory, each in a file of its own: `<user>.nats-url`, `<service>.database-url`,
-`<service>.owner-url`, `postgres.url`, and `integration.nats-url` where another system is known from the first day.
+`<service>.owner-url`, `postgres.url`, `nats-issuer`, and `integration.nats-url` where another system is known from the
+first day.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from chassis.callout import issuer_of
 from chassis.embedded.postgres import ensure_database
 from chassis.embedded.process import StartFailed
 from chassis.migrations import migrate
@@ -27,7 +29,8 @@ class Deployment:
         """Write who may enter NATS and what they may do; nats-server reads it as another user."""
         passwords = {user: _password(self._read(f"{user}.nats-url")) for user in users()}
         half = path.with_name(f".{path.name}.half")
-        half.write_text(accounts(passwords, self._outsiders()), encoding="utf-8")
+        issuer = issuer_of(self._read("nats-issuer"))
+        half.write_text(accounts(passwords, issuer, self._outsiders()), encoding="utf-8")
         half.chmod(0o644)
         half.replace(path)
 
@@ -46,9 +49,10 @@ class Deployment:
         for service in services:
             await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
 
-    async def make_streams(self, *, apply: bool) -> None:
+    async def make_streams(self, *, apply: bool, replicas: int) -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
-        await provision(self._read(f"{PROVISIONER}.nats-url"), outsiders=self._outsiders(), apply=apply)
+        url = self._read(f"{PROVISIONER}.nats-url")
+        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas)
 
     def _outsiders(self) -> list[Outsider]:
         if not (self._secrets / "integration.nats-url").exists():

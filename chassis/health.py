@@ -1,5 +1,6 @@
 """`/health/live`, `/health/ready` and `/metrics`: the three addresses that every service has on its own port."""
 
+import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,11 +20,14 @@ _WEDGED = 10.0
 class Health:
     """What an orchestrator asks. Live: the event loop turns. Ready: store and broker answer and nothing has drifted."""
 
-    def __init__(self, service: str, registry: CollectorRegistry, checks: Mapping[str, Check]) -> None:
-        """Run `checks` at each question; each returns what is wrong, or None."""
+    def __init__(
+        self, service: str, registry: CollectorRegistry, checks: Mapping[str, Check], *, token: str = ""
+    ) -> None:
+        """Run `checks` at each question; each returns what is wrong, or None. `token` is asked of who reads metrics."""
         self._service = service
         self._registry = registry
         self._checks = checks
+        self._access = f"Bearer {token}".encode() if token else b""
         self.beat = time.monotonic()
         """When the service's own heart last beat."""
 
@@ -43,7 +47,7 @@ class Health:
         async def app(scope: Any, receive: Receive, send: Send) -> None:
             path = scope.get("path")
             if scope["type"] == "http" and path in ("/health/live", "/health/ready", "/metrics"):
-                await self._answer(path, send)
+                await self._answer(path, scope, send)
             elif web is not None:
                 await web(scope, receive, send)
             elif scope["type"] == "http":
@@ -51,13 +55,20 @@ class Health:
 
         return app
 
-    async def _answer(self, path: str, send: Send) -> None:
+    async def _answer(self, path: str, scope: Scope, send: Send) -> None:
         if path == "/metrics":
-            await _respond(send, 200, generate_latest(self._registry), CONTENT_TYPE_LATEST)
+            if self._lets_in(scope):
+                await _respond(send, 200, generate_latest(self._registry), CONTENT_TYPE_LATEST)
+            else:
+                await _respond(send, 401, b'{"status": 401, "code": "unauthenticated"}', "application/problem+json")
             return
         well, facts = await (self.live() if path == "/health/live" else self.ready())
         body = json.dumps({"status": "ok" if well else "unavailable"} | facts).encode()
         await _respond(send, 200 if well else 503, body, "application/json")
+
+    def _lets_in(self, scope: Scope) -> bool:
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        return not self._access or hmac.compare_digest(given, self._access)
 
 
 async def _respond(send: Send, status: int, body: bytes, media: str) -> None:

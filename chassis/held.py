@@ -2,20 +2,28 @@
 
 import datetime as dt
 import re
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 from nats.aio.msg import Msg
 from pydantic import TypeAdapter
 
-from chassis.telemetry import traced
+from chassis.telemetry import Part, span, traced
 from contracts.base import Intake, LoggedFact, Message, now
 from contracts.refusals import Invalid
 
 _INTAKE_PARTS = 6
 _POSITION = re.compile(r"[1-9][0-9]{0,15}")
 _BODY: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def heard(subject: str) -> AbstractContextManager[object]:
+    """Record that a message is applied."""
+    about = {"messaging.system": "nats", "messaging.operation.type": "process", "messaging.destination.name": subject}
+    return span(Part.CONSUMER, f"hear {subject.rpartition('.')[2]}", about)
 
 
 class NotYet(Exception):
@@ -91,6 +99,8 @@ class Held:
     position: int
     trace: str
     outcome: str = "known"
+    beaten: float = field(default_factory=time.monotonic)
+    """When the broker was last told, or knew by itself, that it is not forgotten."""
 
     @property
     def place(self) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, text
 
 from chassis.database import EVERY, Transaction
 from contracts.base import DeadLetter, now, uuid7
+from contracts.letters import LetterGroup
 
 _MOST_HEADERS, _LONGEST_HEADER = 32, 500
 _LONGEST_BODY = 150 * 1024  # base64 makes four bytes of three, and a message holds 256 KiB
@@ -29,11 +30,22 @@ _BURY = text(
     " (:id, :ws, :at, :stream, :sequence, :stored, :subject, :reason, :detail, cast(:headers as jsonb), :body)"
     " on conflict (stream, sequence, stored_at) do nothing"
 )
-_LETTERS = text(
-    "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers,"
-    " octet_length(body) as size, ''::bytea as body"
-    " from dead_letters where workspace_id = :ws and (cast(:before as uuid) is null or id < :before)"
-    " order by id desc limit :many"
+_INTEGRATION = "case when split_part(subject, '.', 2) = 'intake' then split_part(subject, '.', 6) end"
+_LETTERS, _OLDEST_LETTERS = (
+    text(
+        "select id, workspace_id, at, stream, sequence, subject, reason, detail, headers,"  # noqa: S608 - constants
+        " octet_length(body) as size, ''::bytea as body"
+        f" from dead_letters where workspace_id = :ws and (cast(:place as uuid) is null or id {beyond} :place)"
+        " and (cast(:reason as text) is null or reason = :reason)"
+        f" and (cast(:integration as text) is null or {_INTEGRATION} = :integration)"
+        f" order by id {order} limit :many"
+    )
+    for beyond, order in (("<", "desc"), (">", "asc"))
+)
+_GROUPS = text(
+    f"select reason, {_INTEGRATION} as integration, count(*) as count from"  # noqa: S608 - constants
+    " (select reason, subject from dead_letters where workspace_id = :ws order by id desc limit 10000) as newest"
+    " group by 1, 2 order by 3 desc, 1, 2"
 )
 _LETTER = text("select *, octet_length(body) as size from dead_letters where workspace_id = :ws and id = :id")
 _TAKE = text(_LETTER.text + " for update")
@@ -134,10 +146,25 @@ def dead_letter_of(service: str, row: RowMapping | Mapping[str, Any]) -> DeadLet
     )
 
 
-async def dead_letters(tx: Transaction, service: str, before: uuid.UUID | None, limit: int) -> Sequence[DeadLetter]:
-    """Return this workspace's dead letters, newest first, without their bodies."""
-    rows = await tx.all(_LETTERS, {"ws": tx.workspace_id, "before": before, "many": limit})
+async def dead_letters(
+    tx: Transaction,
+    service: str,
+    place: uuid.UUID | None,
+    limit: int,
+    *,
+    reason: str | None = None,
+    integration: str | None = None,
+    oldest_first: bool = False,
+) -> Sequence[DeadLetter]:
+    """Return this workspace's dead letters that lie beyond a place, newest first, without their bodies."""
+    wanted = {"ws": tx.workspace_id, "place": place, "many": limit, "reason": reason, "integration": integration}
+    rows = await tx.all(_OLDEST_LETTERS if oldest_first else _LETTERS, wanted)
     return [dead_letter_of(service, row) for row in rows]
+
+
+async def letter_groups(tx: Transaction) -> Sequence[LetterGroup]:
+    """Return how many dead letters there are of each reason and sender, the most first."""
+    return [LetterGroup(**row) for row in await tx.all(_GROUPS, {"ws": tx.workspace_id})]
 
 
 async def take_letter(tx: Transaction, id: uuid.UUID) -> RowMapping | None:

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from chassis.applying import apply, is_first
 from chassis.database import Database, Transaction, is_unfit, is_weather
-from chassis.held import Ear, Held, Kept, NotYet, Told
+from chassis.held import Ear, Held, Kept, NotYet, Told, heard
 from chassis.inbox import advance, applied, bury
 from chassis.lane import Lane
 from chassis.logs import get_logger
@@ -30,6 +30,7 @@ _FEWEST_AT_ONCE = 10
 _MOST_HELD = 5_000
 _MOST_BYTES = 128 << 20
 _HEARTBEAT = 5.0
+_REMIND_AFTER = 12.0
 _TICK = 0.5
 _FIRST_DELAY = 0.5
 # Weather is asked often, so that a workspace is not late for long once it has passed; a bug never passes soon.
@@ -73,6 +74,7 @@ class Lanes:
             metrics,
             ears,
         )
+        metrics.expects(stream)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._lock = asyncio.Lock()
         self._came = asyncio.Event()
@@ -132,7 +134,10 @@ class Lanes:
             now = time.monotonic()
             if now - self._beat >= _HEARTBEAT:
                 self._beat = now
-                for held in [held for lane in self._lanes.values() for held in lane.held.values()]:
+                # What is applied soon needs no such word, and each word costs the broker a write.
+                waiting = [held for lane in self._lanes.values() for held in lane.held.values()]
+                for held in [held for held in waiting if now - held.beaten >= _REMIND_AFTER]:
+                    held.beaten = now
                     with suppress(NatsError):  # the broker is away: it delivers again when it is back
                         await held.msg.in_progress()
             self._count()
@@ -140,7 +145,8 @@ class Lanes:
     async def _round(self, lanes: Collection[Lane]) -> None:
         """Let each lane that is due apply its share."""
         now = time.monotonic()
-        due = [lane for lane in lanes if lane.held and lane.not_before <= now]
+        # Who has little to say does not wait for the turn of who has much.
+        due = sorted((lane for lane in lanes if lane.held and lane.not_before <= now), key=lambda lane: len(lane.held))
         share = max(_FEWEST_AT_ONCE, min(_AT_ONCE, _IN_A_ROUND // max(1, len(due))))
         for lane in due:
             await self._drain(lane, share)
@@ -317,7 +323,7 @@ class Lanes:
     async def _apply(self, tx: Transaction, held: Held) -> None:
         if self._recorder is not None:
             received = open_envelope(held.msg.headers, held.msg.data)
-            with traced(received.traceparent) as held.trace:
+            with traced(received.traceparent) as held.trace, heard(held.base):
                 await self._recorder(held.told(received.id, received.data), tx)
         # A fact of a type that is not known here yet is passed over; what another system sends is not.
         elif held.base in self._ears or not held.position:

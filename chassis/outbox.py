@@ -8,7 +8,8 @@ rows to publish too, without a position.
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from sqlalchemy import RowMapping, text
 from chassis.database import Database, Transaction
 from chassis.inbox import dead_letter_of
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics
+from chassis.telemetry import Metrics, Part, span, traced, traceparent
 from contracts.base import DeadLetter, LoggedFact, LogPage, Message, ReadLog, now
 from contracts.envelope import event_headers
 from contracts.streams import Stream, stream_of
@@ -217,19 +218,21 @@ class Relay:
         if len(head) >= _WORTH_A_BATCH and await self._publish_at_once(head):
             rest = rest[len(head) :]
         for out in rest:
-            await self._jetstream.publish(
-                out.subject, out.body, timeout=_RECEIPT_SECONDS, stream=out.stream.name, headers=out.headers
-            )
+            with _told(out) as headers:
+                await self._jetstream.publish(
+                    out.subject, out.body, timeout=_RECEIPT_SECONDS, stream=out.stream.name, headers=headers
+                )
 
     async def _publish_at_once(self, batch: Sequence[_Outgoing]) -> bool:
         """Store a batch with one fsync instead of one each; False where one of them is stored already."""
         name, last = NUID().next().decode(), len(batch)
         for nth, out in enumerate(batch, 1):
-            headers = out.headers | {
-                "Nats-Expected-Stream": out.stream.name,
-                "Nats-Batch-Id": name,
-                "Nats-Batch-Sequence": str(nth),
-            }
+            with _told(out) as told:
+                headers = told | {
+                    "Nats-Expected-Stream": out.stream.name,
+                    "Nats-Batch-Id": name,
+                    "Nats-Batch-Sequence": str(nth),
+                }
             if nth == last:
                 headers["Nats-Batch-Commit"] = "1"
             if 1 < nth < last:
@@ -245,6 +248,18 @@ class Relay:
                 msg = f"the broker stored {receipt.get('count')} of {last}"
                 raise NatsError(msg)
         return True
+
+
+@contextmanager
+def _told(out: _Outgoing) -> Iterator[dict[str, str]]:
+    """Record that a fact is published, where its trace is recorded; yields its headers."""
+    if (parent := out.headers.get("traceparent")) is None:
+        yield out.headers
+        return
+    type: str = out.row["type"]
+    about = {"messaging.system": "nats", "messaging.operation.type": "send", "messaging.destination.name": type}
+    with traced(parent), span(Part.PRODUCER, f"tell {type.rpartition('.')[2]}", about) as told:
+        yield out.headers | {"traceparent": traceparent()} if told.is_recording() else out.headers
 
 
 def _event(row: RowMapping) -> _Outgoing:

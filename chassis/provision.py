@@ -23,6 +23,14 @@ log = get_logger()
 
 OLDEST_SERVER = (2, 14)
 PROVISIONER, OPERATOR = "provisioner", "operator"
+KEEPER, CALLOUT, KICKER = "keeper", "callout", "kicker"
+"""Whom the gateway enters as for other systems: it keeps their consumers, lets them in, and cuts them off."""
+AUTH_SECONDS = 2
+"""How long a server waits for a word on who wants to come in."""
+AUTH_SUBJECT = "$SYS.REQ.USER.AUTH"
+OUT = "OUT"
+"""The account in which other systems live."""
+_KEPT = ("DURABLE.CREATE", "INFO", "DELETE", "RESET")
 _ACK_WAIT = dt.timedelta(seconds=30)
 _MOST_UNACKED = 20_000
 
@@ -42,7 +50,10 @@ class Outsider:
 
     workspace_id: str
     integration: str
-    password: str
+    password: str = ""
+    """Only of one that stands in the configuration; any other is known by the callout."""
+    internal: bool = False
+    """Whether it may read what is the team's own."""
 
     @property
     def user(self) -> str:
@@ -61,8 +72,8 @@ class Outsider:
 
 
 def users() -> tuple[str, ...]:
-    """Return every user of the `APP` account; each needs a password."""
-    return (*SERVICES, PROVISIONER, OPERATOR)
+    """Return every user of ours; each needs a password, and enters whoever is away."""
+    return (*SERVICES, PROVISIONER, OPERATOR, KEEPER, CALLOUT, KICKER)
 
 
 # What is there
@@ -110,10 +121,30 @@ def relayed_streams(service: str) -> list[Stream]:
     return [s for s in STREAMS if s.name in facts or (s is DEADLETTERS and DeadLetter.of_kind(service))]
 
 
+def purged_streams(service: str) -> list[str]:
+    """Return the streams that a service takes somebody's words out of.
+
+    They are its own and, for who takes in what others send, these and what could not be applied of them.
+    """
+    own = {stream_of(f"{event.SUBJECT}.w").name for event in Event.of_kind(service)}
+    intake = {stream_of(f"{message.SUBJECT}.w.i").name for message in Intake.of_kind(service)}
+    return sorted(own | intake | ({DEADLETTERS.name} if intake else set()))
+
+
 def public_subjects(workspace_id: str, *, internal: bool = False) -> list[str]:
     """Return the facts of a workspace that another system may read; the team's own only where an admin allows it."""
     seen = (Audience.EVERYONE, Audience.TEAM) if internal else (Audience.EVERYONE,)
     return [event.subject_for(workspace_id) for event in TicketEvent.of_kind() if event.AUDIENCE in seen]
+
+
+def outsider_stream() -> str:
+    """Return the name of the stream that other systems read."""
+    return stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
+
+
+def outsider_consumer(outsider: Outsider) -> dict[str, Any]:
+    """Return the consumer that is made for another system."""
+    return consumer_config(outsider.durable, public_subjects(outsider.workspace_id, internal=outsider.internal))
 
 
 def _nanoseconds(span: dt.timedelta) -> int:
@@ -124,13 +155,16 @@ def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[st
     for service in SERVICES:
         for stream in heard_streams(service):
             yield stream.name, service, consumer_config(service)
-    tickets = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
     for outsider in outsiders:
-        yield tickets, outsider.durable, consumer_config(outsider.durable, public_subjects(outsider.workspace_id))
+        yield outsider_stream(), outsider.durable, outsider_consumer(outsider)
 
 
-async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False) -> None:
+async def provision(
+    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1
+) -> None:
     """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
+
+    `replicas` is on how many servers of a cluster each stream is kept.
 
     Raises RuntimeError for a server older than 2.14.
     """
@@ -141,7 +175,7 @@ async def provision(nats_url: str, *, outsiders: Sequence[Outsider] = (), apply:
         _check_version(client)
         found: list[str] = []
         for stream in STREAMS:
-            wanted = stream_config(stream)
+            wanted = stream_config(stream, replicas)
             found += await _ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
         for stream_name, durable, wanted in _durables(outsiders):
             body = {"stream_name": stream_name, "config": wanted}
@@ -237,79 +271,115 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     for stream in heard:
         one = f"{stream.name}.{service}"
         say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
+    say += [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(service) for verb in ("GET", "DELETE")]
     say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
     return say, hear
 
 
-def accounts(passwords: Mapping[str, str], outsiders: Sequence[Outsider] = ()) -> str:
-    """Return the accounts of nats-server's configuration: `APP` for us, `OUT` for others, `SYS` for nobody yet.
+def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outsider] = ()) -> str:
+    """Return who may enter NATS: `APP` for us, `OUT` for others, `AUTH` for the callout, `SYS` for who may cut off.
 
     Others live behind a wall, not only behind rights: rights don't cover the reply subject, and a system inside `APP`
-    could have JetStream answer into `$JS.API.STREAM.DELETE.…`.
+    could have JetStream answer into `$JS.API.STREAM.DELETE.…`. Whoever is not named here is asked about; `issuer` is
+    the public key of whoever answers.
     """
     app = [_user(service, passwords[service], *rights(service), responds=True) for service in SERVICES]
     api = [f"$JS.API.{verb}" for verb in ("INFO", "STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*")]
     api += [f"$JS.API.CONSUMER.{verb}" for verb in ("INFO.*.*", "DURABLE.CREATE.*.*")]
-    app.append(_user(PROVISIONER, passwords[PROVISIONER], api, [f"{inbox_prefix(PROVISIONER)}.>"]))
+    app.append(_user(PROVISIONER, passwords[PROVISIONER], api, _own_inbox(PROVISIONER)))
     look = ["$SRV.>", "$JS.API.INFO"]
     look += [f"$JS.API.STREAM.{verb}" for verb in ("NAMES", "LIST", "INFO.*", "MSG.GET.*")]
     look += [f"$JS.API.CONSUMER.{verb}" for verb in ("NAMES.*", "LIST.*", "INFO.*.*")]
-    app.append(_user(OPERATOR, passwords[OPERATOR], look, [f"{inbox_prefix(OPERATOR)}.>"]))
-    out = [_user(o.user, o.password, _outsider_says(o), [f"{o.inbox_prefix}.>"]) for o in outsiders]
-    stream = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
-    intake = sorted({f"{message.OWNER}.{Intake.KIND}.>" for message in Intake.of_kind()})
+    app.append(_user(OPERATOR, passwords[OPERATOR], look, _own_inbox(OPERATOR)))
+    stream = outsider_stream()
+    keep = [f"$JS.API.CONSUMER.{verb}.{stream}.*" for verb in _KEPT]
+    keep += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "MSG.GET")]
+    hands_off = [f"$JS.API.CONSUMER.{verb}.{stream}.{service}" for verb in _KEPT for service in SERVICES]
+    app.append(_user(KEEPER, passwords[KEEPER], keep, _own_inbox(KEEPER), never=hands_off))
+    out = [_user(o.user, o.password, outsider_says(o), [f"{o.inbox_prefix}.>"]) for o in outsiders]
+    auth = [_user(CALLOUT, passwords[CALLOUT], [], [f"{AUTH_SUBJECT} {CALLOUT}", *_own_inbox(CALLOUT)], responds=True)]
+    cut = [f"$SYS.REQ.ACCOUNT.{OUT}.CONNZ", "$SYS.REQ.SERVER.*.KICK"]
+    system = [_user(KICKER, passwords[KICKER], cut, _own_inbox(KICKER))]
     doors = [
-        *intake,
+        *sorted({f"{message.OWNER}.{Intake.KIND}.>" for message in Intake.of_kind()}),
         f"$JS.API.CONSUMER.INFO.{stream}.*",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*",
         f"$JS.ACK.{stream}.>",
     ]
     exports = [
-        f'{{ service: "{door}", accounts: [OUT]{", response_type: stream" if "MSG.NEXT" in door else ""} }}'
+        f'{{ service: "{door}", accounts: [{OUT}]{", response_type: stream" if "MSG.NEXT" in door else ""} }}'
         for door in doors
     ]
-    imports = [f'{{ service: {{ account: APP, subject: "{door}" }}{_renamed(door)} }}' for door in doors]
+    imports = [
+        f'{{ service: {{ account: APP, subject: "{door}" }}{renamed} }}' for door in doors for renamed in _names(door)
+    ]
+    known = json.dumps([*users(), *(outsider.user for outsider in outsiders)])
     return "\n".join(
         [
             "system_account: SYS",
             "accounts {",
-            "  SYS: {}",
-            "  APP: {",
-            "    jetstream: enabled",
-            _block("users", app),
-            _block("exports", exports),
-            "  }",
-            "  OUT: {",
-            _block("users", out),
-            _block("imports", imports),
-            "  }",
+            *("  APP: {", "    jetstream: enabled", _block("users", app), _block("exports", exports), "  }"),
+            *(f"  {OUT}: {{", _block("users", out), _block("imports", imports), "  }"),
+            *("  AUTH: {", _block("users", auth), "  }"),
+            *("  SYS: {", _block("users", system), "  }"),
+            "}",
+            "authorization {",
+            f"  timeout: {AUTH_SECONDS}",
+            f"  auth_callout {{ issuer: {issuer}, account: AUTH, auth_users: {known}, allowed_accounts: [{OUT}] }}",
             "}",
             "",
         ]
     )
 
 
-def _renamed(door: str) -> str:
-    # An account without JetStream can't be asked under the API's own name; `$JS.APP.API` is that of a leaf's domain.
-    return f', to: "{door.replace("$JS.API", "$JS.APP.API")}"' if "CONSUMER.INFO" in door else ""
+def _own_inbox(user: str) -> list[str]:
+    return [f"{inbox_prefix(user)}.>"]
 
 
-def _outsider_says(outsider: Outsider) -> list[str]:
-    stream = stream_of(f"{TicketEvent.of_kind()[0].SUBJECT}.w").name
-    versions = sorted({intake.SUBJECT.rpartition(".")[0] for intake in Intake.of_kind()})
+def _names(door: str) -> list[str]:
+    """Return under which names others find it.
+
+    An account without JetStream can't be asked for INFO under the API's own name; `$JS.APP.API` is that of a domain, by
+    which clients ask for everything once they are told it. Those that need no INFO ask for messages without it.
+    """
+    of_the_domain = f', to: "{door.replace("$JS.API", "$JS.APP.API")}"'
+    if "MSG.NEXT" in door:
+        return ["", of_the_domain]
+    return [of_the_domain if "CONSUMER.INFO" in door else ""]
+
+
+def outsider_says(outsider: Outsider) -> list[str]:
+    """Return all that another system may publish to: its intake, and what it may ask of its own consumer."""
+    stream = outsider_stream()
     return [
-        *(f"{version}.*.{outsider.workspace_id}.{outsider.integration}" for version in versions),
+        *intake_subjects(outsider),
         f"$JS.APP.API.CONSUMER.INFO.{stream}.{outsider.durable}",
+        f"$JS.APP.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{outsider.durable}",
         f"$JS.ACK.{stream}.{outsider.durable}.>",
     ]
 
 
-def _user(name: str, password: str, say: Sequence[str], hear: Sequence[str], *, responds: bool = False) -> str:
+def intake_subjects(outsider: Outsider) -> list[str]:
+    """Return where another system publishes what it wants of us."""
+    versions = sorted({intake.SUBJECT.rpartition(".")[0] for intake in Intake.of_kind()})
+    return [f"{version}.*.{outsider.workspace_id}.{outsider.integration}" for version in versions]
+
+
+def _user(
+    name: str,
+    password: str,
+    say: Sequence[str],
+    hear: Sequence[str],
+    *,
+    never: Sequence[str] = (),
+    responds: bool = False,
+) -> str:
     replies = ', allow_responses: { max: 1, expires: "1m" }' if responds else ""
-    allowed = (
-        f"publish: {{ allow: {json.dumps(list(say))} }}, subscribe: {{ allow: {json.dumps(list(hear))} }}{replies}"
-    )
+    # An empty list of what is allowed would allow everything.
+    publish = f"allow: {json.dumps(list(say))}" if say else 'deny: [">"]'
+    publish += f", deny: {json.dumps(list(never))}" if never else ""
+    allowed = f"publish: {{ {publish} }}, subscribe: {{ allow: {json.dumps(list(hear))} }}{replies}"
     return f"{{ user: {json.dumps(name)}, password: {json.dumps(password)}, permissions: {{ {allowed} }} }}"
 
 

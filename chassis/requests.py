@@ -21,10 +21,11 @@ from nats.nuid import NUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from chassis.database import Database, Transaction, is_weather
+from chassis.commands import Commands, Handler
+from chassis.database import Database, is_weather
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics, traced, traceparent
-from contracts.base import Caller, Command, Errand, LookUp, Message, Query, Request, now
+from chassis.telemetry import Metrics, Part, span, step, traced, traceparent
+from contracts.base import Command, Errand, LookUp, Message, Query, Request, now
 from contracts.refusals import Crashed, InProgress, Invalid, Refusal, TooLarge, Unavailable
 from contracts.texts import FORMS
 from contracts.trying import Triable
@@ -36,9 +37,6 @@ _TRIES = 3
 _ONE_TRY = 2.0
 _LARGEST = 250 * 1024
 _VERSION = "1.0.0"
-
-type Handler = Callable[[Any, Transaction], Awaitable[BaseModel]]
-
 
 _IN_PLAIN_WORDS = {
     "missing": "must be given",
@@ -91,11 +89,19 @@ class _Endpoint:
     request: type[Request[Any]]
     handler: Handler
     read: TypeAdapter[Any]
+    alone: bool
+    """Whether its commands share their commit with no others."""
     requests: int = 0
     errors: int = 0
     nanoseconds: int = 0
     last_error: str = ""
     subscription: Subscription | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What discovery calls it: a later version of a request is another endpoint."""
+        version = self.request.SUBJECT.split(".")[2]
+        return self.request.TYPE if version == "v1" else f"{self.request.TYPE}_{version}"
 
 
 class Answers:
@@ -107,6 +113,7 @@ class Answers:
         self._id = NUID().next().decode()
         self._started = now()
         self._database = database
+        self._commands = Commands(database)
         self._metrics = metrics
         self._endpoints: dict[str, _Endpoint] = {}
         self._discovery: list[Subscription] = []
@@ -114,12 +121,12 @@ class Answers:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, request: type[Request[Any]], handler: Handler) -> None:
+    def add(self, request: type[Request[Any]], handler: Handler, *, alone: bool = False) -> None:
         """Let `handler` answer these requests; raises TypeError for a stranger's request or a second handler."""
         if self.service != request.OWNER or request.SUBJECT in self._endpoints:
             msg = f"{self.service} can't answer {request.SUBJECT} (or answers it already)"
             raise TypeError(msg)
-        self._endpoints[request.SUBJECT] = _Endpoint(request, handler, TypeAdapter(request))
+        self._endpoints[request.SUBJECT] = _Endpoint(request, handler, TypeAdapter(request), alone)
 
     async def start(self, nats: Client) -> None:
         """Begin to answer; raises TypeError when a request of this service has no handler."""
@@ -171,7 +178,11 @@ class Answers:
     async def _answer(self, nats: Client, endpoint: _Endpoint, msg: Msg) -> None:
         started = time.perf_counter_ns()
         headers: dict[str, str] | None = None
-        with traced((msg.headers or {}).get("traceparent")):
+        name = f"answer {endpoint.request.TYPE}"
+        with (
+            traced((msg.headers or {}).get("traceparent")),
+            span(Part.SERVER, name, {"rpc.system": "nats", "rpc.service": self.service}) as told,
+        ):
             try:
                 body = await self._settle(endpoint, msg.data)
                 outcome = "ok"
@@ -183,6 +194,7 @@ class Answers:
             took = time.perf_counter_ns() - started
             endpoint.requests += 1
             endpoint.nanoseconds += took
+            told.set_attribute("counterfoil.outcome", outcome)
             self._metrics.requests.labels(endpoint.request.TYPE, outcome).observe(took / 1e9)
             log.info("request.answered", type=endpoint.request.TYPE, outcome=outcome, ms=round(took / 1e6, 1))
             if msg.reply:
@@ -200,7 +212,7 @@ class Answers:
             raise invalid(error) from error
         for left in reversed(range(_TRIES)):
             try:
-                answer = await self._handle(endpoint, request)
+                said = await self._handle(endpoint, request, alone=endpoint.alone or left < _TRIES - 1)
                 break
             except Refusal:
                 raise
@@ -213,28 +225,27 @@ class Answers:
                     raise Unavailable(retry_after=1) from error
                 # Whether a broken commit took effect is unknown, and need not be: the key tells.
                 await asyncio.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - spreads tries
-        body = answer.model_dump_json().encode()
+        body = said.encode()
         if len(body) > _LARGEST:
             raise TooLarge("the answer is too large; ask for fewer items")
         return body
 
-    async def _handle(self, endpoint: _Endpoint, request: Request[Any]) -> BaseModel:
+    async def _handle(self, endpoint: _Endpoint, request: Request[Any], *, alone: bool) -> str:
+        if isinstance(request, Command) and not (isinstance(request, Triable) and request.dry_run):
+            if not alone and (said := await self._commands.together(request, endpoint.handler)) is not None:
+                return said
+            return await self._commands.alone(request, endpoint.handler)
         if isinstance(request, LookUp | Errand):
-            async with self._database.every_workspace(request.PURPOSE) as tx:
-                return await endpoint.handler(request, tx)
-        if not isinstance(request, Command | Query):
+            transaction = self._database.every_workspace(request.PURPOSE)
+        elif isinstance(request, Command):
+            transaction = self._database.rehearsal(request.caller.workspace_id)
+        elif isinstance(request, Query):
+            transaction = self._database.transaction(request.caller.workspace_id)
+        else:
             msg = f"{endpoint.request.__name__} is neither a command nor a query"
             raise TypeError(msg)
-        caller: Caller = request.caller
-        if isinstance(request, Triable) and request.dry_run:
-            async with self._database.rehearsal(caller.workspace_id) as tx:
-                return await endpoint.handler(request, tx)
-        async with self._database.transaction(caller.workspace_id) as tx:
-            if isinstance(request, Query):
-                return await endpoint.handler(request, tx)
-            return await tx.once(
-                f"{caller.kind}:{caller.id}", request.key, request.reply(), lambda: endpoint.handler(request, tx)
-            )
+        async with transaction as tx:
+            return (await endpoint.handler(request, tx)).model_dump_json()
 
     def _about(self, kind: str) -> dict[str, Any]:
         return {
@@ -250,7 +261,7 @@ class Answers:
 
     def _info(self) -> dict[str, Any]:
         endpoints = [
-            {"name": e.request.TYPE, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
+            {"name": e.name, "subject": e.request.SUBJECT, "queue_group": self.service, "metadata": {}}
             for e in self._endpoints.values()
         ]
         return self._about("info") | {"description": f"Counterfoil {self.service}", "endpoints": endpoints}
@@ -258,7 +269,7 @@ class Answers:
     def _stats(self) -> dict[str, Any]:
         endpoints = [
             {
-                "name": e.request.TYPE,
+                "name": e.name,
                 "subject": e.request.SUBJECT,
                 "queue_group": self.service,
                 "num_requests": e.requests,
@@ -286,6 +297,12 @@ async def ask[R: BaseModel](nats: Client, request: Request[R], within: float = 5
     A try without an answer for `patience` seconds is taken for lost, and repeated until `within` seconds are over:
     a query changes nothing, a command carries its id.
     """
+    about = {"rpc.system": "nats", "rpc.service": request.OWNER}
+    with step(Part.CLIENT, f"ask {request.TYPE}", about):
+        return await _asked(nats, request, within, patience)
+
+
+async def _asked[R: BaseModel](nats: Client, request: Request[R], within: float, patience: float) -> R:
     body = request.model_dump_json().encode()
     headers = {"traceparent": traceparent()}
     deadline = time.monotonic() + within

@@ -15,7 +15,8 @@ class Migration(Protocol):
 
 
 _WS = "(select nullif(current_setting('app.ws', true), ''))"
-_APP = "select replace(current_user, '_owner', '_app')"
+APP = "select replace(current_user, '_owner', '_app')"
+"""Tells whoever migrates the name of the role that a service signs in as."""
 
 _PLUMBING = """
 create table event_log (
@@ -108,8 +109,22 @@ create index dead_letters_newest on dead_letters (workspace_id, id desc);
 """
 
 
+_ERASURES = """
+create table erasures (
+    workspace_id text not null,
+    id uuid not null,
+    owner text not null,
+    person_kind text not null check (person_kind in ('contact', 'member')),
+    person_id uuid not null,
+    asked_at timestamptz not null,
+    told_at timestamptz,
+    done_at timestamptz,
+    primary key (workspace_id, id, owner)
+)"""
+
+
 def _app_role(op: Migration) -> str:
-    role: str = op.get_bind().exec_driver_sql(_APP).scalar_one()
+    role: str = op.get_bind().exec_driver_sql(APP).scalar_one()
     return role
 
 
@@ -118,6 +133,16 @@ def grant(op: Migration, table: str, rights: str) -> None:
     role = _app_role(op)
     op.execute(f'revoke all on {table} from "{role}"')
     op.execute(f'grant {rights} on {table} to "{role}"')
+
+
+def erasures(op: Migration) -> None:
+    """Make the table of who was erased, and let stored answers be wiped with them."""
+    op.execute(_ERASURES)
+    op.execute("comment on table erasures is 'Orders by id: done again when the store is put back to an older day'")
+    op.execute("comment on column erasures.owner is 'In whose record the words stand that are erased here too'")
+    op.execute("create index erasures_due on erasures (asked_at) where done_at is null")
+    tenant(op, "erasures", "select, insert, update (told_at, done_at)")
+    grant(op, "idempotency", "select, insert, delete, update (answer, secret_of)")
 
 
 def tenant(op: Migration, table: str, rights: str = "select, insert, update, delete") -> None:

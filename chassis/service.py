@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -24,7 +25,7 @@ from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.provision import drift
 from chassis.settings import ServiceSettings
-from chassis.telemetry import Metrics, traced
+from chassis.telemetry import Metrics, record_by, record_no_more, traced
 from contracts.refusals import Malformed
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Service:
             name,
             self.metrics.registry,
             {"database": self._store_away, "nats": self._broker_away, "drift": self._drifted},
+            token=settings.metrics_token,
         )
         self._web = web
         self._timers: list[tuple[float, str, Timer]] = [
@@ -167,10 +169,14 @@ class Service:
             async with asyncio.timeout(_LETTING_GO):
                 await self.bus.close()
         await self.database.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LETTING_GO):
+                await asyncio.to_thread(record_no_more)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
         configure(self.name, self.settings.log_level, self.settings.log_format)
+        trace_if_asked(self.name, os.environ)
         uvloop.run(self._main())
 
     async def _main(self) -> None:
@@ -205,11 +211,12 @@ class Service:
                 forget()
 
     async def _keep(self, seconds: float, name: str, timer: Timer) -> None:
+        failures = self.metrics.timer_failures.labels(name)
         while True:
             try:
                 await timer()
             except Exception:
-                self.metrics.timer_failures.labels(name).inc()
+                failures.inc()
                 log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 
@@ -270,6 +277,21 @@ class Service:
             return "; ".join(await drift(self.bus.nats, self.name)) or None
         except (NatsError, TimeoutError) as error:
             return f"JetStream does not answer: {error!r}"
+
+
+def trace_if_asked(service: str, environment: Mapping[str, str]) -> None:
+    """Record spans if the environment says where to (`OTEL_…`); what records them is an extra."""
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    by_default = "otlp" if any(environment.get(name) for name in endpoints) else "none"
+    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if disabled or (environment.get("OTEL_TRACES_EXPORTER") or by_default) != "otlp":
+        return
+    try:
+        from chassis.tracing import Tracing  # noqa: PLC0415 - only who traces needs what it imports
+    except ModuleNotFoundError as error:
+        log.warning("tracing.not_installed", module=error.name)
+        return
+    record_by(Tracing(service))
 
 
 class _Protocol(HttpToolsProtocol):

@@ -26,18 +26,24 @@ class _Files(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """Settings that all services share."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     nats_url: str = Field(repr=False)
-    """With the service's own user and password."""
+    """Where NATS is, with the service's own user and password."""
     database_url: str = Field(repr=False)
     """The service's own database, as its app role."""
     http_host: str = "127.0.0.1"
+    """The address to listen on."""
     http_port: int = 0
-    """Health and metrics; for the gateway the public port too. 0 takes any free one."""
+    """The port of health and metrics, for the gateway of the API and the pages too. 0 takes any free one."""
+    metrics_token: str = Field("", repr=False)
+    """Who may read `/metrics`, as `Authorization: Bearer …`. Empty: whoever reaches the port."""
     log_format: Literal["auto", "json", "pretty"] = "auto"
-    """auto: pretty on a terminal, JSON elsewhere."""
+    """`json`, `pretty`, or `auto`: pretty on a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged: `debug`, `info`, `warning` or `error`."""
     drain_seconds: float = 10
     """How long a stopping service may finish what it has begun."""
 

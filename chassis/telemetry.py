@@ -2,14 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _TRACEPARENT = re.compile(r"00-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
-_current: ContextVar[tuple[str, str]] = ContextVar("trace")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250)
 
@@ -17,34 +19,136 @@ PREFIX = "counterfoil_"
 """What every metric begins with. Which service it is of, whoever collects it knows: each has a port of its own."""
 
 
-def _trace() -> tuple[str, str]:
-    try:
-        return _current.get()
-    except LookupError:
-        fresh = (os.urandom(16).hex(), "01")
-        _current.set(fresh)
-        return fresh
+class Part(StrEnum):
+    """What a span is for; the names are OpenTelemetry's."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a trace the work of this moment is."""
+
+    trace: str
+    flags: str
+    parent: str = ""
+    """The span that it belongs to, or nothing at the beginning of a trace."""
+    ours: bool = False
+    """Whether that span is recorded by this process."""
+
+
+class Span(Protocol):
+    """What is told of a piece of work while it is done."""
+
+    def update_name(self, name: str) -> None:
+        """Call it by a name that is known only now."""
+
+    def set_attribute(self, key: str, value: str | int) -> None:
+        """Add what is known only now."""
+
+    def is_recording(self) -> bool:
+        """Tell whether anybody wants to know."""
+
+
+class Tracer(Protocol):
+    """Who records spans, where somebody asked for that."""
+
+    def span(
+        self, kind: Part, name: str, about: Mapping[str, str | int], place: Place
+    ) -> AbstractContextManager[tuple[Span, Place]]:
+        """Record a span, and tell where the work in it is."""
+
+    def end(self) -> None:
+        """Hand over what is recorded and record no more."""
+
+
+class _Unrecorded:
+    def update_name(self, name: str) -> None: ...
+    def set_attribute(self, key: str, value: str | int) -> None: ...
+    def is_recording(self) -> bool:
+        return False
+
+
+_UNRECORDED = _Unrecorded()
+_NOTHING: Mapping[str, str | int] = {}
+_current: ContextVar[Place] = ContextVar("trace")
+_tracers: list[Tracer] = []
+
+
+def record_by(tracer: Tracer) -> None:
+    """Have this process's spans recorded."""
+    _tracers[:] = [tracer]
+
+
+def record_no_more() -> None:
+    """Hand over what is recorded and record no more; takes seconds where nobody takes it."""
+    while _tracers:
+        _tracers.pop().end()
 
 
 def trace_id() -> str:
     """Return the id of the current trace, 32 hex digits."""
-    return _trace()[0]
+    return _place().trace
 
 
 def traceparent() -> str:
     """Return the header that continues the current trace in another process."""
-    trace, flags = _trace()
-    return f"00-{trace}-{os.urandom(8).hex()}-{flags}"
+    place = _place()
+    if place.ours:
+        return f"00-{place.trace}-{place.parent}-{place.flags}"
+    # What is not recorded here, others need not record either.
+    return f"00-{place.trace}-{os.urandom(8).hex()}-{'00' if _tracers else place.flags}"
 
 
 @contextmanager
 def traced(parent: str | None) -> Iterator[str]:
     """Continue the trace that `parent` names, or begin one; yields the trace id."""
     known = _TRACEPARENT.fullmatch(parent or "")
-    trace = (known["trace"], known["flags"]) if known else (os.urandom(16).hex(), "01")
-    token = _current.set(trace)
+    with _at(Place(known["trace"], known["flags"], known["span"]) if known else _begun()) as place:
+        yield place.trace
+
+
+@contextmanager
+def span(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
+    """Record the work in this block as a part of the current trace, if anybody records."""
+    if not _tracers:
+        yield _UNRECORDED
+        return
+    with _tracers[0].span(kind, name, about, _place()) as (recorded, place), _at(place):
+        yield recorded
+
+
+@contextmanager
+def step(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
+    """Record as `span` does, but only inside of one: what timers do all day is no trace."""
+    if not _tracers or not _place().ours:
+        yield _UNRECORDED
+        return
+    with span(kind, name, about) as recorded:
+        yield recorded
+
+
+def _begun() -> Place:
+    return Place(os.urandom(16).hex(), "01")
+
+
+def _place() -> Place:
     try:
-        yield trace[0]
+        return _current.get()
+    except LookupError:
+        fresh = _begun()
+        _current.set(fresh)
+        return fresh
+
+
+@contextmanager
+def _at(place: Place) -> Iterator[Place]:
+    token = _current.set(place)
+    try:
+        yield place
     finally:
         _current.reset(token)
 
@@ -113,6 +217,13 @@ class Metrics:
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
         """Return one more gauge of this service."""
         return Gauge(PREFIX + name, about, labels, registry=self.registry)
+
+    def expects(self, stream: str) -> None:
+        """Count a stream from nothing: a first one that appears as 1 is no increase to Prometheus."""
+        for outcome in ("applied", "known", "buried"):
+            self.heard.labels(stream, outcome)
+        for counter in (self.redelivered, self.retries):
+            counter.labels(stream)
 
     def step_down(self) -> None:
         """Say no more what only a leader knows."""

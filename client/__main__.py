@@ -1,5 +1,12 @@
-"""Runs the command: `python -m client`, or `bin/counterfoil`."""
+"""Runs the command: `counterfoil`, `bin/counterfoil` or `python -m client`."""
 
-from client.files import main
+from client.admins import main
 
-main(prog_name="counterfoil", complete_var="_COUNTERFOIL_COMPLETE")
+
+def run() -> None:
+    """Run what the command line says."""
+    main(prog_name="counterfoil", complete_var="_COUNTERFOIL_COMPLETE")
+
+
+if __name__ == "__main__":
+    run()

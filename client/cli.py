@@ -22,7 +22,7 @@ _BY_STATUS = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND, 429: AWAY, 503
 
 _STATUS = click.Choice([status.value for status in Status])
 _PRIORITY = click.Choice([priority.value for priority in Priority])
-_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object for each, a line each.")
+as_json_lines = click.option("--json", "as_json", is_flag=True, help="One JSON object for each, a line each.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "COUNTERFOIL"})
@@ -33,6 +33,8 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object
 @click.pass_context
 def main(context: click.Context, url: str, workspace: str, token: str | None, patience: float) -> None:
     """Work on a Counterfoil desk from a shell."""
+    if context.invoked_subcommand == "completion":
+        return
     if token is None:
         raise click.UsageError("an API token is needed: --token, or COUNTERFOIL_TOKEN")
     context.obj = context.with_resource(Desk(url, workspace, token, patience=patience))
@@ -51,7 +53,7 @@ def tickets() -> None:
 @click.option("--q", help="Words of the subject, or a number.")
 @click.option("--sort", default="-updated", show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-@_as_json
+@as_json_lines
 @click.pass_obj
 def list_tickets(desk: Desk, /, limit: int, as_json: bool, **filters: Any) -> None:  # noqa: FBT001 - click's way
     """List tickets: those that are neither closed nor spam, unless asked for."""
@@ -59,9 +61,9 @@ def list_tickets(desk: Desk, /, limit: int, as_json: bool, **filters: Any) -> No
     with refusals():
         found = list(islice(desk.tickets(**wanted, limit=min(limit, 100)), limit))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    for line in _columns([_row(ticket) for ticket in found]):
+    for line in columns([_row(ticket) for ticket in found]):
         click.echo(line)
 
 
@@ -69,7 +71,7 @@ def list_tickets(desk: Desk, /, limit: int, as_json: bool, **filters: Any) -> No
 @click.argument("ticket")
 @click.option("--as-of", help="A version, or a time such as 2026-03-02T09:00:00Z.")
 @click.option("--history", is_flag=True, help="What happened to it, too.")
-@_as_json
+@as_json_lines
 @click.pass_obj
 def show_ticket(desk: Desk, ticket: str, as_of: str | None, history: bool, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Show a ticket, by number or id."""
@@ -77,7 +79,7 @@ def show_ticket(desk: Desk, ticket: str, as_of: str | None, history: bool, as_js
         found = desk.ticket(ticket, as_of=as_of)
         entries = list(desk.history(ticket)) if history else []
     if as_json:
-        _print_json([found, *entries])
+        print_json([found, *entries])
         return
     _print_ticket(found)
     for line in map(_step, entries):
@@ -92,7 +94,7 @@ def show_ticket(desk: Desk, ticket: str, as_of: str | None, history: bool, as_js
 @click.option("--contact", nargs=2, metavar="NAME EMAIL", help="Who asks.")
 @click.option("--tag", "tags", multiple=True, help="May be repeated.")
 @click.option("--key", help="The same key once more is the same ticket.")
-@_as_json
+@as_json_lines
 @click.pass_obj
 def create_ticket(
     desk: Desk,
@@ -117,7 +119,7 @@ def create_ticket(
 @click.argument("ticket")
 @click.argument("status", type=_STATUS)
 @click.option("--if-version", type=int, help="Only if it is at this version still.")
-@_as_json
+@as_json_lines
 @click.pass_obj
 def move_ticket(desk: Desk, ticket: str, status: str, if_version: int | None, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Move a ticket to another status."""
@@ -129,14 +131,14 @@ def move_ticket(desk: Desk, ticket: str, status: str, if_version: int | None, as
 @click.argument("ticket")
 @click.argument("body")
 @click.option("--comment", is_flag=True, help="A turn of the team's discussion instead of a standing note.")
-@_as_json
+@as_json_lines
 @click.pass_obj
 def note_ticket(desk: Desk, ticket: str, body: str, comment: bool, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Add an internal note; `-` reads it from standard input."""
     with refusals():
         note = desk.add_note(ticket, _text(body), kind="comment" if comment else "note")
     if as_json:
-        _print_json([note])
+        print_json([note])
     else:
         click.echo(f"noted at version {note.ticket_version}")
 
@@ -145,7 +147,7 @@ def note_ticket(desk: Desk, ticket: str, body: str, comment: bool, as_json: bool
 @click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="The last seq that you have.")
 @click.option("--follow", is_flag=True, help="Go on as they are recorded, until interrupted.")
 @click.option("--type", "types", multiple=True, help="Such as `status_changed`; may be repeated.")
-@_as_json
+@as_json_lines
 @click.pass_obj
 def print_events(desk: Desk, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - as above
     """Print what happened to all tickets, in order."""
@@ -162,15 +164,20 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        click.echo(f"{refusal.code}: {_plain(refusal.detail)}", err=True)
+        click.echo(f"{refusal.code}: {plain(refusal.detail)}", err=True)
         facts: Mapping[str, Any] = refusal.facts
         for fault in facts.get("errors", ()):
-            click.echo(_plain(f"  {fault['field']}: {fault['detail']}"), err=True)
+            click.echo(plain(f"  {fault['field']}: {fault['detail']}"), err=True)
         if facts.get("allowed"):
             click.echo(f"  open to you: {', '.join(facts['allowed'])}", err=True)
-        sys.exit(_BY_STATUS.get(refusal.status, REFUSED))
+        sys.exit(code_of(refusal))
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def code_of(refusal: Refusal) -> int:
+    """Return the exit code that tells this refusal."""
+    return _BY_STATUS.get(refusal.status, REFUSED)
 
 
 def _text(said: str) -> str:
@@ -179,12 +186,13 @@ def _text(said: str) -> str:
 
 def _made(ticket: TicketSnapshot, *, as_json: bool) -> None:
     if as_json:
-        _print_json([ticket])
+        print_json([ticket])
     else:
         click.echo(f"#{ticket.number} {ticket.status.value} (version {ticket.version})")
 
 
-def _print_json(found: Iterable[BaseModel]) -> None:
+def print_json(found: Iterable[BaseModel]) -> None:
+    """Print each as a line of JSON."""
     for each in found:
         click.echo(each.model_dump_json())
 
@@ -194,10 +202,11 @@ def _row(ticket: TicketRow) -> tuple[str, ...]:
     return f"#{ticket.number}", ticket.status.value, ticket.priority.value, assignee, ticket.subject
 
 
-def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    plain = [tuple(map(_plain, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
-    for row in plain:
+def columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows as lines whose columns stand below each other."""
+    cells = [tuple(map(plain, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
@@ -211,17 +220,17 @@ def _print_ticket(ticket: TicketSnapshot) -> None:
         "created": f"{ticket.created_at:%Y-%m-%d %H:%M} UTC",
         "version": str(ticket.version),
     }
-    click.echo(f"#{ticket.number} {_plain(ticket.subject)}")
+    click.echo(f"#{ticket.number} {plain(ticket.subject)}")
     for name, value in facts.items():
         if value:
-            click.echo(f"{name + ':':<10} {_plain(value)}")
+            click.echo(f"{name + ':':<10} {plain(value)}")
     if ticket.description:
-        click.echo("\n" + "\n".join(map(_plain, ticket.description.splitlines())) + "\n")
+        click.echo("\n" + "\n".join(map(plain, ticket.description.splitlines())) + "\n")
 
 
 def _step(entry: Entry) -> str:
     change = "" if entry.old is None and entry.new is None else f" {_value(entry.old)} → {_value(entry.new)}"
-    return _plain(f"{entry.at:%Y-%m-%dT%H:%M:%SZ} {entry.type} by {entry.actor.name}{change}")
+    return plain(f"{entry.at:%Y-%m-%dT%H:%M:%SZ} {entry.type} by {entry.actor.name}{change}")
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - whatever a fact tells
@@ -230,6 +239,6 @@ def _value(value: Any) -> str:  # noqa: ANN401 - whatever a fact tells
     return "-" if value is None else str(value)
 
 
-def _plain(words: str) -> str:
+def plain(words: str) -> str:
     """Return words that move no terminal."""
     return "".join(each if each.isprintable() else " " for each in words)

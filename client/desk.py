@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import httpx
 from httpx_sse import SSEError, connect_sse
 from pydantic import BaseModel
 
-from contracts.activity import Entry, FeedPage, HistoryPage
+from client.shapes import Integration, IntegrationMade, IntegrationPage
+from contracts.activity import Entry, FeedPage, HistoryPage, Verdict
+from contracts.base import DeadLetter
+from contracts.letters import DeadLetterPage
 from contracts.refusals import Refusal, Unavailable
 from contracts.tickets import NoteSnapshot, TicketPage, TicketRow, TicketSnapshot
 
@@ -132,6 +136,58 @@ class Desk:
         except httpx.TransportError as error:
             raise Unavailable(f"The desk broke off: {error}") from error
 
+    def dead_letters(self, *, reason: str | None = None, integration: str | None = None) -> Iterator[DeadLetter]:
+        """Yield what could not be applied, newest first, without bodies; raises Unavailable where some are away."""
+        wanted = {"reason": reason, "integration": integration, "cursor": None}
+        while True:
+            given = {name: value for name, value in wanted.items() if value is not None}
+            page = self._read(DeadLetterPage, "dead-letters", given)
+            if page.away:
+                raise Unavailable(f"Those of {' and '.join(page.away)} can't be read at this moment.")
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            wanted["cursor"] = page.next_cursor
+
+    def dead_letter(self, id: UUID) -> DeadLetter:
+        """Return a dead letter whole."""
+        return self._read(DeadLetter, f"dead-letters/{id}", {})
+
+    def retry_dead_letter(self, id: UUID, *, key: str | None = None) -> DeadLetter:
+        """Have a dead letter tried again, as it came; raises why it is refused again."""
+        return self._write(DeadLetter, "POST", f"dead-letters/{id}/retry", None, key=key)
+
+    def drop_dead_letter(self, id: UUID, *, key: str | None = None) -> None:
+        """Forget a dead letter: what it asks for is never done."""
+        self._ask("DELETE", f"dead-letters/{id}", headers={"idempotency-key": key or str(uuid.uuid4())})
+
+    def verify(self, *heads: str) -> Verdict:
+        """Have the desk read both books from their beginning; saved heads, `BOOK:SEQ:HASH`, must still be in them."""
+        return self._read(Verdict, "audit/verify", {"head": list(heads)} if heads else {})
+
+    def integrations(self) -> Iterator[Integration]:
+        """Yield the other systems that may enter NATS."""
+        cursor: str | None = None
+        while True:
+            page = self._read(IntegrationPage, "integrations", {"cursor": cursor} if cursor else {})
+            yield from page.items
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def make_integration(self, name: str, *, internal: bool = False, key: str | None = None) -> IntegrationMade:
+        """Let another system into NATS; its password is told this once (AlreadyAnswered for a repeat)."""
+        return self._write(IntegrationMade, "POST", "integrations", {"name": name, "internal": internal}, key=key)
+
+    def revoke_integration(self, id: UUID, *, key: str | None = None) -> None:
+        """Shut another system out."""
+        self._ask("DELETE", f"integrations/{id}", headers={"idempotency-key": key or str(uuid.uuid4())})
+
+    def replay(self, id: UUID, start: int | str) -> Integration:
+        """Have another system read again from a time, or a sequence of the stream."""
+        return Integration.model_validate_json(
+            self._ask("POST", f"integrations/{id}/replay", json={"from": start}).content
+        )
+
     def _stream(self, after: int) -> Iterator[Entry]:
         timeout = httpx.Timeout(20, read=_SILENCE)
         with connect_sse(self._http, "GET", "events", params={"after": after}, timeout=timeout) as source:
@@ -152,13 +208,15 @@ class Desk:
         model: type[M],
         method: str,
         path: str,
-        body: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
         *,
         key: str | None,
         headers: Mapping[str, str] | None = None,
     ) -> M:
         sent = {"idempotency-key": key or str(uuid.uuid4()), **(headers or {})}
-        return model.model_validate_json(self._ask(method, path, json=body, headers=sent).content)
+        return model.model_validate_json(
+            self._ask(method, path, headers=sent, **({} if body is None else {"json": body})).content
+        )
 
     def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
         until = time.monotonic() + self._patience

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from contracts.base import Actor, Audience, DeadLetter, Model, Query, RecordEvent, Subject, Via
-from contracts.letters import DeadLetterPage
+from contracts.base import Actor, Audience, Command, DeadLetter, Model, Query, RecordEvent, Subject, Via
+from contracts.letters import ListLetters
 from contracts.streams import Stream
 from contracts.tickets.shapes import Status
 
@@ -299,15 +299,24 @@ class ExportBook(Query[ExportPage], subject="activity.requests.v1.export"):
     """The last seq to read, so that a book that grows ends where its reader began."""
 
 
-class ListActivityLetters(Query[DeadLetterPage], subject="activity.requests.v1.list_dead_letters"):
+class ListActivityLetters(ListLetters, subject="activity.requests.v1.list_dead_letters"):
     """Read what activity could not apply, bodies left out. Refused: not_allowed, malformed (cursor)."""
-
-    cursor: str | None = None
-    limit: Limit = 50
 
 
 class GetActivityLetter(Query[DeadLetter], subject="activity.requests.v1.get_dead_letter"):
     """Read one of them whole. Refused: not_found, not_allowed."""
+
+    id: UUID
+
+
+class RetryActivityLetter(Command[DeadLetter], subject="activity.requests.v1.retry_dead_letter"):
+    """Record now what its owner told in that place; recorded, it is gone. Refused: not_found, not_allowed, conflict."""
+
+    id: UUID
+
+
+class DropActivityLetter(Command[DeadLetter], subject="activity.requests.v1.drop_dead_letter"):
+    """Forget one of them. Refused: not_found, not_allowed."""
 
     id: UUID
 

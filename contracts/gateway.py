@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from contracts.base import DeadLetter, Model, ReadLog, RecordEvent, Role
+from contracts.base import DeadLetter, Model, ReadLog, RecordEvent, Role, Token
 from contracts.streams import Stream
 from contracts.texts import FreeText, PersonName
 
@@ -37,7 +37,8 @@ class WorkspaceChanged(RecordEvent, subject="gateway.events.v1.workspace_changed
 class WorkspaceDeleted(RecordEvent, subject="gateway.events.v1.workspace_deleted", heard_by=("tickets", *_RECORDED)):
     """Sent when a workspace ended: nobody is a member of it any more, and its slug may be another's.
 
-    It is the last fact of the workspace; its members and tokens end with it and are not told of one by one.
+    It is the last fact of the workspace; its members, tokens and integrations end with it and are not told of one by
+    one.
     """
 
     old: WorkspaceNames
@@ -124,6 +125,74 @@ class TokenRevoked(RecordEvent, subject="gateway.events.v1.token_revoked", heard
     name: FreeText
     role: Role
     scopes: tuple[str, ...]
+
+
+class LetterRetried(RecordEvent, subject="gateway.events.v1.dead_letter_retried", heard_by=("activity",)):
+    """Sent when somebody had a dead letter of any service tried again and it was applied; `subject` is the letter."""
+
+    service: str
+    """Who had kept it."""
+    letter_subject: str
+    """Where it had come in."""
+    reason: str
+
+
+class LetterDropped(RecordEvent, subject="gateway.events.v1.dead_letter_dropped", heard_by=("activity",)):
+    """Sent when somebody dropped a dead letter of any service: what it asked for is never done."""
+
+    service: str
+    letter_subject: str
+    reason: str
+
+
+class HookCreated(RecordEvent, subject="gateway.events.v1.webhook_created", heard_by=("activity",)):
+    """Sent when somebody had added a webhook. Its secret is in no event, nor is more of its address than the host."""
+
+    host: FreeText
+    event_types: tuple[str, ...]
+
+
+class HookChanged(RecordEvent, subject="gateway.events.v1.webhook_changed", heard_by=("activity",)):
+    """Sent when somebody had a webhook lead elsewhere or be told of something else, or turned it on or off."""
+
+    host: FreeText
+    event_types: tuple[str, ...]
+    enabled: bool
+
+
+class HookDeleted(RecordEvent, subject="gateway.events.v1.webhook_deleted", heard_by=("activity",)):
+    """Sent when somebody had removed a webhook."""
+
+    host: FreeText
+
+
+class HookSecretRotated(RecordEvent, subject="gateway.events.v1.webhook_secret_rotated", heard_by=("activity",)):
+    """Sent when somebody had another secret drawn for a webhook."""
+
+    host: FreeText
+
+
+class IntegrationCreated(RecordEvent, subject="gateway.events.v1.integration_created", heard_by=("activity",)):
+    """Sent when another system was let in to NATS. Its password is in no event."""
+
+    name: Token
+    internal: bool
+    """Whether it reads what is the team's own."""
+
+
+class IntegrationRevoked(RecordEvent, subject="gateway.events.v1.integration_revoked", heard_by=("activity",)):
+    """Sent when another system was shut out of NATS. What it did stays, and its name is never another's."""
+
+    name: Token
+    internal: bool
+
+
+class IntegrationReplayed(RecordEvent, subject="gateway.events.v1.integration_replayed", heard_by=("activity",)):
+    """Sent when another system was set back, to read again what it has read."""
+
+    name: Token
+    sequence: int
+    """The sequence of the stream from which on it reads again."""
 
 
 class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_exported", heard_by=("activity",)):

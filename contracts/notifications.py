@@ -6,27 +6,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from contracts.base import (
-    Actor,
-    Audience,
-    Change,
-    Command,
-    DeadLetter,
-    Errand,
-    Model,
-    Query,
-    RecordEvent,
-)
-from contracts.letters import DeadLetterPage
+from contracts.base import Actor, Audience, Command, DeadLetter, Errand, Model, Query, RecordEvent
+from contracts.letters import ListLetters
 from contracts.streams import Stream
 from contracts.texts import Email, Name, WebAddress
 
 NOTIFICATIONS = Stream(
     "NOTIFICATIONS", ("notifications.events.>",), max_bytes=256 << 20, max_msg_size=64 * 1024, batches=True
 )
-
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""A time of day, such as `22:30`."""
 
 
 class Kind(StrEnum):
@@ -53,7 +40,7 @@ class Kind(StrEnum):
 
 
 class Item(Model):
-    """One notification in a person's inbox."""
+    """One notification in a person's inbox: of what is told together, what matters most."""
 
     id: UUID
     kind: Kind
@@ -85,8 +72,34 @@ class ReadInbox(Query[Inbox], subject="notifications.requests.v1.inbox"):
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
+class NoticeTicket(Model):
+    """A ticket that a notification is about."""
+
+    MOST: ClassVar[int] = 20
+
+    id: UUID
+    number: int
+    subject: str
+    kind: Kind
+    """The strongest reason to tell of this ticket."""
+    count: int
+    """How many causes it tells of on this ticket."""
+
+
+class NoticePart(Model):
+    """One of the things that were done at once."""
+
+    kind: Kind
+    old: str | None
+    new: str | None
+
+
 class Notice(Model):
-    """One notification in a person's inbox, of a ticket or of the desk itself."""
+    """One notification in a person's inbox, of a ticket or of the desk itself.
+
+    It tells of one cause, whatever was done by it and on however many tickets; or it is a digest of many that came
+    within a minute, and grows while they come. Ticket, actor, cause and values are those of what matters most in it.
+    """
 
     id: UUID
     kind: Kind
@@ -97,12 +110,21 @@ class Notice(Model):
     actor: Actor
     at: AwareDatetime
     cause: UUID
-    """What is behind it; one person is told of one cause once."""
+    """The fact behind it; one person is told of one cause once."""
     old: str | None
     new: str | None
     read_at: AwareDatetime | None
+    """None: not read, or not all of it."""
     muted: bool
     """Whether the reader has muted the ticket since."""
+    count: int = 1
+    """How many causes it tells of; of more than one it is a digest."""
+    tickets: tuple[NoticeTicket, ...] = ()
+    """What it is about, what matters most first; 20 at most."""
+    more_tickets: int = 0
+    """How many tickets are not named."""
+    parts: tuple[NoticePart, ...] = ()
+    """All that the cause did, what matters most first; of a digest none."""
 
 
 class Notices(Model):
@@ -117,6 +139,8 @@ class ReadNotices(Query[Notices], subject="notifications.requests.v2.inbox"):
     """Read the caller's own inbox, with what is of no ticket. Refused: malformed (cursor)."""
 
     unread_only: bool = False
+    digest: UUID | None = None
+    """Only what this notification tells of, each cause by itself; none where there is no such one."""
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
@@ -142,7 +166,7 @@ class ListUnreadTickets(Query[UnreadTickets], subject="notifications.requests.v1
 
 
 class MarkRead(Command[Unread], subject="notifications.requests.v1.mark_read"):
-    """Mark the caller's own notifications as read: those named, or all with `ids` empty. Refused: not_found."""
+    """Mark the caller's notifications as read, all that they tell: those named, or all without. Refused: not_found."""
 
     ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     ticket_id: UUID | None = None
@@ -229,92 +253,6 @@ class GetMute(Query[MuteState], subject="notifications.requests.v1.get_mute"):
     ticket_id: UUID
 
 
-class Wanted(Model):
-    """By which way somebody wants to hear of something; another way is another field."""
-
-    inbox: bool = True
-    mail: bool = False
-
-
-class WantedChange(Model):
-    """By which way somebody wants to hear of something otherwise: what is not said stays as it is."""
-
-    inbox: bool | None = None
-    mail: bool | None = None
-
-
-class QuietHours(Model):
-    """When no mail is sent: each day from one time to another, which may be on the next day."""
-
-    start: Clock
-    end: Clock
-    zone: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    """An IANA time zone, such as `Europe/Berlin`."""
-
-
-class Preferences(Model):
-    """What somebody wants to hear of: what they never chose stays as it is here."""
-
-    assigned: Wanted = Wanted(mail=True)
-    """A ticket was given to them."""
-    unassigned: Wanted = Wanted()
-    """A ticket was taken from them."""
-    mention: Wanted = Wanted(mail=True)
-    """They were called by name."""
-    message: Wanted = Wanted()
-    """The customer wrote on a ticket that they watch, closed ones included."""
-    note: Wanted = Wanted()
-    """A note or comment on a ticket that they watch."""
-    status: Wanted = Wanted()
-    """A ticket that they watch was moved."""
-    priority: Wanted = Wanted(inbox=False)
-    """A ticket that they watch became more or less urgent."""
-    created: Wanted = Wanted(inbox=False)
-    """Somebody of the workspace, or a program, opened a ticket that they may see."""
-    arrived: Wanted = Wanted(inbox=False)
-    """A ticket that they may see came by the widget or from another system."""
-    dead_letter: Wanted = Wanted()
-    """A message could not be applied; told to owners and admins."""
-    webhook: Wanted = Wanted()
-    """A webhook was turned off; told to owners and admins."""
-    mail_paused: bool = False
-    """No mail at all, whatever else is chosen."""
-    quiet_hours: QuietHours | None = None
-    """When mail waits."""
-
-
-class GetPreferences(Query[Preferences], subject="notifications.requests.v1.get_preferences"):
-    """Read what the caller wants to hear of. Refused: not_allowed (programs)."""
-
-
-class PreferencesChange(Change):
-    """What the caller wants to hear of otherwise than before."""
-
-    assigned: WantedChange | None = None
-    unassigned: WantedChange | None = None
-    mention: WantedChange | None = None
-    message: WantedChange | None = None
-    note: WantedChange | None = None
-    status: WantedChange | None = None
-    priority: WantedChange | None = None
-    created: WantedChange | None = None
-    arrived: WantedChange | None = None
-    dead_letter: WantedChange | None = None
-    webhook: WantedChange | None = None
-    mail_paused: bool | None = None
-    quiet_hours: QuietHours | None = None
-    """Null: none any more."""
-
-
-class ChangePreferences(Command[Preferences], subject="notifications.requests.v1.change_preferences"):
-    """Change what the caller hears of from now on: what is in their inbox stays.
-
-    Refused: not_allowed (programs), invalid (time zone).
-    """
-
-    change: PreferencesChange
-
-
 class Left(Model):
     """They are sent no more news by mail."""
 
@@ -350,7 +288,7 @@ class SendPasswordReset(Errand[MailQueued], subject="notifications.requests.v1.s
 
 
 class Notified(RecordEvent, subject="notifications.events.v1.notified", followed_by=("gateway",)):
-    """Sent when somebody has a new notification; `subject` is their inbox, its version counts what came into it."""
+    """Sent when somebody has a new notification, or one grows; `subject` is their inbox, its version counts both."""
 
     AUDIENCE: ClassVar[Audience] = Audience.ADMINS
 
@@ -360,15 +298,27 @@ class Notified(RecordEvent, subject="notifications.events.v1.notified", followed
     ticket_id_of: UUID
 
 
-class ListNotificationLetters(Query[DeadLetterPage], subject="notifications.requests.v1.list_dead_letters"):
+class ListNotificationLetters(ListLetters, subject="notifications.requests.v1.list_dead_letters"):
     """Read what notifications could not apply, bodies left out. Refused: not_allowed, malformed (cursor)."""
-
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
 class GetNotificationLetter(Query[DeadLetter], subject="notifications.requests.v1.get_dead_letter"):
     """Read one of them whole. Refused: not_found, not_allowed."""
+
+    id: UUID
+
+
+class RetryNotificationLetter(Command[DeadLetter], subject="notifications.requests.v1.retry_dead_letter"):
+    """Try one of them again now, as it came; a mail is delivered within seconds. It is gone then.
+
+    Refused: not_found, not_allowed, conflict, and its reason.
+    """
+
+    id: UUID
+
+
+class DropNotificationLetter(Command[DeadLetter], subject="notifications.requests.v1.drop_dead_letter"):
+    """Forget one of them. Refused: not_found, not_allowed."""
 
     id: UUID
 

@@ -6,6 +6,8 @@ It needs a Python alone. The files may be read by everyone, since a container's 
 directory may be entered by its owner only.
 """
 
+import base64
+import binascii
 import os
 import secrets
 import sys
@@ -25,14 +27,17 @@ def main(directory: Path) -> None:
     directory.chmod(0o700)
     workspace_id = draw(directory / "workspace-id", str(uuid.uuid4()))
     draw(directory / "owner-password", secrets.token_urlsafe(12))
+    draw(directory / "metrics-token", word())
+    draw(directory / "grafana.password", secrets.token_urlsafe(12))
     draw(directory / "smtp-url", "")  # no mail is sent until somebody writes where to
     password = draw(directory / "postgres.password", word())
     draw(directory / "postgres.url", f"postgresql://postgres:{password}@postgres:5432/postgres")
     for service in SERVICES:
         draw(directory / f"{service}.database-url", database_url(service, "app"))
         draw(directory / f"{service}.owner-url", database_url(service, "owner"))
-    for user in (*SERVICES, "provisioner", "operator"):
+    for user in (*SERVICES, "provisioner", "operator", "keeper", "callout", "kicker"):
         draw(directory / f"{user}.nats-url", nats_url(user))
+    draw(directory / "nats-issuer", account_seed(secrets.token_bytes(32)))
     draw(directory / "integration.nats-url", nats_url(f"{INTEGRATION}_{workspace_id}"))
     access(directory, "operator")
     access(directory, "integration", WORKSPACE_ID=workspace_id, INTEGRATION=INTEGRATION)
@@ -74,6 +79,13 @@ def word() -> str:
 def nats_url(user: str) -> str:
     """Return where that user enters NATS."""
     return f"nats://{user}:{word()}@nats:4222"
+
+
+def account_seed(chance: bytes) -> str:
+    """Return the seed of a NATS account key: what it is for, what it is made of, and a checksum."""
+    seed_of_an_account = bytes((18 << 3, 0))
+    raw = seed_of_an_account + chance
+    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
 
 
 def database_url(service: str, role: str) -> str:

@@ -33,6 +33,9 @@ from chassis.embedded.supervisor import Program, Supervisor
 SERVICES: Final = ("tickets", "activity", "notifications", "gateway")
 INTEGRATION: Final = "demo"
 
+_HANDS: Final = ("keeper", "callout", "kicker")
+"""Whom the gateway enters NATS as, besides as itself, for other systems."""
+
 _DECIDED: Final = "first-workspace"
 _CHECKOUT: Final = Path(__file__).parent.parent
 _LAST_PORT: Final = 65535
@@ -167,16 +170,18 @@ class Machine:
 
     async def _start_nats(self, libraries: asyncio.Task[None]) -> None:
         await libraries
+        from chassis.callout import draw_issuer, issuer_of
         from chassis.connection import inbox_prefix
         from chassis.provision import OPERATOR, PROVISIONER, Outsider, accounts, provision, users
 
         passwords = {user: self._secrets.draw(f"nats.{user}") for user in users()}
         outsider = Outsider(self._workspace_id, INTEGRATION, self._secrets.draw("nats.integration"))
-        nats = EmbeddedNats(self._data / "nats", accounts=accounts(passwords, [outsider]), port=self._options.nats_port)
+        entrance = accounts(passwords, issuer_of(self._secrets.draw("nats-issuer", draw_issuer)), [outsider])
+        nats = EmbeddedNats(self._data / "nats", accounts=entrance, port=self._options.nats_port)
         await self._servers.start("nats", nats)
         await provision(nats.url(PROVISIONER, passwords[PROVISIONER]), outsiders=[outsider], apply=True)
-        for service in SERVICES:
-            self._secrets.put(f"{service}.nats-url", nats.url(service, passwords[service]))
+        for user in (*SERVICES, *_HANDS):
+            self._secrets.put(f"{user}.nats-url", nats.url(user, passwords[user]))
         write_env(
             self._data / "integration.env",
             NATS_URL=nats.url(outsider.user, outsider.password),
@@ -222,7 +227,11 @@ class Machine:
                 "COUNTERFOIL_OWNER_EMAIL": self._options.email,
                 "COUNTERFOIL_OWNER_PASSWORD_FILE": str(self._secrets.path("owner-password")),
                 "COUNTERFOIL_DEMO": self._options.demo,
+                "COUNTERFOIL_INTEGRATION": INTEGRATION,
+                "COUNTERFOIL_NATS_ISSUER_FILE": str(self._secrets.path("nats-issuer")),
             }
+            for hand in _HANDS:
+                told[f"COUNTERFOIL_{hand.upper()}_NATS_URL_FILE"] = str(self._secrets.path(f"{hand}.nats-url"))
         return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | told
 
     def _owner_password(self) -> str:
@@ -274,9 +283,9 @@ async def make_ready(*, apply: bool) -> None:
         if secrets_directory := os.environ.get("COUNTERFOIL_SECRETS"):
             deployment = Deployment(Path(secrets_directory))
             await deployment.make_databases(SERVICES)
-            await deployment.make_streams(apply=apply)
+            await deployment.make_streams(apply=apply, replicas=_replicas())
         else:
-            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply)
+            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply, replicas=_replicas())
     except Drift as drift:
         raise StartFailed("\n".join(("this is not as the contracts say:", *drift.findings))) from None
 
@@ -346,6 +355,14 @@ def _given(name: str) -> str:
     if not (text := Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(name)):
         raise StartFailed(f"{name} is not set: it names the server, with the provisioner's user and password.")
     return text
+
+
+def _replicas() -> int:
+    """On how many servers of a NATS cluster each stream is kept."""
+    text = os.environ.get("COUNTERFOIL_NATS_REPLICAS") or "1"
+    if text not in {"1", "3", "5"}:
+        raise StartFailed(f"COUNTERFOIL_NATS_REPLICAS is {text!r}, and must be 1, 3 or 5.")
+    return int(text)
 
 
 def _import_libraries() -> None:

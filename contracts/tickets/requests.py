@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Change, Command, DeadLetter, Model, Person, Query, ReadLog
-from contracts.letters import DeadLetterPage
+from contracts.letters import ListLetters
 from contracts.texts import Body, Label, Line, NonEmptyBody, SearchText
 from contracts.tickets.shapes import (
     FieldChanges,
@@ -188,11 +188,8 @@ class ListNotes(Query[NotePage], subject="tickets.requests.v1.list_notes"):
     limit: Limit = 20
 
 
-class ListDeadLetters(Query[DeadLetterPage], subject="tickets.requests.v1.list_dead_letters"):
+class ListDeadLetters(ListLetters, subject="tickets.requests.v1.list_dead_letters"):
     """Read what could not be applied in this workspace, bodies left out. Refused: not_allowed."""
-
-    cursor: str | None = None
-    limit: Limit = 50
 
 
 class GetDeadLetter(Query[DeadLetter], subject="tickets.requests.v1.get_dead_letter"):

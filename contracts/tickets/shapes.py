@@ -147,6 +147,8 @@ class TicketCounts(Model):
     """How many tickets there are in each status, under the same filters as a list; statuses without any are 0."""
 
     counts: dict[Status, int]
+    more: bool = False
+    """Whether there are more than were counted: a search counts up to 500, and each status has at least so many."""
 
 
 class TagList(Model):

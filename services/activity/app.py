@@ -1,6 +1,8 @@
 """Assembles activity: the one place that knows all its parts."""
 
+from chassis.erasing import OWNERS, Erasing, copies
 from chassis.service import Service
+from services.activity import usecases
 from services.activity.handlers import listen
 from services.activity.settings import Settings
 from services.activity.timers import tick
@@ -10,7 +12,8 @@ def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("activity", settings)
     listen(service.bus)
-    tick(service)
+    do = copies(service.bus, service.database, usecases.erase)
+    tick(service, Erasing(service.bus, service.database, owners=OWNERS, do=do))
     return service
 
 

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from chassis.bus import Bus
+from chassis.bus import Bus, Transaction
 from contracts.activity import (
     Book,
+    DropActivityLetter,
     ExportBook,
     Feed,
     GetActivityLetter,
@@ -13,8 +14,10 @@ from contracts.activity import (
     ReadAudit,
     ReadHeads,
     Report,
+    RetryActivityLetter,
     Verify,
 )
+from contracts.base import DeadLetter
 from services.activity import usecases
 from services.activity.domain import OWNERS
 
@@ -29,7 +32,12 @@ def listen(bus: Bus) -> None:
     bus.answers(ReadAudit)(usecases.audit)
     bus.answers(ListActivityLetters)(usecases.list_letters)
     bus.answers(GetActivityLetter)(usecases.get_letter)
+    bus.answers(DropActivityLetter)(usecases.drop_letter)
     bus.answers(ExportBook)(usecases.export)
+
+    @bus.answers(RetryActivityLetter)
+    async def retry_letter(command: RetryActivityLetter, tx: Transaction) -> DeadLetter:
+        return await usecases.retry_letter(command, tx, bus.retry)
 
     for book in Book:
         bus.records(OWNERS[book])(partial(usecases.record, book))

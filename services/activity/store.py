@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from chassis.database import Transaction
 from contracts.activity import AgentCount, Backlog, Book, BookHead, Times
+from contracts.erasing import ErasedWords
 from contracts.tickets.shapes import Status
 from services.activity.domain import GENESIS, Counted, Line, Texts, chain
 
@@ -36,6 +37,11 @@ _ADD = text(
     " insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
     " select :ws, :book, :seq, words.* from unnest("
     "  cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) as words"
+)
+_ERASE = text(
+    "delete from entry_texts as t using"
+    " unnest(cast(:seqs as bigint[]), cast(:pointers as text[])) as gone(seq, pointer)"
+    " where t.workspace_id = :ws and t.book = :book and t.seq = gone.seq and t.pointer = gone.pointer"
 )
 _ENTRY = text("select entry from entries where workspace_id = :ws and book = :book and seq = :seq")
 _REACH = text("select max(version) from entries where workspace_id = :ws and book = 'tickets' and ticket_id = :ticket")
@@ -90,20 +96,20 @@ _PRUNE = text(
     ")"
     " delete from event_log as e using outlived as o where e.workspace_id = o.workspace_id and e.id = o.id"
 )
-_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent)"
+_STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waited, agent, counts)"
 _WAITED = "extract(epoch from cast(:at as timestamptz) - created_at)"
 _COUNT = {
     "ticket_created": text(
         "with opened as ("  # noqa: S608 - constants
         "  insert into report_tickets (workspace_id, ticket_id, created_at, status) values (:ws, :ticket, :at, :status)"
         "  on conflict do nothing"
-        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent)"
+        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent, true)"
     ),
     # What a statement reads is what was there before it.
     "status_changed": text(
         "with moved as ("  # noqa: S608 - constants
         "  update report_tickets set status = :status where workspace_id = :ws and ticket_id = :ticket)"
-        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent from report_tickets"
+        f" {_STEP} select :ws, :seq, :ticket, 'resolved', :at, {_WAITED}, :agent, not deleted from report_tickets"
         " where workspace_id = :ws and ticket_id = :ticket and :status in ('resolved', 'closed')"
         " and status not in ('resolved', 'closed', 'spam')"
     ),
@@ -111,19 +117,16 @@ _COUNT = {
         "with answered as ("  # noqa: S608 - constants
         "  update report_tickets set answered = true where workspace_id = :ws and ticket_id = :ticket and not answered"
         f") {_STEP} select :ws, :seq, :ticket, case when answered then 'replied' else 'answered' end, :at, {_WAITED},"
-        " :agent from report_tickets where workspace_id = :ws and ticket_id = :ticket"
+        " :agent, not deleted and status <> 'spam' from report_tickets where workspace_id = :ws and ticket_id = :ticket"
     ),
     "ticket_deleted": text("update report_tickets set deleted = true where workspace_id = :ws and ticket_id = :ticket"),
     "ticket_restored": text(
         "update report_tickets set deleted = false where workspace_id = :ws and ticket_id = :ticket"
     ),
 }
-_COUNTED = (
-    " from report_steps as s join report_tickets as t on t.workspace_id = s.workspace_id and t.ticket_id = s.ticket_id"
-    " where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and not t.deleted and t.status <> 'spam'"
-)
+_COUNTED = " from report_steps as s where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and s.counts"
 _BY_DAY = text(
-    "select cast(floor(extract(epoch from s.at - cast(:begins as timestamptz)) / 86400) as int) as day,"  # noqa: S608 - constants
+    "select date_bin('1 day', s.at, :begins) as day,"
     " count(*) filter (where s.kind = 'created') as created, count(*) filter (where s.kind = 'resolved') as resolved"
     f"{_COUNTED} and s.kind in ('created', 'resolved') group by 1"
 )
@@ -142,10 +145,7 @@ _AGENTS = text(
 _AGES = {"under_1_day": 1, "under_3_days": 3, "under_7_days": 7, "under_30_days": 30}
 _BACKLOG = text(
     "select status, count(*) as tickets, "  # noqa: S608 - constants
-    + ", ".join(
-        f"count(*) filter (where created_at > cast(:now as timestamptz) - interval '{days} days') as {name}"
-        for name, days in _AGES.items()
-    )
+    + ", ".join(f"count(*) filter (where created_at > cast(:{name} as timestamptz)) as {name}" for name in _AGES)
     + " from report_tickets where workspace_id = :ws and not deleted and status not in ('resolved', 'closed', 'spam')"
     " group by status"
 )
@@ -289,6 +289,20 @@ async def lines(tx: Transaction, book: Book, after: int = BEGINNING) -> list[Lin
     return [Line(row["seq"], row["entry"], row["prev_hash"], row["hash"], row["digests"] or {}) for row in rows]
 
 
+async def erase(tx: Transaction, book: Book, words: Sequence[ErasedWords]) -> None:
+    """Erase words of a book's entries; what is not there any more is left out."""
+    places = [(each.seq, pointer) for each in words for pointer in each.pointers]
+    await tx.execute(
+        _ERASE,
+        {
+            "ws": tx.workspace_id,
+            "book": book.value,
+            "seqs": [seq for seq, _ in places],
+            "pointers": [pointer for _, pointer in places],
+        },
+    )
+
+
 async def prune(tx: Transaction) -> int:
     """Forget some announcements that were sent long ago; return how many."""
     return (await tx.execute(_PRUNE, {"many": _PRUNED_AT_ONCE})).rowcount
@@ -312,7 +326,7 @@ async def count(tx: Transaction, seq: int, step: Counted) -> None:
 async def counts_by_day(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> dict[int, tuple[int, int]]:
     """Return how many tickets were created and resolved, by the number of the day; days without any are left out."""
     rows = await tx.all(_BY_DAY, {"ws": tx.workspace_id, "begins": begins, "ends": ends})
-    return {row["day"]: (row["created"], row["resolved"]) for row in rows}
+    return {(row["day"] - begins).days: (row["created"], row["resolved"]) for row in rows}
 
 
 async def times(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tuple[Times, Times]:
@@ -331,7 +345,8 @@ async def agents(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tup
 
 async def backlog(tx: Transaction, now: dt.datetime) -> tuple[Backlog, ...]:
     """Return how many tickets wait in each status, and how old they are."""
-    found = {row["status"]: dict(row) for row in await tx.all(_BACKLOG, {"ws": tx.workspace_id, "now": now})}
+    since = {name: now - dt.timedelta(days=days) for name, days in _AGES.items()}
+    found = {row["status"]: dict(row) for row in await tx.all(_BACKLOG, {"ws": tx.workspace_id, **since})}
     return tuple(_aged(status, found.get(status.value, {})) for status in _WAITING)
 
 

@@ -1,5 +1,6 @@
 """What happens by the clock: announcements that everybody has heard are forgotten."""
 
+from chassis.erasing import Erasing
 from chassis.logs import get_logger
 from chassis.service import Service
 from services.activity import usecases
@@ -7,8 +8,10 @@ from services.activity import usecases
 log = get_logger()
 
 
-def tick(service: Service) -> None:
-    """Set the clock of whichever replica leads."""
+def tick(service: Service, erasing: Erasing) -> None:
+    """Set the clocks of whichever replica leads."""
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
 
     @service.every(3600, "prune")
     async def prune() -> None:

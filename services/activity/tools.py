@@ -1,4 +1,4 @@
-"""What an operator runs: python -m services.activity verify | export | check-export | rebuild."""
+"""What an operator runs: python -m services.activity and one of the verbs below."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TextIO
 
+from chassis import erasing
 from chassis.connection import connect
 from chassis.database import Database
 from chassis.logs import configure
@@ -19,6 +20,7 @@ from chassis.settings import ServiceSettings
 from contracts import transfer
 from contracts.activity import FORMAT, Book, BookHead, BookVerdict
 from contracts.base import LoggedFact, LogPage, ReadLog
+from contracts.erasing import Erasure, ListActivityErasures
 from contracts.refusals import Refusal
 from contracts.texts import digest
 from services.activity import store, usecases
@@ -39,6 +41,12 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
                 return _report(check_export(file, asked.head), print)
         case "export":
             return _with_store(settings(), partial(export, workspace_id=asked.workspace, out=sys.stdout))
+        case "erasures":
+            return _with_store(settings(), partial(list_orders, out=sys.stdout))
+        case "erase-again":
+            return _with_store(
+                settings(), partial(erase_again, listed=Path(asked.file).read_text(encoding="utf-8"), say=print)
+            )
         case "rebuild":
             return _with_store(settings(), partial(rebuild, nats_url=settings().nats_url, say=print))
         case _:
@@ -63,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
             metavar="BOOK:SEQ:HASH",
             help="a head that was saved earlier and must still be in its book; may be repeated",
         )
+    verbs.add_parser("erasures", help="write who was ever erased, by id, to standard output: keep it elsewhere")
+    again = verbs.add_parser("erase-again", help="erase everybody again whom such a list names, after a restore")
+    again.add_argument("file")
     verbs.add_parser("rebuild", help="write the books from the owners' logs into an empty database, or what they lack")
     return parser
 
@@ -135,6 +146,33 @@ async def export(database: Database, *, workspace_id: str, out: TextIO) -> int:
             for line in page:
                 print(json.dumps({"book": head.book} | line.model_dump()), file=out)
             after = page[-1].seq
+    return 0
+
+
+async def list_orders(database: Database, *, out: TextIO) -> int:
+    """Write every order to erase somebody, a JSON line for each; no name is in it."""
+    request: ListActivityErasures | None = ListActivityErasures()
+    while request is not None:
+        async with database.every_workspace("operator's tools") as tx:
+            page = await erasing.list_erasures(request, tx)
+        for each in page.items:
+            print(each.model_dump_json(), file=out)
+        request = None
+        if page.more:
+            last = page.items[-1]
+            request = ListActivityErasures(after_workspace=last.workspace_id, after=last.id, after_owner=last.owner)
+    return 0
+
+
+async def erase_again(database: Database, *, listed: str, say: Say) -> int:
+    """Take up the orders of a list; every service learns of them and does what it has not done."""
+    try:
+        orders = [Erasure.model_validate_json(line) for line in listed.splitlines() if line]
+    except ValueError as error:
+        say(f"this is no list of erasures: {error!r}")
+        return 1
+    await erasing.take_up(database, orders, erasing.OWNERS)
+    say(f"{len({each.id for each in orders})} orders; those that are not done are done within minutes")
     return 0
 
 

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
-from chassis import inbox
+from chassis import erasing, inbox
 from chassis.bus import NotYet, Told, Transaction
 from chassis.database import Database
 from chassis.inbox import advance, applied
@@ -17,6 +18,7 @@ from contracts.activity import (
     BookLine,
     BookVerdict,
     DayCount,
+    DropActivityLetter,
     Entry,
     EntryPage,
     EntryRecorded,
@@ -31,6 +33,7 @@ from contracts.activity import (
     ReadHeads,
     Report,
     ReportSnapshot,
+    RetryActivityLetter,
     SealedText,
     Verdict,
     Verify,
@@ -48,6 +51,7 @@ from contracts.base import (
     Via,
     now,
 )
+from contracts.erasing import ContactErased, ErasedPart, MemberErased
 from contracts.letters import DeadLetterPage
 from contracts.refusals import NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
@@ -58,6 +62,24 @@ _ROOM = 240 * 1024
 _LINES_AT_ONCE = 500
 _END = 2**53
 _ITSELF = Actor(kind=ActorKind.SYSTEM, id="activity", name="Activity")
+
+
+ERASED = {kind.SUBJECT: kind.OWNER for kind in (ContactErased, MemberErased)}
+"""Who tells by which fact that words were erased from their record."""
+
+
+class Erased(ErasedPart):
+    """A part of an order, as a fact tells it."""
+
+    subject: Subject
+
+
+async def erase(tx: Transaction, owner: str, part: ErasedPart) -> None:
+    """Erase the words that stand beside the entries; the entries stay, and prove themselves."""
+    (book,) = (book for book, whose in domain.OWNERS.items() if whose == owner)
+    await store.erase(tx, book, part.words)
+    needles = [str(part.person.id), *map(str, part.ticket_ids)]
+    await erasing.drop_letters(tx, needles)
 
 
 class Differs(Exception):
@@ -127,6 +149,9 @@ async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str,
     written = await store.add(tx, head, entry, texts)
     if step := domain.counted(entry):
         await store.count(tx, told.position, step)
+    if owner := ERASED.get(told.type):
+        event = Erased.model_validate(told.body)
+        await erasing.take_part(tx, UUID(event.subject.id), owner, event, erase)
     return entry, written
 
 
@@ -301,13 +326,29 @@ async def verify(request: Verify, tx: Transaction) -> Verdict:
 async def list_letters(request: ListActivityLetters, tx: Transaction) -> DeadLetterPage:
     """Read a page of what the record could not take."""
     _for_admins(request.caller)
-    return await letter_page(tx, "activity", request.cursor, request.limit)
+    return await letter_page(tx, "activity", request)
 
 
 async def get_letter(request: GetActivityLetter, tx: Transaction) -> DeadLetter:
     """Read one of them whole."""
     _for_admins(request.caller)
     if letter := await inbox.dead_letter(tx, "activity", request.id):
+        return letter
+    raise NotFound
+
+
+async def retry_letter(
+    command: RetryActivityLetter, tx: Transaction, again: Callable[[Transaction, UUID], Awaitable[DeadLetter]]
+) -> DeadLetter:
+    """Record now what stands in its place; `again` is how, and raises why it is refused again."""
+    _for_admins(command.caller)
+    return await again(tx, command.id)
+
+
+async def drop_letter(command: DropActivityLetter, tx: Transaction) -> DeadLetter:
+    """Forget one of them."""
+    _for_admins(command.caller)
+    if letter := await inbox.drop_letter(tx, "activity", command.id):
         return letter
     raise NotFound
 

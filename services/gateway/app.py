@@ -1,15 +1,22 @@
 """Assembles the gateway: the one place that knows all its parts."""
 
+from chassis.erasing import OWNERS, Erasing, read_erasure
+from chassis.outside import OutsideAccess
 from chassis.service import Service
+from contracts.erasing import ReadGatewayErasure
 from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
 from services.gateway.timers import tick
 from services.gateway.usecases.accounts import Accounts
 from services.gateway.usecases.beginnings import Beginnings, First
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.hooks import Hooks
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -47,8 +54,14 @@ def build(settings: Settings) -> Service:
     beginnings = Beginnings(service.database, service.bus, passwords)
     live = Live(service.bus, people)
     presence = Presence(service.bus, live)
+    integrations = Integrations(service.database, _outside(settings), service.metrics, settings.nats_address)
     widget = Widget(service.database, service.bus, limiter)
     widget_live = WidgetLive(service.bus, widget)
+    erasures = Erasures(service.database, service.bus)
+    service.bus.answers(ReadGatewayErasure)(read_erasure)
+    erasing = Erasing(service.bus, service.database, owners=OWNERS, do=erasures.do)
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),
@@ -62,6 +75,7 @@ def build(settings: Settings) -> Service:
         ),
         workspaces=Workspaces(service.database),
         tokens=Tokens(service.database),
+        integrations=integrations,
         views=Views(service.database),
         limiter=limiter,
         bus=service.bus,
@@ -69,6 +83,9 @@ def build(settings: Settings) -> Service:
         live=live,
         presence=presence,
         seals=Seals(service.bus),
+        erasures=erasures,
+        letters=Letters(service.bus, service.database),
+        hooks=Hooks(service.bus, service.database),
         exports=Exports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
@@ -81,6 +98,7 @@ def build(settings: Settings) -> Service:
         resets,
         beginnings,
         lambda token: link("password-resets", token),
+        integrations=integrations,
     )
 
     @service.at_start
@@ -89,8 +107,10 @@ def build(settings: Settings) -> Service:
         service.background(presence.watch(), "presence")
         service.background(widget_live.watch(), "widget")
 
+    service.at_start(integrations.start)
     service.at_stop(live.close)
     service.at_stop(widget_live.close)
+    service.at_stop(integrations.close)
 
     if settings.owner_email is not None and settings.owner_password is not None:
         first = First(
@@ -104,10 +124,28 @@ def build(settings: Settings) -> Service:
         @service.at_start
         async def begin() -> None:
             await beginnings.first_workspace(first)
+            if settings.integration and first.workspace_id:
+                await integrations.know_fixed(first.workspace_id, settings.integration)
 
     return service
 
 
+def _outside(settings: Settings) -> OutsideAccess | None:
+    if not settings.callout_nats_url:
+        return None
+    return OutsideAccess(
+        callout_url=settings.callout_nats_url,
+        keeper_url=settings.keeper_nats_url,
+        kicker_url=settings.kicker_nats_url,
+        issuer_seed=settings.nats_issuer.get_secret_value(),
+    )
+
+
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
+
+
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.settings import ServiceSettings
@@ -24,6 +24,17 @@ def _listed(given: object) -> object:
     return [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
 
 
+_NATS_SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def _nats_address(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in _NATS_SCHEMES or not parts.hostname or parts.username or parts.path.strip("/")):
+        msg = f"must be {', '.join(f'{scheme}://' for scheme in _NATS_SCHEMES)} and a host, without user or path"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
 class Settings(ServiceSettings):
     """The shared settings, where the desk is reached, and what its first start makes."""
 
@@ -35,6 +46,18 @@ class Settings(ServiceSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = ()
     """The networks, such as `10.0.0.0/8, fd00::/8`, whose `X-Forwarded-For` says where a request comes from.
     Empty: limits go by the address that connects."""
+    nats_public_url: Annotated[str, AfterValidator(_nats_address)] = ""
+    """Where other systems reach NATS, such as `tls://nats.example.com:4222`. Empty: where the gateway does."""
+    callout_nats_url: str = Field("", repr=False)
+    """As whom it answers NATS servers about other systems. These four go together; empty: none is let in."""
+    keeper_nats_url: str = Field("", repr=False)
+    """As whom it makes and takes away their consumers."""
+    kicker_nats_url: str = Field("", repr=False)
+    """As whom it cuts them off."""
+    nats_issuer: SecretStr = SecretStr("")
+    """The seed of the account key that it signs their rights with."""
+    integration: str = ""
+    """An integration of the first workspace that stands in the configuration of NATS."""
     workspace: str = "demo"
     """Slug of the first workspace."""
     workspace_id: UUID | None = None
@@ -42,8 +65,23 @@ class Settings(ServiceSettings):
     owner_email: Email | None = None
     """Who owns it; without an address no workspace is made."""
     owner_password: SecretStr | None = None
+    """Their password, at the first start; a weak one is warned of and taken."""
     demo: bool = True
-    """Whether it begins with example tickets."""
+    """Whether it begins with example tickets, and colleagues whom nobody can sign in as."""
+
+    @model_validator(mode="after")
+    def _all_that_lets_others_in_or_nothing(self) -> Self:
+        together = (self.callout_nats_url, self.keeper_nats_url, self.kicker_nats_url, bool(self.nats_issuer))
+        if any(together) and not all(together):
+            msg = "callout_nats_url, keeper_nats_url, kicker_nats_url and nats_issuer go together"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def nats_address(self) -> str:
+        """Where other systems reach NATS."""
+        parts = urlsplit(self.nats_url)
+        return self.nats_public_url or f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     @model_validator(mode="after")
     def _an_owner_has_a_password(self) -> Self:

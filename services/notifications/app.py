@@ -1,5 +1,7 @@
 """Assembles notifications: the one place that knows all its parts."""
 
+from chassis.doctor import Finding, Verdict
+from chassis.erasing import Erasing
 from chassis.service import Service
 from services.notifications.channels import Egress, Listener, Smtp
 from services.notifications.handlers import answer_for_mail, answer_for_webhooks, follow_dead_letters, listen
@@ -7,6 +9,7 @@ from services.notifications.settings import Settings
 from services.notifications.timers import send_webhooks, take_in, tick
 from services.notifications.usecases.contacts import Scribe
 from services.notifications.usecases.counting import Counts
+from services.notifications.usecases.erasing import OWNERS, Eraser
 from services.notifications.usecases.inbound import Inlet
 from services.notifications.usecases.postroom import Postroom
 from services.notifications.usecases.sending import Sender
@@ -23,6 +26,10 @@ def build(settings: Settings) -> Service:
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     follow_dead_letters(service.bus, Undertaker(service.database))
     counts = Counts(service.metrics)
+    eraser = Eraser(service.bus, service.database)
+    erasing = Erasing(service.bus, service.database, owners=OWNERS, do=eraser.do)
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
     tick(service, outlet, Scribe(service.database, service.bus.ask, settings.inbound_domain), counts, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))
@@ -34,6 +41,14 @@ def build(settings: Settings) -> Service:
         service.at_start(listener.start)
         service.at_stop(listener.stop)
     return service
+
+
+async def look_at_mail(settings: Settings) -> list[Finding]:
+    """Tell a doctor whether the mail server takes us; nothing is sent."""
+    if not settings.smtp_url:
+        return [Finding("mail", Verdict.NOTE, "smtp_url is empty: mail is kept and not sent")]
+    refused = await Smtp(settings.smtp_url, settings.mail_from).greeted()
+    return [Finding("mail", Verdict.WRONG, refused) if refused else Finding("mail", Verdict.OK, "its server takes us")]
 
 
 def settings() -> Settings:

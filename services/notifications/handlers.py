@@ -1,7 +1,8 @@
 """Ears: what is asked and heard, and which use case it is."""
 
-from chassis.bus import Bus
+from chassis.bus import Bus, Transaction
 from contracts.base import DeadLetter
+from contracts.erasing import ContactErased, MemberErased
 from contracts.gateway import (
     MemberInvited,
     MemberJoined,
@@ -14,11 +15,10 @@ from contracts.gateway import (
 )
 from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, ResendMail, SendInvitation
 from contracts.notifications import (
-    ChangePreferences,
     CountUnread,
+    DropNotificationLetter,
     GetMute,
     GetNotificationLetter,
-    GetPreferences,
     GetWatchers,
     ListNotificationLetters,
     ListUnreadTickets,
@@ -26,12 +26,14 @@ from contracts.notifications import (
     MuteTicket,
     ReadInbox,
     ReadNotices,
+    RetryNotificationLetter,
     SendPasswordReset,
     UnmuteTicket,
     Unsubscribe,
     UnwatchTicket,
     WatchTicket,
 )
+from contracts.preferences import ChangePreferences, GetPreferences
 from contracts.tickets import (
     AgentReplied,
     Assigned,
@@ -69,6 +71,7 @@ from contracts.webhooks import (
     SendTest,
 )
 from services.notifications.usecases import (
+    erasing,
     facts,
     inbox,
     letters,
@@ -106,6 +109,12 @@ def listen(bus: Bus) -> None:
     bus.answers(MarkRead)(inbox.mark_read)
     bus.answers(ListNotificationLetters)(letters.list_letters)
     bus.answers(GetNotificationLetter)(letters.get_letter)
+    bus.answers(DropNotificationLetter)(letters.drop_letter)
+
+    @bus.answers(RetryNotificationLetter)
+    async def retry_letter(command: RetryNotificationLetter, tx: Transaction) -> DeadLetter:
+        return await letters.retry_letter(command, tx, bus.retry)
+
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
     bus.answers(GetWatchers)(watching.get_watchers)
@@ -116,6 +125,8 @@ def listen(bus: Bus) -> None:
     bus.answers(ChangePreferences)(preferences.change_preferences)
     bus.answers(SendPasswordReset)(mails.queue)
     bus.answers(SendInvitation)(mails.queue_invitation)
+    bus.hears(ContactErased)(erasing.person_erased)
+    bus.hears(MemberErased)(erasing.person_erased)
     bus.answers(ExportNotifications)(transfer.export)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
@@ -155,7 +166,7 @@ def answer_for_webhooks(bus: Bus, hooks: Webhooks) -> None:
     bus.answers(ListDeliveries)(webhooks.deliveries)
     bus.answers(Redeliver)(webhooks.redeliver)
     bus.answers(SendTest)(webhooks.test)
-    bus.answers(ReplayEvents)(webhooks.replay)
+    bus.answers(ReplayEvents, alone=True)(webhooks.replay)
 
 
 def answer_for_mail(bus: Bus, postroom: Postroom) -> None:

@@ -1,7 +1,9 @@
 """Ears: what is asked, heard and taken in, and which use case it is."""
 
 from chassis.bus import Bus, Transaction
+from chassis.erasing import read_erasure
 from contracts.base import DeadLetter
+from contracts.erasing import EraseContact, MemberErased, ReadTicketsErasure
 from contracts.gateway import MemberRenamed, WorkspaceCreated, WorkspaceDeleted
 from contracts.tickets import (
     AddNote,
@@ -56,6 +58,7 @@ from contracts.tickets import (
 )
 from contracts.transfer import ExportTickets
 from services.tickets import usecases
+from services.tickets.usecases import erasing
 from services.tickets.usecases.transfer import export
 
 
@@ -70,7 +73,7 @@ def listen(bus: Bus) -> None:
     bus.answers(DeleteTicket)(usecases.delete_ticket)
     bus.answers(RestoreTicket)(usecases.restore_ticket)
     bus.answers(MarkNotSpam)(usecases.mark_not_spam)
-    bus.answers(ChangeTickets)(usecases.change_tickets)
+    bus.answers(ChangeTickets, alone=True)(usecases.change_tickets)
     bus.answers(GetBulk)(usecases.get_bulk)
     bus.answers(GetSettings)(usecases.get_settings)
     bus.answers(ChangeSettings)(usecases.change_settings)
@@ -96,6 +99,9 @@ def listen(bus: Bus) -> None:
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)
     bus.answers(TakeReply)(usecases.take_reply)
     bus.answers(ExportTickets)(export)
+    bus.answers(EraseContact)(erasing.erase_contact)
+    bus.answers(ReadTicketsErasure)(read_erasure)
+    bus.hears(MemberErased)(erasing.member_erased)
     bus.answers(DropDeadLetter)(usecases.drop_dead_letter)
 
     @bus.answers(RetryDeadLetter)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Database, is_weather
+from chassis.erasing import Erasing
 from chassis.logs import get_logger
 from chassis.service import Service
 from contracts.base import now
@@ -15,13 +16,22 @@ log = get_logger()
 _AT_ONCE = 100
 
 
-def tick(service: Service) -> None:
+def tick(service: Service, erasing: Erasing) -> None:
     """Set the clocks of whichever replica leads."""
+    service.every(1, "erase")(erasing.turn)
+    service.every(15, "learn_erasures")(erasing.learn)
 
     @service.every(600, "forget_nonces")
     async def forget_nonces() -> None:
         async with service.database.every_workspace("purge of identity nonces") as tx:
             await store.forget_nonces(tx, now())
+
+    @service.every(5, "counts")
+    async def counts() -> None:
+        more = True
+        while more:
+            async with service.database.every_workspace("sum up counts of tickets") as tx:
+                more = await store.fold_counts(tx)
 
     @service.every(0.5, "bulk")
     async def bulk() -> None:

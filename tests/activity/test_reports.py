@@ -226,10 +226,11 @@ async def test_a_ledger_that_is_older_than_reports_is_counted_when_it_is_migrate
         ]
 
     said: list[str] = []
-    migration = importlib.import_module("services.activity.migrations.versions.0004_reports")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(migration.op, "execute", said.append)
-        migration._fill()
+    for name in ("0004_reports", "0005_counted_steps"):
+        migration = importlib.import_module(f"services.activity.migrations.versions.{name}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(migration.op, "execute", said.append)
+            migration._fill()
     with suppress(Undo):
         async with owners.every_workspace("test") as tx:
             before = await rows()

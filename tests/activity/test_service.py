@@ -17,9 +17,18 @@ from chassis.connection import connect
 from chassis.database import Database
 from chassis.requests import ask
 from chassis.service import Service
-from contracts.activity import EntryRecorded, Feed, History, ReadHeads, Verify
+from contracts.activity import (
+    DropActivityLetter,
+    EntryRecorded,
+    Feed,
+    History,
+    ListActivityLetters,
+    ReadHeads,
+    RetryActivityLetter,
+    Verify,
+)
 from contracts.base import Caller, Person, Role, uuid7
-from contracts.refusals import NotFound, NotReached
+from contracts.refusals import Conflict, NotAllowed, NotFound, NotReached
 from contracts.tickets import AddNote, ChangeTicket, CreateTicket, Status, TicketChange
 from services.activity import app as activity
 from services.activity.settings import Settings
@@ -213,7 +222,7 @@ def broken(fact: Fact) -> Fact:
 
 
 async def test_what_came_broken_is_recorded_as_its_owner_has_it(
-    service: Service, broker: NatsServer, tickets_service: Service, tickets_urls: Urls, live: Ledger
+    gateway: Client, service: Service, broker: NatsServer, tickets_service: Service, *, tickets_urls: Urls, live: Ledger
 ) -> None:
     owner = Owner()
     await told_in_vain(tickets_urls, owner)
@@ -224,6 +233,12 @@ async def test_what_came_broken_is_recorded_as_its_owner_has_it(
     assert {entry.type for entry in (await live.feed(owner)).items} == {"ticket_created"}
     assert (await live.verify(owner)).ok
     assert await letters(live, owner) == ["invalid"] * 3
+    caller = a_caller(owner.workspace)
+    for letter in (await ask(gateway, ListActivityLetters(caller=caller, oldest_first=True))).items:
+        await ask(gateway, RetryActivityLetter(caller=caller, id=letter.id))
+    assert await letters(live, owner) == []
+    assert await entries(live, owner, 3) == [1, 2, 3]
+    assert (await live.verify(owner)).ok
 
 
 async def test_what_no_owner_has_told_is_buried_and_takes_no_place_in_the_book(
@@ -237,6 +252,15 @@ async def test_what_no_owner_has_told_is_buried_and_takes_no_place_in_the_book(
         return len(await letters(live, owner)) == 4
 
     await eventually(buried)
+    assert await live.rows(owner.workspace) == []
+    caller = a_caller(owner.workspace)
+    (*_, letter) = (await ask(gateway, ListActivityLetters(caller=caller))).items
+    with pytest.raises(Conflict):
+        await ask(gateway, RetryActivityLetter(caller=caller, id=letter.id))
+    with pytest.raises(NotAllowed):
+        await ask(gateway, DropActivityLetter(caller=a_caller(owner.workspace, Role.MEMBER), id=letter.id))
+    await ask(gateway, DropActivityLetter(caller=caller, id=letter.id))
+    assert len(await letters(live, owner)) == 3
     assert await live.rows(owner.workspace) == []
 
     await ask(gateway, CreateTicket(caller=a_caller(owner.workspace), ticket_id=uuid7(), subject="A true one"))

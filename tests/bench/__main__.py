@@ -1,114 +1,177 @@
-"""python -m tests.bench [--check]: how long pages take, beside the JSON that is behind each of them.
+"""python -m tests.bench [--check]: what reading, telling and starting cost, on a small desk and on full ones.
 
-Both are asked for by turns in one run, over one connection each, so that what else the machine does hits both alike.
+Whatever is compared is asked for by turns in one run, so that what else the machine does hits all alike. Prints
+Markdown, and writes var/bench.json.
 """
 
 import argparse
 import asyncio
-import http.client
+import datetime as dt
+import json
 import os
 import platform
-import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Final
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Any, Final
 
-from tests.support.demo import a_demo
-from tests.support.stack import WORKSPACE, Desk
+from tests.bench import processes
+from tests.bench.flowing import Flow, flow
+from tests.bench.reading import LIMIT, ROUNDS, Asked, Line, by_turns, questions, table
+from tests.full.desks import FullDesk, full_desk
+from tests.support.stack import running_stack
 
-LIMIT: Final = 3.0
+SIZES: Final = {"short": (1_000, 20_000), "long": (1_000, 100_000, 1_000_000)}
+PAGES: Final = {"page of the list": "list", "page of a ticket": "ticket"}
+PAGE_LIMIT: Final = 3.0
 """How many times as long as its JSON a page may take."""
-ROUNDS: Final = {"short": 200, "long": 1_000}
-_WARM_UP: Final = 20
-_PARTS: Final = ("litestar", "jinja2", "sqlalchemy", "nats-py", "uvicorn")
+_RESULT: Final = Path(__file__).parents[2] / "var" / "bench.json"
+_PARTS: Final = ("litestar", "jinja2", "sqlalchemy", "asyncpg", "nats-py", "uvicorn")
+_READS: Final = 300
 
 
 @dataclass(slots=True)
-class Measured:
-    """One address, and the milliseconds that each answer took."""
+class Result:
+    """What was found."""
 
-    path: str
-    headers: Mapping[str, str]
-    took: list[float] = field(default_factory=list)
+    sizes: Sequence[int]
+    asked: Mapping[str, Sequence[Asked]]
+    flow: Flow
+    starts: Mapping[str, float]
+    """Seconds."""
+    memory: Mapping[str, Mapping[str, float]]
+    """MB by process, and how full the desk is."""
+    cpu: Mapping[str, Mapping[str, float]]
+    """Microseconds by process, and what was asked."""
+    machine: str
+    at: str = field(default_factory=lambda: f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M}Z")
 
-    @property
-    def p50(self) -> float:
-        """What half of the answers did not exceed."""
-        return statistics.median(self.took)
+    def beside(self) -> Iterator[tuple[str, Asked, Asked]]:
+        """Yield each page and the JSON behind it, of the smallest desk."""
+        for page, data in PAGES.items():
+            yield page, self.asked[page][0], self.asked[data][0]
 
-    @property
-    def p95(self) -> float:
-        """What nineteen of twenty answers did not exceed."""
-        return statistics.quantiles(self.took, n=20)[-1]
+    def lines(self) -> Iterator[str]:
+        """Return it in Markdown."""
+        yield f"{self.at}; {self.machine}"
+        yield from ("", *table(self.sizes, self.asked), "")
+        yield from ("| page | p50 ms | its JSON p50 ms | ratio | limit |", "|---|---|---|---|---|")
+        for name, page, data in self.beside():
+            yield f"| {name} | {page.p50:.1f} | {data.p50:.1f} | {page.p50 / data.p50:.2f} | {PAGE_LIMIT:.0f} |"
+        yield from ("", *self.flow.lines(), "")
+        yield from _by_process("CPU µs for each", self.cpu)
+        yield from ("", *_by_process("memory MB", self.memory), "")
+        yield "; ".join(f"{name}: {seconds:.1f} s" for name, seconds in self.starts.items())
+
+    def json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "at": self.at,
+            "machine": self.machine,
+            "read": [
+                {"asked": name, "tickets": size, "p50_ms": each.p50, "p95_ms": each.p95}
+                for name, answers in self.asked.items()
+                for size, each in zip(self.sizes, answers, strict=True)
+            ],
+            "told_ms": self.flow.told,
+            "notified_ms": self.flow.notified,
+            "intake_per_second": self.flow.intake,
+            "cpu_us": self.cpu,
+            "memory_mb": self.memory,
+            "start_seconds": self.starts,
+        }
+
+    def slow(self) -> list[str]:
+        """Return what takes longer than it may."""
+        full = [
+            f"{name} on {size:,} tickets"
+            for name, (first, *others) in self.asked.items()
+            for size, each in zip(self.sizes[1:], others, strict=True)
+            if each.p50 > LIMIT * first.p50
+        ]
+        return full + [name for name, page, data in self.beside() if page.p50 > PAGE_LIMIT * data.p50]
 
 
-def measure(url: str, pairs: Mapping[str, tuple[Measured, Measured]], rounds: int) -> None:
-    """Ask for each page and its JSON by turns, so many times."""
-    address = urlsplit(url)
-    line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    for turn in range(_WARM_UP + rounds):
-        for pair in pairs.values():
-            for each in pair if turn % 2 else reversed(pair):
-                began = time.perf_counter()
-                line.request("GET", each.path, headers=dict(each.headers))
-                answer = line.getresponse()
-                answer.read()
-                took = (time.perf_counter() - began) * 1_000
-                if answer.status != http.client.OK:
-                    sys.exit(f"{each.path} answered {answer.status}")
-                if turn >= _WARM_UP:
-                    each.took.append(took)
+def _by_process(what: str, found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    names = list(next(iter(found.values())))
+    yield f"| {what} | {' | '.join(names)} | all |"
+    yield "|---|" + "---|" * (len(names) + 1)
+    for name, row in found.items():
+        yield f"| {name} | {' | '.join(f'{row[each]:.0f}' for each in names)} | {sum(row.values()):.0f} |"
 
 
-def pairs_of(desk: Desk) -> dict[str, tuple[Measured, Measured]]:
-    """Return each page and what is behind it, as the owner asks for them."""
-    page = {"Cookie": f"counterfoil_session={desk.token}", "Accept": "text/html", "Accept-Encoding": "gzip"}
-    data = {"Authorization": f"Bearer {desk.token}", "Accept": "application/json"}
-    at, api = f"/w/{WORKSPACE}", f"/api/v1/workspaces/{WORKSPACE}"
-    return {
-        "list": (Measured(f"{at}/tickets", page), Measured(f"{api}/tickets?limit=50", data)),
-        "ticket": (Measured(f"{at}/tickets/18", page), Measured(f"{api}/tickets/18", data)),
-    }
-
-
-def table(pairs: Mapping[str, tuple[Measured, Measured]], rounds: int) -> str:
-    """Return what was found, in Markdown."""
+def _machine() -> str:
     parts = ", ".join(f"{name} {version(name)}" for name in _PARTS)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    lines = [
-        f"{machine}; Python {platform.python_version()}, {parts}; {rounds} rounds",
-        "",
-        "| page | p50 ms | p95 ms | its JSON p50 ms | p95 ms | ratio of p50 | limit |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, (page, data) in pairs.items():
-        times = (f"{each:.1f}" for each in (page.p50, page.p95, data.p50, data.p95))
-        lines.append(f"| {name} | {' | '.join(times)} | {page.p50 / data.p50:.2f} | {LIMIT:.0f} |")
-    return "\n".join(lines)
+    return f"{machine}; Python {platform.python_version()}, {parts}"
 
 
-async def run(rounds: int) -> dict[str, tuple[Measured, Measured]]:
-    """Start a desk, measure it, and say what was found."""
-    async with a_demo() as desk:
-        pairs = pairs_of(desk)
-        await asyncio.to_thread(measure, desk.stack.url, pairs, rounds)
-    sys.stdout.write(table(pairs, rounds) + "\n")
-    return pairs
+@contextmanager
+def _directory(kept: Path | None) -> Iterator[Path]:
+    """Return where the desks lie: on a disk, as those that people run."""
+    if kept:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="counterfoil-bench-", ignore_cleanup_errors=True, dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+async def run(profile: str, kept: Path | None) -> Result:
+    """Start desks and measure them."""
+    sizes = SIZES[profile]
+    with _directory(kept) as directory:
+        with _directory(None) as new:
+            starts = await _starts(new)
+        async with AsyncExitStack() as stack:
+            desks = [await stack.enter_async_context(full_desk(many, directory / str(many))) for many in sizes]
+            starts |= {f"start with {full.many:,} tickets": full.started for full in desks[1:] if full.kept}
+            found = [await questions(full) for full in desks]
+            asked = {name: [each[name] for each in found] for name in found[0]}
+            await asyncio.to_thread(by_turns, [Line(full.stack.url) for full in desks], asked, ROUNDS[profile])
+            memory = {f"{full.many:,} tickets": processes.memory(full.stack) for full in desks}
+            cpu = {name: await asyncio.to_thread(_cpu, desks[0], asked[name][0]) for name in ("list", *PAGES)}
+            flow_found = await flow(desks[0].desk, profile)
+    return Result(sizes, asked, flow_found, starts, memory, cpu, _machine())
+
+
+async def _starts(directory: Path) -> dict[str, float]:
+    took = {}
+    for name in ("first start", "start again"):
+        began = time.perf_counter()
+        async with running_stack(directory / "var"):
+            took[name] = time.perf_counter() - began
+    return took
+
+
+def _cpu(full: FullDesk, asked: Asked) -> dict[str, float]:
+    line = Line(full.stack.url)
+    before = processes.cpu(full.stack)
+    for _ in range(_READS):
+        line.ask(asked, count=False)
+    used = processes.cpu(full.stack)
+    return {name: (used[name] - before[name]) / _READS for name in used}
 
 
 def main() -> None:
-    """Measure; with --check, fail where a page takes too long."""
+    """Measure; with --check, fail where something takes too long."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a page takes more than the limit")
-    parser.add_argument("--profile", choices=ROUNDS, default=os.environ.get("PROFILE") or "long")
+    parser.add_argument("--check", action="store_true", help="exit 1 where something takes more than its limit")
+    parser.add_argument("--profile", choices=SIZES, default=os.environ.get("PROFILE") or "long")
+    parser.add_argument("--desks", type=Path, help="keep the desks there, and take those that are there already")
     asked = parser.parse_args()
-    pairs = asyncio.run(run(ROUNDS[asked.profile]))
-    if asked.check and any(page.p50 > LIMIT * data.p50 for page, data in pairs.values()):
-        sys.exit("a page takes too long")
+    result = asyncio.run(run(asked.profile, asked.desks))
+    sys.stdout.write("\n".join(result.lines()) + "\n")
+    _RESULT.parent.mkdir(exist_ok=True)
+    _RESULT.write_text(json.dumps(result.json(), indent=1) + "\n", encoding="utf-8")
+    if asked.check and (slow := result.slow()):
+        sys.exit(f"too slow: {', '.join(slow)}")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import structlog
 from chassis.provision import Outsider
 from tests.support.infra import PostgresServer, Urls
 from tests.support.plumbing import plumbed
-from tests.support.replicas import HEARD, Desk, a_desk
+from tests.support.replicas import HEARD, Desk, a_desk, let_in
 
 SHOP = Outsider("acme", "shop", "the-shop-s-own")
+MART = Outsider("acme", "mart", "the-mart-s-own")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,7 +31,7 @@ def plain_logs() -> None:
 @pytest.fixture(scope="module")
 async def desk(postgres_server: PostgresServer) -> AsyncIterator[Desk]:
     """A gateway that announces and tickets that hears, for a module: every test takes a workspace of its own."""
-    async with a_desk(postgres_server, SHOP) as desk:
+    async with a_desk(postgres_server, SHOP) as desk, let_in(desk.broker, MART):
         yield desk
 
 

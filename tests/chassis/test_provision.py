@@ -16,7 +16,18 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError
 
 from chassis import provision
-from chassis.provision import OPERATOR, PROVISIONER, Drift, Outsider, rights, stream_config
+from chassis.provision import (
+    CALLOUT,
+    KEEPER,
+    KICKER,
+    OPERATOR,
+    PROVISIONER,
+    Drift,
+    Outsider,
+    purged_streams,
+    rights,
+    stream_config,
+)
 from contracts.base import SERVICES, Audience, Event
 from contracts.gateway import GATEWAY, WorkspaceCreated
 from contracts.streams import STREAMS
@@ -39,7 +50,15 @@ from tests.support.replicas import (
 )
 
 GLOBEX = Outsider("globex", "crm", "the-crm-s-own")
-INTAKE = TicketRequested.subject_for("acme", "shop")
+GUESTS = ("shop_acme", "mart_acme")
+"""Another system that the configuration names, and one that somebody is asked about."""
+
+
+def intake_of(guest: str) -> str:
+    return TicketRequested.subject_for("acme", guest.partition("_")[0])
+
+
+INTAKE = intake_of("shop_acme")
 
 
 async def shape(client: Client) -> dict[str, Any]:
@@ -155,6 +174,15 @@ def test_a_server_that_is_too_old_is_refused(version: str, taken: bool) -> None:
 # Who may say what
 
 
+def test_a_service_takes_messages_out_of_its_own_streams_alone() -> None:
+    assert {service: purged_streams(service) for service in SERVICES} == {
+        "tickets": ["DEADLETTERS", "INTAKE", "TICKETS"],
+        "activity": ["ACTIVITY"],
+        "notifications": ["NOTIFICATIONS"],
+        "gateway": ["GATEWAY"],
+    }
+
+
 @pytest.fixture
 async def guarded(desk: Desk) -> AsyncIterator[NatsServer]:
     """The desk's broker, watched: what a test tries leaves no trace in it."""
@@ -174,6 +202,25 @@ def forbidden_to_say(user: str) -> list[str]:
     if user != OPERATOR:
         verbs += ["STREAM.MSG.GET.{}", "CONSUMER.LIST.{}", "CONSUMER.NAMES.{}"]
     said = [f"$JS.API.{verb.format(stream)}" for verb in verbs for stream in streams]
+    if user in SERVICES:
+        purged = [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(user) for verb in ("GET", "DELETE")]
+        said = [subject for subject in said if subject not in purged]
+    if user == KEEPER:
+        own = {"$JS.API.CONSUMER.DURABLE.CREATE.TICKETS.mine", "$JS.API.STREAM.MSG.GET.TICKETS"}
+        said = [subject for subject in said if subject not in own]
+    said += [
+        f"$JS.API.CONSUMER.{verb}.TICKETS.{service}"
+        for verb in ("DELETE", "RESET", "DURABLE.CREATE")
+        for service in ("activity", "notifications")
+        if user not in (service, PROVISIONER)
+    ]
+    said += [] if user == KICKER else ["$SYS.REQ.SERVER.NABC.KICK", "$SYS.REQ.ACCOUNT.OUT.CONNZ"]
+    said += [
+        "$SYS.REQ.USER.AUTH",
+        "$SYS.REQ.ACCOUNT.APP.CONNZ",
+        "$SYS.REQ.CLAIMS.UPDATE",
+        "$SYS.REQ.SERVER.NABC.RELOAD",
+    ]
     said += ["$JS.API.ACCOUNT.PURGE.APP", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE"]
     said += ["$SYS.REQ.SERVER.PING", "$JS.EVENT.ADVISORY.API", "anything.at.all", "_INBOX.somebody"]
     for service in SERVICES:
@@ -186,10 +233,14 @@ def forbidden_to_say(user: str) -> list[str]:
             said += [f"$JS.API.CONSUMER.RESET.{stream}.{service}"]
     if user != "gateway":
         said += [f"{service}.requests.v1.create_ticket" for service in SERVICES]
-    if user != "shop_acme":
-        said += [INTAKE]
-    else:
+    said += [intake_of(guest) for guest in GUESTS if guest != user]
+    if user in GUESTS:
         said += ["$SRV.PING", "$SRV.STATS.tickets"]
+        said += [f"$JS.API.CONSUMER.{verb}.TICKETS.int_{user}" for verb in ("DELETE", "RESET", "INFO", "PAUSE")]
+        (other,) = (guest for guest in GUESTS if guest != user)
+        said += [f"$JS.ACK.TICKETS.int_{other}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{other}"]
+        said += [f"$JS.APP.API.CONSUMER.{verb}.TICKETS.int_{other}" for verb in ("INFO", "MSG.NEXT")]
+        said += ["$JS.APP.API.STREAM.INFO.TICKETS"]
         said += [TicketRequested.subject_for("acme", "other"), TicketRequested.subject_for("globex", "shop")]
         said += [TicketRequested.subject_for("globex", "crm"), f"{TicketRequested.SUBJECT}.acme"]
         said += [f"$JS.ACK.TICKETS.{GLOBEX.durable}.1.1.1.1.1", f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.{GLOBEX.durable}"]
@@ -199,7 +250,8 @@ def forbidden_to_say(user: str) -> list[str]:
 def forbidden_to_hear(user: str) -> list[str]:
     """Subjects that this user has no business to subscribe to."""
     heard = [">", "*.>", "$JS.>", "$JS.API.>", "$SYS.>", "_INBOX.>", "_INBOX_operator2.>", "$JS.ACK.>", "*.events.>"]
-    heard += [f"_INBOX_{other}.>" for other in (*SERVICES, PROVISIONER, OPERATOR, "shop_acme") if other != user]
+    heard += [f"_INBOX_{other}.>" for other in (*provision.users(), *GUESTS) if other != user]
+    heard += [] if user == CALLOUT else ["$SYS.REQ.USER.AUTH", "$SYS.REQ.USER.AUTH.>"]
     heard += [f"{service}.requests.>" for service in SERVICES if service != user]
     heard += [f"{service}.wake" for service in SERVICES if service != user]
     heard += ["tickets.events.>", "tickets.intake.>", "tickets.deadletters.>"]
@@ -214,7 +266,7 @@ async def refused(client: Client, count: int) -> list[str]:
     return [str(error) for error in told]
 
 
-@pytest.mark.parametrize("user", [*SERVICES, PROVISIONER, OPERATOR, "shop_acme"])
+@pytest.mark.parametrize("user", [*provision.users(), *GUESTS])
 async def test_nobody_says_or_hears_what_is_none_of_their_business(guarded: NatsServer, user: str) -> None:
     said, heard = forbidden_to_say(user), forbidden_to_hear(user)
     async with as_user(guarded, user) as client:
@@ -237,7 +289,7 @@ async def test_a_service_may_do_all_that_its_work_needs(guarded: NatsServer, use
         for subject in hear:
             await client.subscribe(subject)
         for subject in say:
-            if subject.startswith("$JS.API") and ".RESET." not in subject and ".NEXT." not in subject:
+            if subject.startswith("$JS.API") and not any(verb in subject for verb in (".RESET.", ".NEXT.", ".MSG.")):
                 assert "error" not in json.loads((await client.request(subject, b"", timeout=10)).data)
         await client.flush()
         assert await refused(client, 0) == []
@@ -259,21 +311,22 @@ async def test_an_outsider_reads_the_public_facts_of_its_own_workspace_and_nothi
         ):
             await desk.chaos.jetstream().publish(fact.subject_for(ws), fact.model_dump_json().encode())
 
-    async with as_user(desk.broker, "shop_acme") as shop:
-        inbox = shop.new_inbox()
-        arrives = await shop.subscribe(inbox)
-        subject = "$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_shop_acme"
-        await shop.publish(subject, b'{"batch": 10, "no_wait": true}', reply=inbox)
-        first = await arrives.next_msg(timeout=10)
-        assert first.subject == StatusChanged.subject_for("acme")
-        await first.respond(b"+ACK")
-        assert ((await arrives.next_msg(timeout=10)).headers or {})["Status"] == "404", "no more for them"
+    for guest in GUESTS:
+        async with as_user(desk.broker, guest) as shop:
+            inbox = shop.new_inbox()
+            arrives = await shop.subscribe(inbox)
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_{guest}"
+            await shop.publish(subject, b'{"batch": 10, "no_wait": true}', reply=inbox)
+            first = await arrives.next_msg(timeout=10)
+            assert first.subject == StatusChanged.subject_for("acme")
+            await first.respond(b"+ACK")
+            assert ((await arrives.next_msg(timeout=10)).headers or {})["Status"] == "404", "no more for them"
+            await eventually(lambda guest=guest: has_read(desk, guest, 1))  # type: ignore[misc]
 
-        async def acked() -> bool:
-            told = await api(desk.chaos, "CONSUMER.INFO.TICKETS.int_shop_acme")
-            return bool(told["ack_floor"]["consumer_seq"] == 1 and not told["num_pending"])
 
-        await eventually(acked)
+async def has_read(desk: Desk, guest: str, many: int) -> bool:
+    told = await api(desk.chaos, f"CONSUMER.INFO.TICKETS.int_{guest}")
+    return bool(told["ack_floor"]["consumer_seq"] == many and not told["num_pending"])
 
 
 @pytest.mark.parametrize(
@@ -281,6 +334,8 @@ async def test_an_outsider_reads_the_public_facts_of_its_own_workspace_and_nothi
     [
         *(f"$JS.API.STREAM.{verb}.{stream.name}" for verb in ("DELETE", "PURGE") for stream in STREAMS),
         "$JS.API.CONSUMER.DELETE.GATEWAY.tickets",
+        "$JS.API.CONSUMER.RESET.TICKETS.activity",
+        "$SYS.REQ.USER.AUTH",
         f"$JS.API.CONSUMER.DELETE.TICKETS.{GLOBEX.durable}",
         "$JS.ACK.GATEWAY.tickets.1.1.1.1.1",
         WorkspaceCreated.subject_for("acme"),
@@ -302,14 +357,24 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
 
     watching = await desk.chaos.subscribe(reply, cb=see)
     await desk.chaos.flush()
-    async with as_user(desk.broker, "shop_acme") as shop:
-        await shop.publish(
-            "$JS.API.CONSUMER.MSG.NEXT.TICKETS.int_shop_acme", b'{"batch": 5, "no_wait": true}', reply=reply
-        )
-        await shop.publish(INTAKE, b'{"external_id": "9", "subject": "Help"}', reply=reply)
-        await shop.publish(INTAKE, b"rubbish", reply=reply)
-        await shop.jetstream().publish(INTAKE, b'{"external_id": "last", "subject": "Help"}')
-        await desk.settled("INTAKE")
+    heard = []
+    for guest in GUESTS:
+        intake, name = intake_of(guest), guest.partition("_")[0]
+        async with as_user(desk.broker, guest) as shop:
+            for api_name in ("$JS.API", "$JS.APP.API"):
+                next_of = f"{api_name}.CONSUMER.MSG.NEXT.TICKETS.int_{guest}"
+                await shop.publish(next_of, b'{"batch": 5, "no_wait": true}', reply=reply)
+            reader = await shop.jetstream().pull_subscribe_bind(f"int_{guest}", stream="TICKETS")
+            with contextlib.suppress(TimeoutError):
+                for read in await reader.fetch(1, timeout=0.2):
+                    await shop.publish(read.reply, b'+NXT {"batch": 5, "no_wait": true}', reply=reply)
+            await shop.publish(intake, b'{"external_id": "9", "subject": "Help"}', reply=reply)
+            await shop.publish(intake, b"rubbish", reply=reply)
+            await shop.jetstream().publish(intake, b'{"external_id": "last", "subject": "Help"}')
+            await desk.settled("INTAKE")
+        # The server takes nothing at all from who names an ack as reply.
+        heard += [] if reply.startswith("$JS.ACK") else [f"9 of {name}"]
+        heard.append(f"last of {name}")
     await desk.chaos.flush()
     await watching.unsubscribe()
 
@@ -318,9 +383,7 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
         assert after.pop(stream)[0] == before.pop(stream)[0]
     assert after == before
     assert seen == []
-    # The server takes nothing at all from who names an ack as reply.
-    taken = [] if reply.startswith("$JS.ACK") else ["9 of shop"]
-    assert await desk.heard("acme") == [*heard_before, *taken, "last of shop"]
+    assert await desk.heard("acme") == [*heard_before, *heard]
 
 
 @pytest.mark.parametrize(
@@ -340,9 +403,10 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
 )
 async def test_a_header_that_commands_the_stream_is_refused(desk: Desk, headers: dict[str, str]) -> None:
     before = (await shape(desk.chaos))["INTAKE"]
-    async with as_user(desk.broker, "shop_acme") as shop:
-        with pytest.raises(APIError):
-            await shop.jetstream().publish(INTAKE, b'{"external_id": "9", "subject": "Help"}', headers=headers)
+    for guest in GUESTS:
+        async with as_user(desk.broker, guest) as shop:
+            with pytest.raises(APIError):
+                await shop.jetstream().publish(intake_of(guest), b'{"external_id": "9"}', headers=headers)
     assert (await shape(desk.chaos))["INTAKE"] == before
 
 
@@ -354,11 +418,12 @@ async def test_a_trace_asked_for_by_an_outsider_goes_nowhere_inside(desk: Desk) 
 
     watching = await desk.chaos.subscribe("gateway.>", cb=see)
     await desk.chaos.flush()
-    async with as_user(desk.broker, "shop_acme") as shop:
-        for destination in ("gateway.wake", WorkspaceCreated.subject_for("acme")):
-            await shop.publish(INTAKE, b"traced", headers={"Nats-Trace-Dest": destination})
-        await shop.flush()
-        await desk.settled("INTAKE")
+    for guest in GUESTS:
+        async with as_user(desk.broker, guest) as shop:
+            for destination in ("gateway.wake", WorkspaceCreated.subject_for("acme")):
+                await shop.publish(intake_of(guest), b"traced", headers={"Nats-Trace-Dest": destination})
+            await shop.flush()
+            await desk.settled("INTAKE")
     await desk.chaos.flush()
     await watching.unsubscribe()
     assert seen == []

@@ -124,6 +124,17 @@ async def test_a_service_whose_heart_stands_still_is_not_live(gateway: Service) 
     assert not (await health.live())[0]
 
 
+async def test_metrics_that_are_somebodys_are_nobody_elses(broker: NatsServer, urls: Urls) -> None:
+    gateway = a_gateway(settings_for(broker, "gateway", urls, metrics_token="a-metrics-token"))
+    async with running(gateway), httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as http:
+        asked = {"": 401, "Bearer wrong": 401, "Bearer \u00e4": 401, "Bearer a-metrics-token": 200}
+        for access, status in asked.items():
+            answer = await http.get("/metrics", headers={b"authorization": access.encode()} if access else {})
+            assert (answer.status_code, "counterfoil_" in answer.text) == (status, status == 200)
+        assert (await http.get("/health/live")).status_code == 200
+        assert "a-metrics-token" not in repr(gateway.settings)
+
+
 async def test_metrics_are_served_in_prometheus_words_without_ids(gateway: Service) -> None:
     ws = a_workspace()
     await eventually(lambda: gateway.leader.leading)

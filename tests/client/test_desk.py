@@ -1,15 +1,19 @@
 """The client asks until it is answered, once in effect, and tells a refusal from a desk that is away."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
 from client import Desk
-from client.cli import main
+from client.admins import main
+from contracts.base import DeadLetter
+from contracts.letters import DeadLetterPage
 from contracts.refusals import Invalid, NotFound, StaleVersion, Unavailable
 from contracts.tickets import Allowed, Priority, Status, TicketSnapshot
 
@@ -148,8 +152,10 @@ def test_a_stream_that_breaks_goes_on_behind_the_last_entry() -> None:
 def counterfoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """The command, with a desk that answers so."""
 
-    def run(*words: str, answers: tuple[httpx.Response, ...], said: str = "") -> tuple[int, str, str]:
-        door = Door(*answers)
+    def run(
+        *words: str, answers: tuple[httpx.Response, ...], said: str = "", door: Door | None = None
+    ) -> tuple[int, str, str]:
+        door = door or Door(*answers)
         monkeypatch.setattr("client.cli.Desk", lambda *_, **__: door.desk(patience=0))
         done = CliRunner().invoke(main, words, env={"COUNTERFOIL_TOKEN": "secret"}, input=said)
         return done.exit_code, done.stdout, done.stderr
@@ -196,3 +202,137 @@ def test_a_description_comes_from_standard_input(counterfoil: Callable[..., tupl
     ended, out, _ = counterfoil(*words, answers=(snapshot(),), said="It smokes.")
     assert ended == 0
     assert TicketSnapshot.model_validate_json(out) == TICKET
+
+
+LETTER = DeadLetter.model_validate(
+    {
+        "id": ID,
+        "at": NOON,
+        "service": "tickets",
+        "workspace_id": "demo",
+        "stream": "INTAKE",
+        "sequence": 7,
+        "subject": "tickets.intake.v1.ticket_updated.demo.monitoring",
+        "reason": "not_found",
+        "detail": "No ticket was asked for by this name.",
+        "headers": {"ce-id": "\x1b[2Jone"},
+        "size": 11,
+        "body": base64.b64encode(b'{"a": "\x1b"}').decode(),
+    }
+)
+OTHER = LETTER.model_copy(
+    update={"id": UUID(ID.replace("0001-7", "0002-7")), "body": base64.b64encode(b"\xff\0").decode()}
+)
+
+
+def letters(*found: DeadLetter, more: str | None = None, away: tuple[str, ...] = ()) -> httpx.Response:
+    page = DeadLetterPage(items=found, next_cursor=more, away=away)
+    return httpx.Response(200, content=page.model_dump_json())
+
+
+def whole(letter: DeadLetter) -> httpx.Response:
+    return httpx.Response(200, content=letter.model_dump_json())
+
+
+def test_dead_letters_are_listed_shown_and_dropped(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    door = Door(letters(OTHER, more="next"), letters(LETTER))
+    ended, out, _ = counterfoil("dead-letters", "list", "--reason", "not_found", answers=(), door=door)
+    assert (ended, [line.split()[:2] for line in out.splitlines()]) == (
+        0,
+        [[str(OTHER.id), "not_found"], [ID, "not_found"]],
+    )
+    assert [dict(each.url.params.multi_items()) for each in door.asked] == [
+        {"reason": "not_found"},
+        {"reason": "not_found", "cursor": "next"},
+    ]
+    ended, out, _ = counterfoil("dead-letters", "list", "--json", answers=(letters(LETTER),))
+    assert DeadLetter.model_validate_json(out) == LETTER
+    ended, _, err = counterfoil("dead-letters", "list", answers=(letters(LETTER, away=("activity",)),))
+    assert (ended, "activity" in err) == (5, True)
+
+    ended, out, _ = counterfoil("dead-letters", "show", ID, answers=(whole(LETTER),))
+    assert ended == 0
+    assert "\x1b" not in out
+    assert "subject: tickets.intake.v1.ticket_updated.demo.monitoring" in out.splitlines()
+    assert out.splitlines()[-1] == '{"a": " "}'
+    assert counterfoil("dead-letters", "show", ID, answers=(whole(OTHER),))[1].splitlines()[-1] == "ff 00"
+
+    door = Door(httpx.Response(204), problem(404, "not_found"))
+    ended, out, _ = counterfoil("dead-letters", "drop", ID, str(OTHER.id), answers=(), door=door)
+    assert (ended, out) == (4, f"{ID} dropped\n")
+    assert all(each.headers["idempotency-key"] for each in door.asked)
+
+
+def test_letters_are_tried_again_the_oldest_first_and_the_code_tells_of_those_that_stay(
+    counterfoil: Callable[..., tuple[int, str, str]],
+) -> None:
+    door = Door(letters(OTHER, LETTER), problem(404, "not_found"), whole(OTHER))
+    ended, out, err = counterfoil("dead-letters", "retry", "--integration", "monitoring", answers=(), door=door)
+    assert (ended, out) == (1, f"{OTHER.id} applied\n")
+    assert err.startswith(f"{ID} not_found: ")
+    assert [each.url.path.rpartition("dead-letters")[2] for each in door.asked] == [
+        "",
+        f"/{ID}/retry",
+        f"/{OTHER.id}/retry",
+    ]
+    assert counterfoil("dead-letters", "retry", ID, answers=(whole(LETTER),))[0] == 0
+    assert counterfoil("dead-letters", "retry", ID, answers=(problem(403, "not_allowed"),))[0] == 3
+    for words in ((), (ID, "--all"), ("no-id",)):
+        assert counterfoil("dead-letters", "retry", *words, answers=())[0] == 2
+
+
+def test_the_books_are_verified_and_the_code_tells(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    def verdict(*, ok: bool) -> httpx.Response:
+        book = {"book": "tickets", "entries": 9, "head": "a" * 64, "erased": 1}
+        broken = {"ok": False, "broken_at": 4, "why": "another hash"}
+        books = [book | ({"ok": True} if ok else broken), book | {"book": "people", "ok": True}]
+        return httpx.Response(200, json={"ok": ok, "books": books})
+
+    door = Door(verdict(ok=True))
+    ended, out, _ = counterfoil("verify", "--head", f"tickets:9:{'a' * 64}", answers=(), door=door)
+    assert (ended, out.splitlines()[0]) == (0, f"tickets: whole, 9 entries, 1 texts erased, {'a' * 64}")
+    assert door.asked[0].url.params.get_list("head") == [f"tickets:9:{'a' * 64}"]
+    ended, out, _ = counterfoil("verify", answers=(verdict(ok=False),))
+    assert (ended, out.splitlines()[0][:37]) == (1, "tickets: broken at 4 (another hash), ")
+
+
+def test_another_system_is_let_in_with_what_its_programs_read_and_shut_out_by_name(
+    counterfoil: Callable[..., tuple[int, str, str]],
+) -> None:
+    known: dict[str, Any] = {"id": ID, "name": "alerts", "internal": False, "created_at": NOON, "seen_at": None}
+    known |= {"pending": 3, "subjects": [], "stream": "TICKETS", "consumer": "int_alerts_1", "inbox_prefix": "_INBOX_1"}
+    made = httpx.Response(201, json=known | {"workspace_id": "1", "nats_url": "nats://alerts:secret@desk:4222"})
+    ended, out, _ = counterfoil("integrations", "create", "alerts", answers=(made,))
+    assert ended == 0
+    assert out.splitlines() == [
+        "NATS_URL=nats://alerts:secret@desk:4222",
+        "NATS_INBOX_PREFIX=_INBOX_1",
+        "WORKSPACE_ID=1",
+        "INTEGRATION=alerts",
+    ]
+
+    def page() -> httpx.Response:
+        return httpx.Response(200, json={"items": [known], "next_cursor": None})
+
+    assert counterfoil("integrations", "list", answers=(page(),))[1].split() == [ID, "alerts", "3", "-"]
+    door = Door(page(), httpx.Response(200, json=known))
+    assert counterfoil("integrations", "replay", "alerts", "1", answers=(), door=door)[0] == 0
+    assert json.loads(door.asked[1].content) == {"from": 1}
+    door = Door(page(), httpx.Response(204))
+    assert counterfoil("integrations", "revoke", "alerts", answers=(), door=door)[0] == 0
+    assert door.asked[1].url.path.endswith(f"/integrations/{ID}")
+    assert counterfoil("integrations", "revoke", "other", answers=(page(),))[0] == 4
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_told_how_to_complete_and_no_token_is_needed(shell: str) -> None:
+    done = CliRunner().invoke(main, ["completion", shell], env={"COUNTERFOIL_TOKEN": None})
+    assert done.exit_code == 0
+    assert f"_COUNTERFOIL_COMPLETE={shell}_complete" in done.stdout
+
+    words = {"COMP_WORDS": "counterfoil tickets move 7 in_", "COMP_CWORD": "in_" if shell == "fish" else "4"}
+    path = {"_COUNTERFOIL_COMPLETE": f"{shell}_complete", "COUNTERFOIL_TOKEN": ""}
+    completed = CliRunner().invoke(
+        main, [], env=words | path, prog_name="counterfoil", complete_var="_COUNTERFOIL_COMPLETE"
+    )
+    assert "in_progress" in completed.stdout

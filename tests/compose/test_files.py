@@ -2,17 +2,19 @@
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from chassis.callout import issuer_of
 from chassis.connection import inbox_prefix
 from chassis.deployment import Deployment
 from chassis.embedded import nats as embedded
 from chassis.embedded.process import StartFailed
-from chassis.provision import Outsider, users
+from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider, users
 from contracts.base import SERVICES
 from services.__main__ import SERVICES as LAUNCHED
 
@@ -21,6 +23,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 TASKS = {"accounts", "provision"}
+BESIDE = {"mail", "prometheus", "grafana"}
 OURS = {*SERVICES, *TASKS}
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
 
@@ -63,7 +66,7 @@ def test_what_is_built_is_locked_and_pinned() -> None:
     assert uv == ours
     assert [run for run in of("RUN") if "uv sync" in run and not {"--frozen", "--no-dev"} <= {*run.split()}] == []
     images = [image.split()[0] for image in of("FROM")] + [part["image"] for part in PARTS.values() if "image" in part]
-    assert [image for image in images if not re.search(r":\d+", image)] == []
+    assert [image for image in images if not re.search(r":v?\d+", image)] == []
 
 
 def test_the_image_is_asked_for_its_health_and_ends_when_it_is_told() -> None:
@@ -87,7 +90,8 @@ def test_an_image_holds_its_own_service_alone() -> None:
 
 
 def test_the_four_services_and_what_they_need_are_there() -> None:
-    assert {*PARTS} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" not in part} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" in part} == BESIDE
     assert {PARTS[name]["build"]["args"]["SERVICE"] for name in SERVICES} == {*SERVICES}
     assert [name for name in TASKS if "args" in PARTS[name]["build"]] == []
 
@@ -109,7 +113,7 @@ def test_services_wait_for_what_provisions_them() -> None:
 
 
 def test_only_the_gateway_is_open_to_the_outside() -> None:
-    assert [name for name, part in PARTS.items() if "ports" in part] == ["gateway"]
+    assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["gateway"]
     assert PARTS["gateway"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
 
 
@@ -126,6 +130,7 @@ def test_no_secret_is_in_an_environment() -> None:
     for name, variable, value in said:
         if secretive.search(variable) and variable not in {
             "COUNTERFOIL_PUBLIC_URL",
+            "COUNTERFOIL_NATS_PUBLIC_URL",
             "COUNTERFOIL_INBOUND_URL",
             "COUNTERFOIL_SECRETS",
         }:
@@ -134,9 +139,13 @@ def test_no_secret_is_in_an_environment() -> None:
 
 
 def test_a_service_holds_its_own_secrets_alone() -> None:
-    besides = {"gateway": {"workspace-id", "owner-password"}, "notifications": {"smtp-url"}}
+    hands = {f"{user}.nats-url" for user in (CALLOUT, KEEPER, KICKER)}
+    besides = {
+        "gateway": {"workspace-id", "owner-password", "nats-issuer"} | hands,
+        "notifications": {"smtp-url"},
+    }
     for name in SERVICES:
-        own = {f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
+        own = {"metrics-token", f"{name}.nats-url", f"{name}.database-url"} | besides.get(name, set())
         assert {*PARTS[name]["secrets"]} == own
 
 
@@ -177,13 +186,28 @@ def test_nats_is_as_generous_as_on_one_machine() -> None:
 def test_everyone_enters_nats_with_a_name_and_a_password_of_their_own(drawn: Path, tmp_path: Path) -> None:
     Deployment(drawn).write_accounts(tmp_path / "accounts.conf")
 
-    found = re.findall(r'user: "([^"]+)", password: "([^"]+)"', (tmp_path / "accounts.conf").read_text())
+    accounts = (tmp_path / "accounts.conf").read_text()
+    issuer = issuer_of((drawn / "nats-issuer").read_text())
+    assert re.findall(r"issuer: (\S+), account: AUTH\b.*\bOUT\b", accounts) == [issuer]
+    found = re.findall(r'user: "([^"]+)", password: "([^"]+)"', accounts)
     integration = (tmp_path / "integration.env").read_text()
     outsider = Outsider((drawn / "workspace-id").read_text(), "demo", "")
     assert {user for user, _ in found} == {*users(), outsider.user}
     assert len({password for _, password in found}) == len(found)
     assert f"NATS_INBOX_PREFIX={inbox_prefix(outsider.user)}\n" in integration
     assert f"nats://{outsider.user}:{dict(found)[outsider.user]}@127.0.0.1:4222\n" in integration
+
+
+def test_nats_takes_what_is_written(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    Deployment(drawn).write_accounts(tmp_path / "accounts" / "accounts.conf")
+    config = (ROOT / "deploy" / "nats.conf").read_text(encoding="utf-8").replace("/data", str(tmp_path / "data"))
+    (tmp_path / "nats.conf").write_text(config, encoding="utf-8")
+
+    said = subprocess.run(
+        [embedded._binary(), "-t", "-c", tmp_path / "nats.conf"], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, "is valid" in said.stderr + said.stdout) == (0, True), said.stderr
 
 
 def test_a_secret_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from services.gateway.domain import Scope
 from tests.support.pages import DOCS, ROOT, bash, blocks, run, script
 from tests.support.stack import Desk, Stack
 
@@ -9,20 +10,23 @@ PAGE = DOCS / "client.md"
 
 
 async def test_an_alert_is_one_ticket_that_is_moved_noted_and_told(stack: Stack, desk: Desk) -> None:
-    made = await desk.send(
-        "POST", "tokens", {"name": "Scripts", "role": "admin", "scopes": ["tickets:read", "tickets:write"]}
-    )
+    made = await desk.send("POST", "tokens", {"name": "Scripts", "role": "admin", "scopes": list(Scope)})
     token = made.json()["token"]
     changes = {"$PWD/bin": str(ROOT / "bin"), "http://localhost:8080": stack.url, "cf_your_token": token}
     said = await bash(stack.data.parent, script(blocks(PAGE, "sh"), changes, mark="part "))
 
-    _, first, second = said.split("part ")
+    _, first, second, third = said.split("part ")
     opened, again, listed = first.splitlines()[1:4]
     assert opened == again
     assert listed.split()[1:4] == ["new", "critical", "-"]
     assert "in_progress (version 2)" in second
     assert "status_changed by Scripts in_progress → resolved" in second
     assert second.count('"type":"status_changed"') == 2
+    *_, tickets_book, people_book = third.splitlines()
+    assert tickets_book.startswith("tickets: whole, ")
+    assert people_book.startswith("people: whole, ")
+    assert "night-alerts is revoked" in third
+    assert "NATS_URL=nats://night-alerts_" in (stack.data.parent / "night-alerts.env").read_text(encoding="utf-8")
     (ticket,) = (await desk.get("tickets?tag=alert&status=all"))["items"]
     assert ticket["status"] == "resolved"
 

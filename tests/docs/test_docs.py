@@ -1,24 +1,25 @@
 """The documentation says what is there: every name in it is looked up in the code."""
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
-from pydantic_settings import BaseSettings
 
-from chassis.settings import PREFIX, ServiceSettings
+from chassis.callout import Callout, draw_issuer
+from chassis.settings import PREFIX
 from chassis.telemetry import Metrics
 from services.notifications.usecases.counting import Counts
+from tests.support.configuration import page, settings
 from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
 ADRS = DOCS / "adr"
 OPERATIONS = DOCS / "operations.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 RECORDS = sorted(ADRS.glob("[0-9]*.md"))
+DEPLOYED = [ROOT / "docker-compose.yml", *sorted((ROOT / "deploy").glob("*.py"))]
 OURS = [path for top in ("contracts", "chassis", "services") for path in sorted((ROOT / top).rglob("*.py"))]
 
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -43,11 +44,6 @@ def anchors(page: Path) -> set[str]:
 
 def paths_in(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w./<>-])(?:chassis|contracts|docs|services|tests)/[\w./-]*[\w/]", text))
-
-
-def settings() -> list[type[BaseSettings]]:
-    modules = [importlib.import_module(f"services.{path.parent.name}.settings") for path in services("settings.py")]
-    return [ServiceSettings, *(module.Settings for module in modules)]
 
 
 def services(room: str) -> list[Path]:
@@ -89,7 +85,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_file_of_a_running_desk_is_written_by_the_code(page: Path) -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (*OURS, *DEPLOYED))
     named = {name for text in code(page) for name in re.findall(r"\bvar/(?:[\w-]+/)*([\w.-]*\w)", text)}
 
     def written(name: str) -> bool:
@@ -110,7 +106,12 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 @every_page
 def test_every_variable_that_is_named_is_read(page: Path) -> None:
-    sources = [*OURS, *sorted((ROOT / "client").glob("*.py")), *sorted((ROOT / "tests" / "support").glob("*.py"))]
+    sources = [
+        *OURS,
+        *DEPLOYED,
+        *sorted((ROOT / "client").glob("*.py")),
+        *sorted((ROOT / "tests" / "support").glob("*.py")),
+    ]
     read = {name for path in sources for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
     read |= {f"{PREFIX}{field.upper()}" for kind in settings() for field in kind.model_fields}
 
@@ -118,16 +119,26 @@ def test_every_variable_that_is_named_is_read(page: Path) -> None:
     assert {name.removesuffix("_FILE") for name in named} <= read
 
 
-def test_every_setting_is_explained() -> None:
-    explained = set(_SPAN.findall(prose(OPERATIONS)))
+def test_every_setting_is_explained_and_the_page_of_them_is_current() -> None:
+    unexplained = [
+        (kind.__module__, name)
+        for kind in settings()
+        for name, field in kind.model_fields.items()
+        if not field.description
+    ]
+    assert unexplained == []
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page(), "make docs writes it anew"
 
-    assert {field for kind in settings() for field in kind.model_fields} <= explained
+
+async def _nobody(user: str, password: str) -> None:
+    """Know nobody."""
 
 
 def test_the_metrics_are_those_that_are_counted() -> None:
     metrics = Metrics("x")
     counted = set()
-    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values()):
+    callout = Callout(draw_issuer(), _nobody, metrics)
+    for metric in (*vars(metrics).values(), *vars(Counts(metrics)).values(), *vars(callout).values()):
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()
             suffix = "_total" if family.type == "counter" else ""

@@ -4,6 +4,7 @@ It is fed what happened, in order: the facts of tickets and of members, and what
 inbox, and which mails a member is sent when the minute is over in which news is gathered.
 """
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,21 +36,71 @@ HEARD_BY_WATCHERS: Final = {
     "comment_added": "note",
 }
 OUTSIDE: Final = ("widget", "intake")
+A_MINUTE: Final = dt.timedelta(seconds=60)
+ALONE_AT_MOST: Final = 10
+"""More causes than these within a minute are one item of an inbox."""
 
 type Fact = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing that one person is told."""
+    """One fact that one person is told."""
 
     person: str
     cause: str
+    command: str
+    """What brought it about, with other facts perhaps: these are told as one."""
     kind: str
     ticket: str
     actor: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An item as its reader finds it."""
+
+    told: Told
+    """What matters most in it."""
+    count: int
+    tickets: Mapping[str, int]
+    """Of how many causes it tells, by ticket."""
+    parts: tuple[tuple[str, str | None, str | None], ...]
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Everything that somebody was told, as items, each with the audience of its fact; oldest first."""
+
+    items: list[list[tuple[Told, str]]] = field(default_factory=list)
+    since: dt.datetime | None = None
+    """When the last minute began."""
+    minute: list[list[tuple[Told, str]]] = field(default_factory=list)
+    """Its items."""
+    commands: set[str] = field(default_factory=set)
+    """What brought them about."""
+
+    def enters(self, told: Told, audience: str, at: dt.datetime) -> None:
+        """Let a fact in: to what its command did before, to the digest of its minute, or by itself."""
+        for item in self.items:
+            if any(other.command == told.command for other, _ in item):
+                item.append((told, audience))
+                return
+        if self.since is None or at >= self.since + A_MINUTE:
+            self.since, self.minute, self.commands = at, [], set()
+        self.commands.add(told.command)
+        if len(self.commands) > ALONE_AT_MOST:
+            first, *others = self.minute
+            for other in others:
+                first += other
+                self.items.remove(other)
+            first.append((told, audience))
+            self.minute = [first]
+        else:
+            self.items.append([(told, audience)])
+            self.minute.append(self.items[-1])
 
 
 @dataclass(slots=True)
@@ -84,7 +135,9 @@ class Hearing:
     """What was chosen, by person, kind and way."""
     paused: set[str] = field(default_factory=set)
     inboxes: list[tuple[Told, str]] = field(default_factory=list)
-    """Everything that anybody was told, in order, with the audience of its fact."""
+    """Every fact that anybody was told, in order, with its audience."""
+    shown: dict[str, Inbox] = field(default_factory=lambda: defaultdict(Inbox))
+    """The same by person, as they are shown it."""
     waiting: dict[str, list[tuple[Told, str]]] = field(default_factory=lambda: defaultdict(list))
     """What is to go by mail when the minute is over."""
 
@@ -151,14 +204,14 @@ class Hearing:
 
     # What comes of it
 
-    def sees(self, person: str) -> list[Told]:
+    def sees(self, person: str) -> list[Seen]:
         """Return what somebody finds in their inbox now, newest first."""
-        role = self.roles[person]
-        return [
-            told
-            for told, audience in reversed(self.inboxes)
-            if told.person == person and _sees(role, audience) and not self.tickets[told.ticket].deleted
-        ]
+        role, found = self.roles[person], []
+        for item in reversed(self.shown[person].items):
+            left = [told for told, audience in item if _sees(role, audience) and not self.tickets[told.ticket].deleted]
+            if left:
+                found.append(_seen(left))
+        return found
 
     def minute_is_over(self) -> dict[str, list[Told]]:
         """Return what each person's mail tells now of what has waited, by person; who gets none is left out."""
@@ -184,7 +237,9 @@ class Hearing:
                 continue
             inbox, mail = (self._strongest(person, kinds, way) for way in ("inbox", "mail"))
             if inbox and _sees(self.roles.get(person), fact["audience"]):
-                self.inboxes.append((_told(person, inbox, type, fact), fact["audience"]))
+                told = _told(person, inbox, type, fact)
+                self.inboxes.append((told, fact["audience"]))
+                self.shown[person].enters(told, fact["audience"], dt.datetime.fromisoformat(fact["at"]))
             if mail:
                 self.waiting[person].append((_told(person, mail, type, fact), fact["audience"]))
 
@@ -217,7 +272,18 @@ def _told(person: str, kind: str, type: str, fact: Fact) -> Told:
         old, new = fact["old"], fact["new"]
     elif type == "follow_up_opened":
         new = str(fact["new"]["number"])
-    return Told(person, fact["id"], kind, fact["ticket_id"], fact["actor"]["name"], old, new)
+    return Told(person, fact["id"], fact["cause"], kind, fact["ticket_id"], fact["actor"]["name"], old, new)
+
+
+def _seen(told: list[Told]) -> Seen:
+    commands: dict[str, set[str]] = defaultdict(set)
+    for each in told:
+        commands[each.ticket].add(each.command)
+    count = len({each.command for each in told})
+    said = sorted(told, key=lambda each: STRONGEST_FIRST.index(each.kind))
+    parts = dict.fromkeys((each.kind, each.old, each.new) for each in said) if count == 1 else {}
+    strongest = min(reversed(told), key=lambda each: STRONGEST_FIRST.index(each.kind))
+    return Seen(strongest, count, {ticket: len(each) for ticket, each in commands.items()}, tuple(parts))
 
 
 def _user(fact: Fact) -> str | None:

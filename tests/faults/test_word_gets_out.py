@@ -15,7 +15,7 @@ import pytest
 
 from contracts.base import Role
 from contracts.tickets import Status
-from tests.faults.hearing import STRONGEST_FIRST, Hearing, Told
+from tests.faults.hearing import STRONGEST_FIRST, Hearing, Seen, Told
 from tests.faults.town import PATIENCE, Town, a_town
 from tests.faults.writing import Writing, Written
 from tests.gateway.house import Somebody, an_address
@@ -31,13 +31,13 @@ SELECTED = {"ticket_created", "status_changed", "note_added"}
 """What the second webhook asks for."""
 _CHOSEN = sorted({*STRONGEST_FIRST} - {"follow_up"})
 _DID = {
-    "assigned": "assigned this to you",
-    "unassigned": "took this from you",
+    "assigned": "assigned {it} to you",
+    "unassigned": "took {it} from you",
     "mention": "mentioned you",
     "note": "wrote to the team",
     "message": "wrote, as the customer",
-    "created": "opened this",
-    "arrived": "opened this",
+    "created": "opened {it}",
+    "arrived": "opened {it}",
 }
 _LINES, _TICKETS = 8, 20
 CUSTOMERS = "@customers.example"
@@ -273,12 +273,12 @@ class Run:
         new = {id: mail for id, mail in new.items() if id not in to_contacts}
         self._are_told(new, expected)
         ids = {id.strip("<>").partition("@")[0]: id for id in new}
-        rows = await self.town.kept("select mail_id, recipient_id, cause from news where workspace_id = $1")
+        rows = await self.town.kept("select mail_id, recipient_id, because from news where workspace_id = $1")
         by_mail: dict[tuple[str, str], str] = {}
         for row in rows:
             if str(row["mail_id"]) in ids:
-                by_mail[str(row["recipient_id"]), str(row["cause"])] = ids[str(row["mail_id"])]
-        wanted = {(person, told.cause) for person, news in expected.items() for told in news}
+                by_mail[str(row["recipient_id"]), str(row["because"])] = ids[str(row["mail_id"])]
+        wanted = {(person, told.command) for person, news in expected.items() for told in news}
         assert wanted <= by_mail.keys(), "each cause is in a mail"
         assert not self.causes.keys() & wanted, "nobody is mailed of a cause twice"
         self.causes |= {each: by_mail[each] for each in wanted}
@@ -290,22 +290,35 @@ class Run:
         assert said == {self.people[person].user.email: self._letter(news) for person, news in expected.items()}
 
     def _letter(self, news: Sequence[Told]) -> dict[str, list[str]]:
-        by_ticket: dict[str, list[str]] = defaultdict(list)
+        by_command: dict[str, list[Told]] = defaultdict(list)
         for told in news:
-            ticket = self.model.tickets[told.ticket]
-            by_ticket[f"#{ticket.number} {ticket.subject}"].append(_sentence(told))
-        return {title: _shown(lines) for title, lines in [*by_ticket.items()][:_TICKETS]}
+            by_command[told.command].append(told)
+        blocks: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for command, telling in by_command.items():
+            titles = [*dict.fromkeys(self._title(told.ticket) for told in telling)]
+            if len(titles) == 1:
+                blocks[titles[0],].append(_sentence(telling, "this", "it"))
+            else:
+                blocks[f"{len(titles)} tickets", command] = [_sentence(telling, "these", "them"), *titles]
+        found: dict[str, list[str]] = defaultdict(list)
+        for (title, *several), lines in [*blocks.items()][:_TICKETS]:
+            found[title] += lines if several else _shown(lines)
+        return {title: sorted(lines) for title, lines in found.items()}
+
+    def _title(self, ticket: str) -> str:
+        return f"#{self.model.tickets[ticket].number} {self.model.tickets[ticket].subject}"
 
     async def inboxes_equal(self) -> None:
         """Compare every row, and what each member reads over HTTP."""
         rows = await self.town.kept(
-            "select recipient_id, cause, kind, ticket_id, actor_name, old, new from items"
+            "select recipient_id, cause, because, kind, ticket_id, actor_name, old, new from items"
             " where workspace_id = $1 order by recipient_id, nth"
         )
         kept = [
             Told(
                 person=str(row["recipient_id"]),
                 cause=str(row["cause"]),
+                command=str(row["because"]),
                 kind=row["kind"],
                 ticket=str(row["ticket_id"]),
                 actor=row["actor_name"],
@@ -316,20 +329,27 @@ class Run:
         ]
         assert kept == sorted((told for told, _ in self.model.inboxes), key=lambda told: told.person)
         for person in self.model.roles:
-            assert await self._inbox(person) == self.model.sees(person)
+            seen = self.model.sees(person)
+            assert await self._inbox(person, seen) == seen
 
     async def _is_called_for(self, receiver: Receiver, ids: set[str]) -> None:
         await eventually(lambda: {*receiver.ids} >= ids, within=PATIENCE)
         assert {*receiver.ids} == ids
 
-    async def _inbox(self, person: str) -> list[Told]:
-        found: list[Told] = []
+    async def _inbox(self, person: str, seen: Sequence[Seen]) -> list[Seen]:
+        """Read what somebody finds; which command is behind it only our stores say."""
+        commands = {each.told.cause: each.told.command for each in seen}
+        found: list[Seen] = []
         cursor = ""
         while True:
             page = (await self.town.ask(self.people[person], "GET", f"notifications?limit=100{cursor}")).json()
             for item in page["items"]:
-                what = (item["cause"], item["kind"], item["ticket_id"], item["actor"]["name"], item["old"], item["new"])
-                found.append(Told(person, *what))
+                what = (item["kind"], item["ticket_id"], item["actor"]["name"], item["old"], item["new"])
+                told = Told(person, item["cause"], commands.get(item["cause"], ""), *what)
+                tickets = {each["id"]: each["count"] for each in item["tickets"]}
+                assert len(tickets) == 20 or not item["more_tickets"]
+                parts = tuple((part["kind"], part["old"], part["new"]) for part in item["parts"])
+                found.append(Seen(told, item["count"], tickets, parts))
             if not page["next_cursor"]:
                 return found
             cursor = f"&cursor={page['next_cursor']}"
@@ -374,25 +394,38 @@ def _written(mail: EmailMessage) -> Written:
 def _read(mail: EmailMessage) -> dict[str, list[str]]:
     """Return the lines that a mail says of each ticket."""
     words = _words(mail).partition("\n\n--\n")[0]
-    blocks = [block.split("\n") for block in words.split("\n\n") if block.startswith("#")]
-    return {title: sorted(line.strip() for line in lines) for title, *lines, _ in blocks}
+    found: dict[str, list[str]] = defaultdict(list)
+    for block in words.split("\n\n"):
+        title, *lines = (line.strip() for line in block.split("\n"))
+        if title.startswith("#") or title.endswith(" tickets"):
+            found[title] += [line for line in lines if not line.startswith("http")]
+    return {title: sorted(lines) for title, lines in found.items()}
 
 
 def _shown(lines: list[str]) -> list[str]:
     more = [f"… and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
-    return sorted([*lines[:_LINES], *more])
+    return [*lines[:_LINES], *more]
 
 
-def _sentence(told: Told) -> str:
+def _sentence(telling: Sequence[Told], first: str, then: str) -> str:
+    ranked = sorted(telling, key=lambda told: STRONGEST_FIRST.index(told.kind))
+    did: dict[tuple[str, str | None, str | None], str] = {}
+    for told in ranked:
+        did.setdefault((told.kind, told.old, told.new), _did(told, then if did else first))
+    said = [*did.values()]
+    return f"{telling[0].actor} {' and '.join(filter(None, [', '.join(said[:-1]), said[-1]]))}"
+
+
+def _did(told: Told, it: str) -> str:
     match told.kind:
         case "status":
             labels = {status.value: status.label for status in Status}
-            return f"{told.actor} moved this from {labels[told.old or '']} to {labels[told.new or '']}"
+            return f"moved {it} from {labels[told.old or '']} to {labels[told.new or '']}"
         case "priority":
-            return f"{told.actor} changed the priority from {told.old} to {told.new}"
+            return f"changed the priority from {told.old} to {told.new}"
         case "follow_up":
-            return f"{told.actor} wrote to it though it is closed, so #{told.new} was opened"
-    return f"{told.actor} {_DID[told.kind]}"
+            return f"wrote to {it} though it is closed, so #{told.new} was opened"
+    return _DID[told.kind].format(it=it)
 
 
 @pytest.fixture

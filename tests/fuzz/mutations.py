@@ -82,6 +82,8 @@ class Sent:
     headers: dict[str, str] = field(default_factory=dict)
     good: bool = False
     """Whether nothing was changed, so that it must take effect."""
+    id: str = ""
+    """Its `ce-id`, wherever it stands."""
 
 
 def mutants(

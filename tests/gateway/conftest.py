@@ -64,7 +64,10 @@ async def tickets_service(nats_server: NatsServer, tickets_urls: Urls) -> AsyncI
 @pytest.fixture(scope="session")
 async def gateway_service(nats_server: NatsServer, gateway_urls: Urls, tickets_service: None) -> AsyncIterator[Service]:
     """The gateway itself, with a port, beside a tickets service to ask."""
-    service = gateway.build(GatewaySettings(nats_url=nats_server.url_for("gateway"), database_url=gateway_urls.app))
+    settings = GatewaySettings(
+        nats_url=nats_server.url_for("gateway"), database_url=gateway_urls.app, **nats_server.outside
+    )
+    service = gateway.build(settings)
     await service.start()
     yield service
     await service.stop()
@@ -79,6 +82,7 @@ async def newsroom(postgres_server: PostgresServer) -> AsyncIterator[Newsroom]:
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
+        access["gateway"] |= nats.outside
         # Each test comes from an address of its own, so that no limit of one is another's.
         access["gateway"]["trusted_proxies"] = "127.0.0.0/8"
         door = gateway.build(GatewaySettings(**access["gateway"]))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import nats
 import pytest
 
 from tests.support.eventually import eventually
@@ -119,6 +120,29 @@ async def test_nats_refuses_what_another_system_may_not_say(stack: Stack, desk: 
             with pytest.raises(TimeoutError):
                 await client.request(subject, body, timeout=0.3)
     assert "Forged" not in await subjects(desk, "&status=all")
+
+
+async def test_a_system_that_an_admin_lets_in_comes_in_where_it_is_told(stack: Stack, desk: Desk) -> None:
+    made = (await desk.send("POST", "integrations", {"name": "pager"})).json()
+    client = await nats.connect(made["nats_url"], inbox_prefix=made["inbox_prefix"])
+    try:
+        message = {"external_id": "1", "subject": "Paged at night"}
+        await publish(client, made["subjects"][0].replace("*", "ticket_requested"), message)
+
+        async def opened() -> bool:
+            return "Paged at night" in await subjects(desk)
+
+        await eventually(opened)
+    finally:
+        await client.close()
+
+    listed = {each["name"]: each for each in (await desk.get("integrations"))["items"]}
+    fixed = listed[stack.env("integration")["INTEGRATION"]]
+    assert (fixed["maker_id"], fixed["consumer"]) == (None, f"int_demo_{made['workspace_id']}")
+    refused = await desk.send("DELETE", f"integrations/{fixed['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert (await desk.send("POST", f"integrations/{fixed['id']}/replay", {"from": 1})).json()["pending"] > 0
+    assert (await desk.send("POST", "integrations", {"name": "demo"})).json()["code"] == "taken"
 
 
 async def test_a_hundred_sends_of_one_key_are_one_ticket(desk: Desk) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts.base import Actor, ActorKind, Event, Person, RecordEvent, Role, Subject, TicketEvent, Via
+from contracts.base import Actor, ActorKind, Event, Person, RecordEvent, Role, Subject, TicketEvent, Via, uuid7
 from contracts.gateway import MemberJoined, MemberRemoved, RoleChanged, WorkspaceDeleted, WorkspaceNames
 from contracts.tickets import (
     AgentReplied,
@@ -47,7 +47,7 @@ MONITORING = Actor(kind=ActorKind.INTEGRATION, id="integration:monitoring", name
 
 def _fact[E: Event](kind: type[E], by: str | Actor, **words: Any) -> E:
     actor = user(by) if isinstance(by, str) else by
-    common = {"workspace_id": "acme", "at": NOON, "actor": actor, "via": Via.WEB, "cause": "a command"}
+    common = {"workspace_id": "acme", "at": NOON, "actor": actor, "via": Via.WEB, "cause": str(uuid7())}
     if issubclass(kind, TicketEvent):
         common |= {"ticket_id": id_of("ticket"), "version": 1}
     elif issubclass(kind, RecordEvent):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Person, Role, TicketEvent
-from contracts.notifications import Kind, Preferences
+from contracts.notifications import Kind
+from contracts.preferences import Preferences
 from contracts.refusals import NotAllowed
 from services.notifications.domain import Way, codes_of, concerned, owner_of_inbox, user_of, wanted, who_hears
 from tests.notifications.builders import (

@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database
-from contracts.base import ActorKind, Via
+from chassis.database import Database, Transaction
+from contracts.base import ActorKind, Caller, DeadLetter, Role, Via
+from contracts.notifications import ListNotificationLetters, RetryNotificationLetter
 from contracts.refusals import Crashed, Deleted, Refusal, Unavailable
 from contracts.tickets import ReplyTaken, TakeReply
 from services.notifications import store, tools
 from services.notifications.channels import Full
+from services.notifications.usecases import letters
 from services.notifications.usecases.inbound import Inlet
 from tests.notifications.test_replies import ADA, a_mail, a_report
 from tests.support.infra import Urls
@@ -62,6 +64,19 @@ class Mailroom:
         async with self.database.transaction(self.workspace) as tx:
             rows = await tx.all(text("select stream, reason, body from dead_letters order by id"))
         return [(row["stream"], row["reason"], bytes(row["body"])) for row in rows]
+
+    async def retries(self) -> list[tuple[str, str | None]]:
+        """Try the newest letter again as an admin, and return what became of mails before they are delivered."""
+
+        async def again(tx: Transaction, id: UUID) -> DeadLetter:
+            raise AssertionError("a mail is no message that is heard")
+
+        caller = Caller(workspace_id=self.workspace, kind=ActorKind.USER, id="7", name="Ada", role=Role.ADMIN)
+        async with self.database.transaction(self.workspace) as tx:
+            (letter, *_) = (await letters.list_letters(ListNotificationLetters(caller=caller), tx)).items
+            await letters.retry_letter(RetryNotificationLetter(caller=caller, id=letter.id), tx, again)
+            rows = await tx.all(text("select state, reason from inbound_mails order by nth"))
+        return [(row["state"], row["reason"]) for row in rows]
 
     async def refused_addresses(self) -> list[str]:
         async with self.database.transaction(self.workspace) as tx:
@@ -128,6 +143,21 @@ async def test_what_can_not_be_read_or_is_refused_is_left_to_the_admins(room: Ma
     unreadable, refused = await room.letters()
     assert unreadable[:2] == ("mail", "unreadable")
     assert refused == ("mail", "ticket_deleted", nth(2))
+
+
+async def test_a_mail_that_was_refused_is_delivered_when_it_is_tried_again(room: Mailroom) -> None:
+    room.refuses = Deleted()
+    await room.gets(nth(1))
+    assert await room.became() == [("buried", "ticket_deleted")]
+    assert await room.retries() == [("received", None)]
+    assert await room.letters() == []
+    assert await room.became() == [("buried", "ticket_deleted")]
+
+    room.refuses = None
+    assert await room.retries() == [("received", None)]
+    assert await room.became() == [("delivered", None)]
+    assert [each.body for each in room.taken] == ["Answer 1."]
+    assert await room.letters() == []
 
 
 async def test_there_is_room_for_so_much_a_day(room: Mailroom) -> None:

@@ -21,18 +21,8 @@ from contracts.mail import (
     ResendMail,
     SendInvitation,
 )
-from contracts.notifications import (
-    ChangePreferences,
-    Kind,
-    MarkRead,
-    MuteTicket,
-    PreferencesChange,
-    QuietHours,
-    ReadNotices,
-    UnmuteTicket,
-    Unsubscribe,
-    WatchTicket,
-)
+from contracts.notifications import Kind, MarkRead, MuteTicket, ReadNotices, UnmuteTicket, Unsubscribe, WatchTicket
+from contracts.preferences import ChangePreferences, PreferencesChange, QuietHours
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 from contracts.tickets import TicketsDeadLetter
 from services.notifications.channels import Smtp
@@ -53,6 +43,7 @@ from tests.notifications.builders import (
     removed,
     renamed,
     restored,
+    wrote,
 )
 from tests.notifications.correspondents import nobody_to_ask
 from tests.notifications.office import Office
@@ -136,7 +127,7 @@ async def test_an_assignment_and_a_mention_are_written_of_and_nothing_else_unles
 
     assert [mail["To"] for mail in told] == ["Ada <ada@example.com>", "Ben <ben@example.com>"]
     mail = told[0]
-    assert mail["Message-ID"] == f"<{mail_id(str(fact.id), f'member:{id_of("Ada")}')}@example.com>"
+    assert mail["Message-ID"] == f"<{mail_id(fact.cause, f'member:{id_of("Ada")}')}@example.com>"
     assert mail["Subject"] == "[#1] Printer on fire"
     assert mail["In-Reply-To"] == mail["References"] == f"<ticket.{id_of('ticket')}@example.com>"
     assert mail["Auto-Submitted"] == "auto-generated"
@@ -183,6 +174,35 @@ async def test_a_burst_of_a_thousand_is_one_mail_each_and_told_again_it_is_none(
     assert len(told[0].as_bytes()) < 10_000
     await newsroom.hears(*burst[:50], *burst[-50:])
     assert await newsroom.later() == []
+
+
+async def test_one_cause_is_one_sentence_and_one_mail_on_however_many_tickets(newsroom: Newsroom) -> None:
+    await newsroom.opens("Ada")
+    ada, command = newsroom.who("Ada"), str(id_of("command"))
+    for nth in (2, 3):
+        await newsroom.hear(created(ticket_id=id_of(f"ticket {nth}"), number=nth, subject=f"Question {nth}"))
+        await newsroom.ask(WatchTicket(caller=ada, ticket_id=id_of(f"ticket {nth}")))
+    await newsroom.prefers("Ada", status={"mail": True}, message={"mail": True})
+    at_once = [assigned("Ada", cause=command), moved(cause=command)]
+    await newsroom.hear(at_once[0])
+    (mail,) = await newsroom.later()
+    await newsroom.hear(at_once[1])
+    assert await newsroom.later() == [], "a cause that has its mail gets no other"
+    assert mail["Message-ID"] == f"<{mail_id(command, f'member:{id_of("Ada")}')}@example.com>"
+
+    command = str(id_of("another command"))
+    said = [wrote(ticket_id=id_of(f"ticket {nth}"), cause=str(id_of("said"))) for nth in (2, 3)]
+    await newsroom.hear(moved(cause=command), assigned("Ada", cause=command), *said)
+    (mail,) = await newsroom.later()
+    assert mail["Subject"] == "2 notifications from Northwind"
+    for sort in ("plain", "html"):
+        assert "Olivia assigned this to you and moved it from New to Open" in words_of(mail, sort)
+        assert words_of(mail, sort).count("Maria wrote, as the customer") == 1
+        for words in ("2 tickets", "#2 Question 2", "tickets/2", "#3 Question 3", "tickets/3"):
+            assert words in words_of(mail, sort)
+    await newsroom.hear(wrote(ticket_id=id_of("ticket 2"), cause="x"), wrote(ticket_id=id_of("ticket 3"), cause="x"))
+    (mail,) = await newsroom.later()
+    assert mail["Subject"] == "[2 tickets] Maria wrote, as the customer"
 
 
 async def test_who_may_not_see_it_when_it_is_sent_gets_nothing(newsroom: Newsroom) -> None:

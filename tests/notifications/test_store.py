@@ -1,6 +1,7 @@
 """Inboxes on a real database: what is told, to whom, in which order, and what becomes of it."""
 
 import asyncio
+import datetime as dt
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from contracts.refusals import Malformed, NotAllowed, NotFound
 from services.notifications.handlers import listen
 from tests.notifications.builders import (
     MONITORING,
+    NOON,
     assigned,
     became,
     commented,
@@ -186,8 +188,9 @@ async def test_somebody_who_becomes_known_at_the_same_moment_is_told_once(office
     await office.hears(joined("Olivia", Role.OWNER))
     await office.hears(created("Olivia"))
     names = [f"Ada {nth}" for nth in range(20)]
-    for name in names:
-        await asyncio.gather(office.hears(noted("Olivia", name)), office.hears(joined(name)))
+    for nth, name in enumerate(names):
+        said = noted("Olivia", name, at=NOON + nth * dt.timedelta(minutes=1))
+        await asyncio.gather(office.hears(said), office.hears(joined(name)))
 
     told = [await office.told(name) for name in names]
     assert [kinds.count("mention") for kinds in told] == [1] * 20

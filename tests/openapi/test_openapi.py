@@ -15,6 +15,7 @@ import pytest
 
 from tests.access.callers import As, Premises, Scene, premises
 from tests.access.recipes.contacts import get_contact, get_conversation__of_a_ticket
+from tests.access.recipes.integrations import get_integration
 from tests.access.recipes.people import revoke_invitation, revoke_token
 from tests.access.recipes.tickets import change_note, get_bulk
 from tests.support.infra import PROJECT
@@ -68,7 +69,8 @@ async def tried(scene: Scene, who: As, directory: Path, phases: Sequence[str], e
 async def furnished(house: Premises) -> Scene:
     """Found a workspace that has one of everything."""
     scene = await house.scene()
-    for make in (get_bulk, change_note, get_contact, get_conversation__of_a_ticket, revoke_invitation, revoke_token):
+    people = (revoke_invitation, revoke_token, get_integration)
+    for make in (get_bulk, change_note, get_contact, get_conversation__of_a_ticket, *people):
         await make(scene)
     await scene.person(As.MEMBER)
     await house.dead_letter(scene.workspace.id)

@@ -7,20 +7,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from chassis import provision
+from chassis.callout import draw_issuer, issuer_of
 from chassis.embedded.nats import EmbeddedNats
 from chassis.embedded.postgres import EmbeddedPostgres, ensure_database
 from chassis.migrations import migrate
+from chassis.provision import CALLOUT, KEEPER, KICKER
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -49,12 +52,20 @@ class NatsServer:
     """A running NATS server, and who may enter it; only an embedded one can be crashed."""
 
     address: Callable[[], str]
-    passwords: Mapping[str, str]
+    issuer: str
+    """The seed of whoever answers for those whom it doesn't know."""
+    passwords: dict[str, str]
     embedded: EmbeddedNats | None = None
 
     def url_for(self, user: str) -> str:
         """Where this user connects. A server given by URL may know one user for all, or have `{user}` in its URL."""
         return self.address().format(user=user, password=self.passwords.get(user, ""))
+
+    @property
+    def outside(self) -> dict[str, Any]:
+        """What a gateway is told that lets other systems in."""
+        hands = {f"{user}_nats_url": self.url_for(user) for user in (CALLOUT, KEEPER, KICKER)}
+        return hands | {"nats_issuer": self.issuer}
 
     async def kill(self) -> None:
         """End the server as a crash would."""
@@ -151,12 +162,12 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 async def nats_server() -> AsyncIterator[NatsServer]:
     """The NATS server of this run, with the users of the provisioner and no streams yet."""
-    passwords = _passwords()
+    passwords, issuer = _passwords(), draw_issuer()
     if url := os.environ.get("COUNTERFOIL_TEST_NATS_URL"):
-        yield NatsServer(lambda: url, passwords)
+        yield NatsServer(lambda: url, os.environ.get("COUNTERFOIL_TEST_NATS_ISSUER", issuer), passwords)
     elif _docker_answers():
-        with _nats_container(provision.accounts(passwords)) as address:
-            yield NatsServer(lambda: address, passwords)
+        with _nats_container(provision.accounts(passwords, issuer_of(issuer))) as address:
+            yield NatsServer(lambda: address, issuer, passwords)
     else:
         async with embedded_nats(()) as server:
             yield server
@@ -262,13 +273,13 @@ def _passwords() -> dict[str, str]:
 
 @asynccontextmanager
 async def embedded_nats(outsiders: Sequence[provision.Outsider]) -> AsyncIterator[NatsServer]:
-    passwords = _passwords()
+    passwords, issuer = _passwords(), draw_issuer()
     with temporary_directory() as directory:
-        server = EmbeddedNats(directory / "nats", accounts=provision.accounts(passwords, outsiders))
+        server = EmbeddedNats(directory / "nats", accounts=provision.accounts(passwords, issuer_of(issuer), outsiders))
         known = passwords | {outsider.user: outsider.password for outsider in outsiders}
         try:
             await server.start()
-            yield NatsServer(lambda: server.url("{user}", "{password}"), known, server)
+            yield NatsServer(lambda: server.url("{user}", "{password}"), issuer, known, server)
         finally:
             await server.stop()
 

@@ -26,13 +26,15 @@ from sqlalchemy import text
 
 from chassis import provision
 from chassis.bus import Origin
+from chassis.callout import draw_issuer, issuer_of
 from chassis.connection import inbox_prefix
 from chassis.database import Database, Transaction
 from chassis.embedded.nats import EmbeddedNats
-from chassis.provision import PROVISIONER, Outsider
+from chassis.outside import Outside, OutsideAccess
+from chassis.provision import CALLOUT, KEEPER, KICKER, PROVISIONER, Outsider
 from chassis.service import Service
 from chassis.settings import ServiceSettings
-from chassis.telemetry import trace_id
+from chassis.telemetry import Metrics, trace_id
 from contracts.base import Actor, ActorKind, Audience, Caller, Event, Message, Request, Role, Subject, Via
 from contracts.gateway import RoleChanged, WorkspaceCreated
 from contracts.refusals import NotFound
@@ -132,11 +134,15 @@ async def a_broker(*outsiders: Outsider, provisioned: bool = True) -> AsyncItera
     """A NATS server for these tests alone, with every stream, and with `CHAOS` beside the users that are shipped."""
     passwords = {user: secrets.token_hex(8) for user in (*provision.users(), CHAOS)}
     passwords |= {outsider.user: outsider.password for outsider in outsiders}
-    accounts = provision.accounts(passwords, outsiders)
+    issuer = draw_issuer()
+    # Whoever is not named as known is asked about, also one that nobody ships.
+    accounts = provision.accounts(passwords, issuer_of(issuer), outsiders).replace(
+        "auth_users: [", f'auth_users: ["{CHAOS}", '
+    )
     chaos = f'    users: [\n      {{ user: {CHAOS}, password: "{passwords[CHAOS]}" }}\n'
     with temporary_directory() as directory:
         server = EmbeddedNats(directory / "nats", accounts=accounts.replace("    users: [\n", chaos, 1))
-        broker = NatsServer(lambda: server.url("{user}", "{password}"), passwords, server)
+        broker = NatsServer(lambda: server.url("{user}", "{password}"), issuer, passwords, server)
         try:
             await server.start()
             if provisioned:
@@ -144,6 +150,31 @@ async def a_broker(*outsiders: Outsider, provisioned: bool = True) -> AsyncItera
             yield broker
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def let_in(broker: NatsServer, *guests: Outsider, **more: Any) -> AsyncIterator[Outside]:
+    """Other systems whom no configuration names: somebody answers for them, and has their consumers made."""
+    access = OutsideAccess(
+        callout_url=broker.url_for(CALLOUT),
+        keeper_url=broker.url_for(KEEPER),
+        kicker_url=broker.url_for(KICKER),
+        issuer_seed=broker.issuer,
+    )
+    known = {(guest.user, guest.password): guest for guest in guests}
+    broker.passwords.update({guest.user: guest.password for guest in guests})
+
+    async def admits(user: str, password: str) -> Outsider | None:
+        return known.get((user, password))
+
+    outside = Outside(access, admits, Metrics("gateway"), **more)
+    await outside.start()
+    try:
+        for guest in guests:
+            await outside.keep(guest)
+        yield outside
+    finally:
+        await outside.close()
 
 
 @asynccontextmanager

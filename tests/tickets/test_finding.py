@@ -26,6 +26,8 @@ from contracts.tickets import (
     TicketRow,
 )
 from services.tickets import store
+from services.tickets.store import lists, search
+from services.tickets.store.counts import MOST_COUNTED
 from services.tickets.store.tickets import folded
 from tests.support.infra import Urls
 from tests.tickets.builders import person
@@ -178,6 +180,26 @@ async def test_a_list_and_its_counts_are_what_a_plain_reading_finds(
     assert counts == {status: sum(row.status is status for row in found) for status in Status}
 
 
+async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def found(sort: str, **filters: Any) -> list[int]:
+        numbers, cursor = [], None
+        while True:
+            page = await town.desk.find(**filters, sort=sort, limit=2, cursor=cursor)
+            numbers += [item.number for item in page.items]
+            if (cursor := page.next_cursor) is None:
+                return numbers
+
+    for glance, few, look in ((1, 100, 2), (1, 0, 2), (1, 0, 100), (100, 0, 100)):
+        monkeypatch.setattr(lists, "GLANCE", glance)
+        monkeypatch.setattr(lists, "LOOK", look)
+        monkeypatch.setattr(search, "FEW", few)
+        for q in ("printer", "42", "fire printer", "e", "xyz", "#3"):
+            filters: dict[str, Any] = {"q": q, "statuses": tuple(Status)}
+            expected = [row for row in town.rows if is_in(row, TicketFilter(**filters))]
+            for sort in ("-updated", "number"):
+                assert await found(sort, **filters) == in_order(expected, sort), (glance, few, look, q, sort)
+
+
 # Deletion
 
 
@@ -317,7 +339,7 @@ async def crowd(desk: Desk, tickets_urls: Urls) -> Desk:
                 "  created_at, updated_at, resolved_at, closed_at, deleted_at)"
                 " select :ws, gen_random_uuid(), n, 1, 'Ticket ' || md5(cast(n as text)), '',"
                 "  case when n % 200 = 0 then 'open' when n % 200 = 1 then 'resolved' else 'closed' end,"
-                "  'normal', '{}',"
+                "  'normal', case when n % 400 = 0 then array['hot'] else '{}' end,"
                 "  now() - n * interval '1 minute', now() - n * interval '1 minute', now() - n * interval '1 minute',"
                 "  now(), case when n % 500 = 7 then now() end"
                 " from generate_series(1, 20000) as n"
@@ -332,7 +354,7 @@ async def crowd(desk: Desk, tickets_urls: Urls) -> Desk:
             {"ws": desk.workspace},
         )
     await desk.settle(auto_close_days=13)
-    for table in ("tickets", "ticket_search", "ticket_settings"):
+    for table in ("tickets", "ticket_search", "ticket_tags", "ticket_settings"):
         await as_owner(tickets_urls, f"vacuum analyze {table}")
     return desk
 
@@ -345,8 +367,8 @@ async def test_what_is_asked_often_is_answered_by_an_index_as_the_app_role(crowd
             spy = Explaining(tx)
             await store.page(spy, ListTickets(caller=crowd.who(), **filters))
             await store.count(spy, CountTickets(caller=crowd.who(), **without(filters, "sort")))
-        listed, counts = spy.plans
-        return f"{listed}\n---\n{counts}"
+        *listed, counts = spy.plans
+        return "\n---\n".join(["\n".join(listed), counts])
 
     assert (await crowd_role(crowd)).endswith("_app")
     for q in ("c4ca4238a0b923820dcc509a6f75849b", "a0b9238 #1", "4238", "c81"):
@@ -361,6 +383,53 @@ async def test_what_is_asked_often_is_answered_by_an_index_as_the_app_role(crowd
     assert "Seq Scan on tickets" not in recent
     assert "tickets_created" in recent
     assert "tickets_updated" in await plans(statuses=everything, updated_from=hour, sort="updated")
+
+
+async def test_what_is_shown_is_found_and_counted_without_reading_years_of_closed_tickets(crowd: Desk) -> None:
+    async def plan(**filters: Any) -> str:
+        async with crowd.database.transaction(crowd.workspace) as tx:
+            spy = Explaining(tx)
+            await store.page(spy, ListTickets(caller=crowd.who(), **filters))
+            return spy.plans[0]
+
+    # Which of them is the planner's affair where two hundred of twenty thousand tickets are shown.
+    asked: list[dict[str, Any]] = [{"sort": sort} for sort in SORTS]
+    for filters in (*asked, {"assignee": uuid7()}, {"priorities": (Priority.CRITICAL,)}):
+        assert "tickets_shown_" in await plan(**filters), filters
+    assert "ticket_tags" in await plan(tag="hot")
+    assert len((await crowd.find(tag="hot", limit=100)).items) == 50
+
+    everything = await crowd.ask(CountTickets(caller=crowd.who()))
+    assert not everything.more
+    assert sum(everything.counts.values()) == 20_000 - 40
+    found = await crowd.ask(CountTickets(caller=crowd.who(), q="ticket"))
+    assert found.more
+    assert sum(found.counts.values()) == MOST_COUNTED + 1
+    assert not (await crowd.ask(CountTickets(caller=crowd.who(), q="c4ca4238a0b923820dcc509a6f75849b"))).more
+
+
+async def test_counts_hold_while_they_are_summed_up_and_nobody_waits_for_another(town: Town) -> None:
+    desk, here = town.desk, {"ws": town.desk.workspace}
+    before = await counted(desk)
+    change = text(
+        "update tickets set priority = 'low', assignee_id = null, assignee_name = null, assignee_role = null"
+        " where number = :number"
+    )
+    async with desk.database.transaction(desk.workspace) as first, desk.database.transaction(desk.workspace) as second:
+        await first.execute(change, {"number": 1})
+        await second.execute(change, {"number": 2})
+
+    async with desk.database.every_workspace("sum up counts of tickets") as tx:
+        while await store.fold_counts(tx):
+            pass
+    async with desk.database.transaction(desk.workspace) as tx:
+        assert await tx.scalar(text("select count(*) from ticket_count_steps where workspace_id = :ws"), here) == 0
+        assert await tx.scalar(text("select sum(many) from ticket_counts where workspace_id = :ws"), here) == len(
+            town.rows
+        )
+
+    assert await counted(desk) == before
+    assert sum((await counted(desk, priorities=(Priority.LOW,))).values()) >= 2
 
 
 async def test_short_words_are_answered_too(crowd: Desk) -> None:

@@ -68,7 +68,7 @@ class Ears:
     def __init__(self) -> None:
         self.known: list[type[Message]] = []
 
-    def answers(self, message: type[Message]) -> Any:
+    def answers(self, message: type[Message], **_: bool) -> Any:
         self.known.append(message)
         return lambda handler: handler
 

@@ -42,6 +42,7 @@ async def premises(urls: dict[str, Urls]) -> AsyncIterator[Newsroom]:
         access: dict[str, dict[str, Any]] = {
             name: {"nats_url": nats.url_for(name), "database_url": urls[name].app} for name in urls
         }
+        access["gateway"] |= nats.outside
         door = gateway.build(GatewaySettings(**access["gateway"]))
         services = (
             tickets.build(TicketsSettings(**access["tickets"])),
@@ -109,6 +110,7 @@ async def bury_in(
     service: str = "tickets",
     subject: str = "tickets.intake.v1.ticket_requested.{}.monitor",
     detail: str = "subject: can't be blank",
+    reason: str = "invalid",
     **headers: str,
 ) -> str:
     """Bury a message in a workspace, one of another system unless told otherwise, and return the letter's id."""
@@ -120,7 +122,7 @@ async def bury_in(
             stream="INTAKE",
             sequence=sequence,
             subject=subject.format(workspace),
-            reason="invalid",
+            reason=reason,
             detail=detail,
             headers=headers,
             body=body,

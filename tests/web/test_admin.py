@@ -178,13 +178,12 @@ async def test_what_the_other_services_could_not_apply_is_read_beside_it(
     assert "monitor wanted to open a ticket" in page.words
     letter = await browser.open(f"{path}/{ids['activity']}")
     assert "too odd for activity" in letter.words
-    assert [form for form in letter.forms if form.action == f"{path}/{ids['activity']}"] == []
+    again = await browser.send(letter.form(f"{path}/{ids['activity']}"), press=("do", "retry"))
+    assert "Its owner has never told this, so it is not recorded." in again.words
+    refused = await desk.send("POST", f"dead-letters/{ids['notifications']}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
     for method, end in (("POST", "/retry"), ("DELETE", "")):
-        refused = await desk.send(method, f"dead-letters/{ids['notifications']}{end}")
-        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-        gone = await desk.send(method, f"dead-letters/{uuid4()}{end}")
-        assert gone.status_code == 404
-    assert (await desk.get(f"dead-letters/{ids['notifications']}"))["size"] == 2
+        assert (await desk.send(method, f"dead-letters/{uuid4()}{end}")).status_code == 404
     member = await desk.member(Role.MEMBER)
     for name in newest:
         answer = await desk.client.get(desk.path(f"dead-letters/{ids[name]}"), headers=member.bearer)
@@ -192,6 +191,75 @@ async def test_what_the_other_services_could_not_apply_is_read_beside_it(
     stranger = a_browser()
     stranger.be(await desk.room.house.somebody())
     assert (await stranger.open(f"{path}/{ids['activity']}")).status == 404
+
+    for name in ("activity", "notifications"):
+        for _ in range(2):
+            dropped = await desk.send("DELETE", f"dead-letters/{ids[name]}", Idempotency_Key=f"drop-{name}")
+            assert dropped.status_code == 204
+    assert [each["service"] for each in (await desk.get("dead-letters"))["items"]] == ["tickets"]
+
+    async def dropped_twice() -> bool:
+        audit = lines(await browser.open(at(desk, "audit")))
+        assert sum(f"Ada Lovelace dropped a dead letter of {fact[:-3]}" in line for line in audit) == 2
+        return True
+
+    await eventually(dropped_twice)
+
+
+async def test_letters_are_found_by_reason_and_system_and_tried_again_together_in_their_order(
+    desk: Desk, browser: Browser, urls: dict[str, Urls]
+) -> None:
+    path = at(desk, "dead-letters")
+
+    async def bury(name: str, body: Any, system: str = "monitor", reason: str = "not_found") -> str:
+        subject = f"tickets.intake.v1.{name}.{{}}.{system}"
+        raw = json.dumps(body).encode()
+        return await bury_in(urls["tickets"], desk.workspace.id, raw, subject=subject, reason=reason)
+
+    await bury("ticket_requested", {"external_id": "E-1", "subject": "Disk full"})
+    await bury("ticket_updated", {"external_id": "E-1", "status": "resolved"})
+    lost = await bury("ticket_updated", {"external_id": "E-2", "status": "resolved"})
+    await bury("ticket_requested", {"external_id": "E-3", "subject": "Paper"}, "shop")
+    await bury("ticket_requested", {"external_id": "E-4"}, "shop", "invalid")
+
+    whole = await desk.get("dead-letters")
+    groups = {(each["reason"], each["integration"]): each["count"] for each in whole["groups"]}
+    assert groups == {("not_found", "monitor"): 3, ("not_found", "shop"): 1, ("invalid", "shop"): 1}
+    some = await desk.get("dead-letters?reason=not_found&integration=monitor&limit=2")
+    rest = await desk.get(f"dead-letters?reason=not_found&integration=monitor&cursor={some['next_cursor']}")
+    assert [len(some["items"]), len(rest["items"]), rest["next_cursor"]] == [2, 1, None]
+    assert (await desk.send("GET", "dead-letters?reason=No!")).status_code == 422
+
+    page = await browser.open(f"{path}?reason=not_found&integration=monitor")
+    assert len([line for line in lines(page) if "monitor wanted" in line]) == 3
+    assert "Retry all 3" in page.words
+
+    async def applied() -> Page | None:
+        done = await browser.send(
+            (await browser.open(f"{path}?reason=not_found&integration=monitor")).form(path, having="csrf")
+        )
+        return done if "refused again" in done.words and "0 applied" not in done.words else None
+
+    done = await eventually(applied)  # not before tickets has heard of the workspace
+    assert "2 applied, 1 refused again." in done.words
+    assert next(line for line in lines(done) if "monitor" in line).startswith("monitor wanted to change a ticket")
+    (ticket,) = (await desk.get("tickets?q=Disk&status=resolved"))["items"]
+    assert ticket["status"] == "resolved"
+    assert "None match." in (await browser.open(f"{path}?reason=unknown_type")).words
+
+    answer = await desk.send("POST", "dead-letters/retry", {"reason": "not_found"})
+    told_of = answer.json()
+    assert (answer.status_code, told_of["retried"], told_of["next_cursor"]) == (200, 1, None)
+    assert [(each["id"], each["code"]) for each in told_of["refused"]] == [(lost, "not_found")]
+    audit = at(desk, "audit?type=dead_letter_retried")
+    said = "Ada Lovelace tried again a dead letter of tickets.intake.v1.ticket_requested.{}.shop"
+
+    async def all_told() -> bool:
+        page = await told(browser, audit, said.format(desk.workspace.id))
+        assert sum("Ada Lovelace tried again a dead letter" in line for line in lines(page)) == 3
+        return True
+
+    await eventually(all_told)
 
 
 async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:

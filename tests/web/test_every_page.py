@@ -72,6 +72,7 @@ async def whole(premises: Newsroom, urls: dict[str, Urls]) -> AsyncIterator[Whol
         people, work = await furnish(desk)
         hook = {"url": "http://127.0.0.1:9/", "event_types": ["ticket_created"]}
         assert (await desk.send("POST", "webhooks", hook)).status_code == 201
+        assert (await desk.send("POST", "integrations", {"name": "alerts"})).status_code == 201
         await bury_in(urls["tickets"], desk.workspace.id, b'{"external_id": "alarm-1"}', **{"ce-id": "77"})
         tours = {}
         for role, who in people.items():

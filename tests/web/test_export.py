@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -19,7 +20,7 @@ from tests.web.reader import Browser
 from tests.web.test_conversations import a_conversation
 
 OWNED = {"tickets": TICKETS, "notifications": NEWS, "gateway": PEOPLE}
-UNSEEN_BY_THIS_TEST = {"heard", "request", "called_back", "suppressed", "mail"}
+UNSEEN_BY_THIS_TEST = {"heard", "request", "called_back", "suppressed", "mail", "integration"}
 
 
 def test_the_contract_names_the_kinds_that_the_stores_have() -> None:
@@ -50,12 +51,14 @@ async def fill(desk: Desk) -> list[str]:
     made = (await desk.send("POST", "webhooks", hook)).json()
     token = {"name": "CI", "role": "member", "scopes": ["tickets:read"]}
     secret = (await desk.send("POST", "tokens", token)).json()["token"]
+    outside = (await desk.send("POST", "integrations", {"name": "alerts"})).json()["nats_url"]
+    password = str(urlsplit(outside).password)
     invitation = {"email": "new@example.com", "name": "New", "role": "guest"}
     link = (await desk.send("POST", "invitations", invitation)).json()["token"]
     assistants = (await desk.get("assistants"))["items"]
     identity = await desk.get(f"assistants/{assistants[0]['id']}/identity-secret")
     await desk.recorded(await desk.get(f"tickets/{other['id']}"))
-    return [made["secret"], secret, link, identity["secret"], desk.owner.token]
+    return [made["secret"], secret, password, link, identity["secret"], desk.owner.token]
 
 
 async def counted(urls: dict[str, Urls], workspace: str) -> Counter[str]:

@@ -102,6 +102,58 @@ async def test_who_goes_to_a_ticket_has_read_what_they_were_told_of_it(desk: Des
     assert [row.attributes["data-ticket"] for row in await unread_rows(browser, desk)] == [other["id"]]
 
 
+async def test_a_burst_is_one_line_that_names_its_tickets_and_one_change_is_one_sentence(
+    desk: Desk, a_browser: Open, chromium: Chromium
+) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    made = [await desk.ticket(subject=f"Question {nth}", assignee_id=str(grace.user.id)) for nth in range(12)]
+    await desk.send("POST", f"tickets/{made[3]['id']}/notes", {"body": "@Grace", "mentions": [str(grace.user.id)]})
+    path = f"/w/{desk.workspace.slug}/notifications"
+    browser = a_browser()
+    browser.be(grace)
+
+    async def folded() -> Page | None:
+        page = await browser.open(path)
+        return page if "13 notifications on 12 tickets" in page.words else None
+
+    page: Any = await eventually(folded)
+    (letter,) = page.all("li", class_="letter unread")
+    line = " ".join(letter.words.split())
+    assert f"#{made[3]['number']} Question 3you were mentioned · 2" in line
+    assert "and 7 more tickets" in line
+    (item,) = (await desk.get("notifications", who=grace))["items"]
+    opening = next(form for form in page.forms if form.fields.get("next") == [f"{path}?digest={item['id']}"])
+    opened = await browser.send(opening)
+    assert len(opened.all("li", class_="letter read")) == 13
+    assert all(f"Question {nth}" in opened.words for nth in range(12))
+    assert (await desk.get("notifications/unread", who=grace))["unread"] == 0
+
+    # What comes later goes into it as long as the minute lasts: what one command did is one sentence.
+    watched = await desk.ticket(subject="Fire")
+    both = {"assignee_id": str(grace.user.id), "status": "in_progress"}
+    ben = await desk.member(Role.MEMBER, "Ben")
+    await desk.send("POST", f"tickets/{watched['id']}/watch", who=ben)
+    await desk.change(watched, **both)
+
+    async def told() -> list[str] | None:
+        browser.be(ben)
+        found = lines(await browser.open(path))
+        return found or None
+
+    (said,) = await eventually(told)
+    assert "Ada Lovelace moved this from New to In Progress" in said
+    async with a_window(chromium, desk, grace) as hers:
+        await hers.open("notifications")
+        await expect(hers.page.locator(".letter")).to_contain_text("14 notifications on 13 tickets")
+        await hers.page.get_by_role("link", name="and 8 more tickets").click()
+        sentence = "Ada Lovelace gave this to you and moved it from New to In Progress"
+        await expect(hers.page.locator(".letter").first).to_contain_text(sentence)
+        assert not await hers.flaws_by_day_and_night()
+        await hers.page.get_by_role("button", name="Mark all as read").click()
+        await expect(hers.page.get_by_role("button", name="Mark all as read")).to_have_count(0)
+        assert (await desk.get("notifications/unread", who=grace))["unread"] == 0
+
+
 async def unread_rows(browser: Browser, desk: Desk) -> list[Element]:
     page = await browser.open(f"/w/{desk.workspace.slug}/tickets")
     assert len(page.all("a", class_="subject")) == 2

@@ -1,5 +1,14 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
+from services.gateway.domain.hooks import hook_fact
+from services.gateway.domain.integrations import (
+    INTEGRATIONS_EACH,
+    Integration,
+    check_may_use_integrations,
+    make_integration,
+    replay_integration,
+    revoke_integration,
+)
 from services.gateway.domain.invitations import (
     INVITATION_LIFE,
     Invitation,
@@ -9,6 +18,7 @@ from services.gateway.domain.invitations import (
     revoke_invitation,
 )
 from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -37,6 +47,7 @@ from services.gateway.domain.secrets import (
     is_csrf_token,
     looks_like_a_token,
     looks_like_an_api_token,
+    looks_like_an_integration_password,
     token_hash,
 )
 from services.gateway.domain.sessions import (
@@ -79,6 +90,7 @@ from services.gateway.domain.workspaces import (
 )
 
 __all__ = [
+    "INTEGRATIONS_EACH",
     "INVITATION_LIFE",
     "LIMITS",
     "NOBODY_YET",
@@ -96,6 +108,7 @@ __all__ = [
     "Acting",
     "ApiToken",
     "Cause",
+    "Integration",
     "Invitation",
     "Limit",
     "Member",
@@ -116,6 +129,7 @@ __all__ = [
     "check_may_invite",
     "check_may_manage",
     "check_may_save_view",
+    "check_may_use_integrations",
     "check_may_use_tokens",
     "check_mentioned",
     "check_new_password",
@@ -126,11 +140,14 @@ __all__ = [
     "export_workspace",
     "found",
     "hand_over",
+    "hook_fact",
     "invite",
     "is_csrf_token",
     "join",
     "looks_like_a_token",
     "looks_like_an_api_token",
+    "looks_like_an_integration_password",
+    "make_integration",
     "make_token",
     "no_such_invitation",
     "no_such_reset",
@@ -139,9 +156,12 @@ __all__ = [
     "password_changed",
     "remove",
     "renamed",
+    "replay_integration",
+    "revoke_integration",
     "revoke_invitation",
     "revoke_token",
     "sees_addresses",
+    "settled_letter",
     "signed_in",
     "slug_of",
     "token_hash",

@@ -5,6 +5,7 @@ import hmac
 import re
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_INTEGRATION_PASSWORD = re.compile(r"cfn_[A-Za-z0-9_-]{43}")
 _API_TOKEN = re.compile(r"cf_[A-Za-z0-9_-]{43}")
 
 
@@ -21,6 +22,11 @@ def looks_like_a_token(token: str) -> bool:
 def looks_like_an_api_token(token: str) -> bool:
     """Tell whether this could be an API token: the prefix lets scanners of source code find one that was leaked."""
     return _API_TOKEN.fullmatch(token) is not None
+
+
+def looks_like_an_integration_password(password: str) -> bool:
+    """Tell whether this could be what another system enters NATS with."""
+    return _INTEGRATION_PASSWORD.fullmatch(password) is not None
 
 
 def csrf_token(token: str) -> str:

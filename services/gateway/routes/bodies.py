@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
@@ -42,6 +42,10 @@ class Given(BaseModel):
 def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was not given
     """Stand in a field that was not mentioned; `model_fields_set` tells."""
     return None
+
+
+Moment = AwareDatetime | Annotated[int, Field(ge=1, lt=2**53)]
+"""A time, or a number of what came in order."""
 
 
 def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent

@@ -5,9 +5,10 @@ from typing import Any
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
-from contracts.base import DeadLetter
-from contracts.letters import DeadLetterPage
+from contracts.base import DeadLetter, Token
+from contracts.letters import DeadLetterPage, Reason
 from contracts.refusals import (
     Conflict,
     Deleted,
@@ -18,13 +19,27 @@ from contracts.refusals import (
     TransitionNotAllowed,
     UnknownMessage,
 )
-from contracts.tickets import DropDeadLetter, RetryDeadLetter
-from services.gateway.routes.bodies import path_id, promise, query
+from services.gateway.routes.bodies import Given, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
-from services.gateway.routes.workspaces import Page
-from services.gateway.usecases import letters
+from services.gateway.routes.workspaces import Cursor, Page
+from services.gateway.usecases.answers import LettersRetried
+
+
+class LetterTerms(Page):
+    """Which of them."""
+
+    reason: Reason | None = Field(default=None, description="A refusal's code, such as `invalid`.")
+    integration: Token | None = Field(default=None, description="The other system that sent it.")
+
+
+class RetryAll(Given):
+    """Which of them to try again."""
+
+    reason: Reason | None = Field(default=None, description="A refusal's code, such as `invalid`.")
+    integration: Token | None = Field(default=None, description="The other system that sent them.")
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the answer before.")
 
 
 @operation(
@@ -34,15 +49,18 @@ from services.gateway.usecases import letters
     scope="audit:read",
     tag="dead letters",
     summary="List what could not be applied, newest first, without bodies",
-    query=Page,
+    query=LetterTerms,
     answer=DeadLetterPage,
     refusals=(NotFound, NotAllowed),
 )
 async def list_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return one page of dead letters."""
     visitor = await inside(request, workspace)
-    page = query(request, Page)
-    return reply(await letters.letters(desk_of(request).bus, visitor.caller, page.cursor, page.limit))
+    wanted = query(request, LetterTerms)
+    found = await desk_of(request).letters.page(
+        visitor.caller, wanted.cursor, wanted.limit, reason=wanted.reason, integration=wanted.integration
+    )
+    return reply(found)
 
 
 @operation(
@@ -60,7 +78,7 @@ async def get_dead_letter(
 ) -> ASGIResponse:
     """Return a dead letter with its body, as it came."""
     visitor = await inside(request, workspace)
-    return reply(await letters.letter(desk_of(request).bus, visitor.caller, path_id(letter)))
+    return reply(await desk_of(request).letters.one(visitor.caller, path_id(letter)))
 
 
 @operation(
@@ -79,14 +97,28 @@ async def retry_dead_letter(
 ) -> ASGIResponse:
     """Return the letter that was applied now, or why it is refused again."""
     visitor = await inside(request, workspace)
-    bus, id = desk_of(request).bus, path_id(letter)
-    command = RetryDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id)
-    try:
-        applied = await bus.ask(command)
-    except NotFound:
-        await letters.require_settled_here(bus, visitor.caller, id)
-        raise
-    return reply(applied)
+    return reply(await desk_of(request).letters.retry(visitor, path_id(letter), promise(request)))
+
+
+@operation(
+    "POST",
+    f"{W}/dead-letters/retry",
+    "retry_dead_letters",
+    scope="audit:write",
+    tag="dead letters",
+    summary="Try fifty of them again, of a reason or a system or all, the oldest first",
+    body=RetryAll,
+    answer=LettersRetried,
+    refusals=(NotFound, NotAllowed),
+)
+async def retry_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return how many were applied, and which are refused again and why."""
+    visitor = await inside(request, workspace)
+    which = (await read(request, RetryAll)).body
+    done = await desk_of(request).letters.retry_all(
+        visitor, reason=which.reason, integration=which.integration, cursor=which.cursor
+    )
+    return reply(done)
 
 
 @operation(
@@ -106,13 +138,8 @@ async def drop_dead_letter(
 ) -> ASGIResponse:
     """Forget it; what it asked for is never done."""
     visitor = await inside(request, workspace)
-    bus, id = desk_of(request).bus, path_id(letter)
-    try:
-        await bus.ask(DropDeadLetter(caller=visitor.caller, via=visitor.via, idempotency=promise(request), id=id))
-    except NotFound:
-        await letters.require_settled_here(bus, visitor.caller, id)
-        raise
+    await desk_of(request).letters.drop(visitor, path_id(letter), promise(request))
     return nothing()
 
 
-HANDLERS = (list_dead_letters, get_dead_letter, retry_dead_letter, drop_dead_letter)
+HANDLERS = (list_dead_letters, get_dead_letter, retry_dead_letters, retry_dead_letter, drop_dead_letter)

@@ -1,11 +1,11 @@
 """What is on its way to webhooks, and what is sent to them by hand, for those who run the desk."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from contracts.base import uuid7
 from contracts.refusals import Conflict, NotAllowed, NotFound
@@ -19,7 +19,7 @@ from contracts.webhooks import (
     ReplayEvents,
     SendTest,
 )
-from services.gateway.routes.bodies import Given, path_id, promise, query, read
+from services.gateway.routes.bodies import Given, Moment, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
@@ -29,7 +29,7 @@ from services.gateway.routes.workspaces import Page
 class Since(Given):
     """From where the past is told again."""
 
-    from_: AwareDatetime | Annotated[int, Field(ge=1, lt=2**53)] = Field(
+    from_: Moment = Field(
         alias="from", description="A time; or a `seq` of the tickets book, which is told from there on."
     )
 

@@ -6,7 +6,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics, traced
+from chassis.telemetry import Metrics, Part, Span, span, traced
 from contracts.refusals import HeadersTooLarge, Refusal
 from services.gateway.routes.problems import MEDIA_TYPE, body_of, headers_of, refusal_of
 from services.gateway.routes.visits import Visit, enter
@@ -41,10 +41,10 @@ class Door:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        with traced(_header(scope, b"traceparent")) as trace:
-            await self._answer(scope, receive, send, trace)
+        with traced(_header(scope, b"traceparent")) as trace, span(Part.SERVER, "HTTP") as told:
+            await self._answer(scope, receive, send, trace, told)
 
-    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, trace: str) -> None:
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, trace: str, told: Span) -> None:
         started, status = perf_counter(), 0
         visit = enter(scope)
 
@@ -71,6 +71,10 @@ class Door:
             took = perf_counter() - started
             route = _route(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
+            told.update_name(f"{method} {route}")
+            told.set_attribute("http.request.method", method)
+            told.set_attribute("http.route", route)
+            told.set_attribute("http.response.status_code", status or _GONE)
             self._metrics.http.labels(method, route, str(status or _GONE)).observe(took)
             log.info(
                 "http.answered",

@@ -8,18 +8,8 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.notifications import (
-    ChangePreferences,
-    Clock,
-    CountUnread,
-    GetPreferences,
-    MarkRead,
-    Notices,
-    Preferences,
-    PreferencesChange,
-    ReadNotices,
-    Unread,
-)
+from contracts.notifications import CountUnread, MarkRead, Notices, ReadNotices, Unread
+from contracts.preferences import ChangePreferences, Clock, GetPreferences, Preferences, PreferencesChange
 from contracts.refusals import Invalid, NotAllowed, NotFound
 from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation
@@ -32,6 +22,9 @@ class InboxFilter(Page):
     """Which part of the inbox."""
 
     unread: Flag = Field(default=False, description="Only what is not read.")
+    digest: UUID | None = Field(
+        default=None, description="Only what this notification tells of: each cause on each ticket by itself."
+    )
 
 
 class ToRead(Given):
@@ -93,7 +86,13 @@ async def list_notifications(request: Request[Any, Any, Any], workspace: FromPat
     visitor = await inside(request, workspace)
     wanted = query(request, InboxFilter)
     inbox = await desk_of(request).bus.ask(
-        ReadNotices(caller=visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+        ReadNotices(
+            caller=visitor.caller,
+            unread_only=wanted.unread,
+            digest=wanted.digest,
+            cursor=wanted.cursor,
+            limit=wanted.limit,
+        )
     )
     return reply(inbox)
 

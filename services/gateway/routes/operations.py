@@ -75,6 +75,7 @@ _PATHS = {
     "workspace": "Id or slug of the workspace.",
     "ticket": "Id or number of the ticket.",
     "token": "The secret part of the link that was mailed or handed over; of an API token, its id.",
+    "integration": "Id of the integration.",
     "session": "Id of the session.",
     "invitation": "Id of the invitation.",
     "contact": "Id of the contact.",

@@ -21,8 +21,12 @@ from services.gateway.domain import (
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
+from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
+from services.gateway.usecases.hooks import Hooks
+from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.people import People
@@ -50,6 +54,7 @@ class Desk:
     invitations: Invitations
     workspaces: Workspaces
     tokens: Tokens
+    integrations: Integrations
     views: Views
     limiter: Limiter
     bus: Bus
@@ -58,6 +63,9 @@ class Desk:
     live: Live
     presence: Presence
     seals: Seals
+    erasures: Erasures
+    letters: Letters
+    hooks: Hooks
     exports: Exports
     widget: Widget
     widget_live: WidgetLive

@@ -12,6 +12,7 @@ TABLES = (
     ),
     Table("invitation", "invitations", ("id uuid",), without=("token_hash",)),
     Table("token", "api_tokens", ("id uuid",), without=("token_hash",)),
+    Table("integration", "integrations", ("id uuid",), without=("token_hash", "seen_at", "settled_at")),
     Table("view", "views", ("id uuid",)),
 )
 

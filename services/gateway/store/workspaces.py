@@ -27,6 +27,10 @@ _END_WORKSPACE = (
     # Whoever follows an invitation holds its row: they are in before this, and out again, or find nothing.
     text("delete from invitations where workspace_id = :id"),
     text("delete from api_tokens where workspace_id = :id"),
+    text(
+        "update integrations set revoked_at = :at, token_hash = null, settled_at = null"
+        " where workspace_id = :id and revoked_at is null"
+    ),
     text("delete from memberships where workspace_id = :id"),
     text(
         "update workspaces set deleted_at = :at, version = version + 1, examples_due = false where workspace_id = :id"

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from chassis.provision import Outsider, intake_subjects, outsider_stream, public_subjects
 from contracts.base import Model, Role
 from contracts.tickets import VisitorConversation
 from services.gateway import domain
@@ -272,8 +273,95 @@ class TokenPage(Model):
     next_cursor: str | None
 
 
+class Integration(Model):
+    """Another system that enters NATS, without its password."""
+
+    id: UUID
+    name: str
+    internal: bool
+    """Whether it reads notes, comments and what else is the team's."""
+    maker_id: UUID | None
+    """The member who made it, and whom it outlasts; null where it stands in the configuration of NATS.
+
+    Such a one is taken out there.
+    """
+    created_at: AwareDatetime
+    seen_at: AwareDatetime | None
+    """When it last came in, to the minute; what stays connected comes in anew every few minutes."""
+    pending: int | None
+    """How many facts it has not acknowledged yet; null where that is not known at the moment."""
+    subjects: tuple[str, ...]
+    """Where it may publish (`intake`), and what its consumer brings (`events`)."""
+    stream: str
+    consumer: str
+    """The durable pull consumer that it reads with."""
+    inbox_prefix: str
+    """The prefix of its inboxes, without which no reply reaches it."""
+
+    @classmethod
+    def of(cls, integration: domain.Integration, outsider: Outsider, pending: int | None = None) -> "Integration":
+        """Describe an integration."""
+        return cls(
+            id=integration.id,
+            name=integration.name,
+            internal=integration.internal,
+            maker_id=integration.maker_id,
+            created_at=integration.created_at,
+            seen_at=integration.seen_at,
+            pending=pending,
+            subjects=(
+                *intake_subjects(outsider),
+                *public_subjects(outsider.workspace_id, internal=outsider.internal),
+            ),
+            stream=outsider_stream(),
+            consumer=outsider.durable,
+            inbox_prefix=outsider.inbox_prefix,
+        )
+
+
+class IntegrationMade(Integration):
+    """A new integration. Its password is told this once."""
+
+    workspace_id: str
+    nats_url: str
+    """Where it enters NATS, with its user and its password."""
+
+
+class IntegrationPage(Model):
+    """One page of integrations, newest first."""
+
+    items: tuple[Integration, ...]
+    next_cursor: str | None
+
+
 class ConversationBegun(VisitorConversation):
     """A conversation that has begun. The token is told this once, opens nothing else, and counts for 24 hours."""
 
     visitor_token: str
     expires_at: AwareDatetime
+
+
+class LetterSettled(Model):
+    """A dead letter that is none any more."""
+
+    id: UUID
+
+
+class LetterRefused(Model):
+    """A dead letter that was refused again, and why."""
+
+    id: UUID
+    code: str
+    detail: str
+
+
+class LettersRetried(Model):
+    """What became of dead letters that were tried again."""
+
+    retried: int
+    """How many were applied, and are dead letters no more."""
+    refused: tuple[LetterRefused, ...]
+    next_cursor: str | None
+    """There are more: say it as `cursor` to go on."""
+    away: tuple[str, ...]
+    """Services that could not be asked for theirs now."""

@@ -1,59 +1,176 @@
-"""Dead letters of every service as one list; whoever keeps one settles it."""
+"""Dead letters of every service as one list; whoever keeps one settles it, and the book of people says who asked."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from uuid import UUID
 
 from chassis.bus import Bus
+from chassis.database import Database
 from chassis.letters import place_after
-from contracts.activity import GetActivityLetter, ListActivityLetters
-from contracts.base import Caller, DeadLetter, Query
-from contracts.letters import DeadLetterPage
-from contracts.notifications import GetNotificationLetter, ListNotificationLetters
-from contracts.refusals import Conflict, NotFound, Unavailable
-from contracts.tickets import GetDeadLetter, ListDeadLetters
+from contracts.activity import DropActivityLetter, GetActivityLetter, ListActivityLetters, RetryActivityLetter
+from contracts.base import Caller, Command, DeadLetter, IdempotencyKey, now, uuid7
+from contracts.gateway import LetterDropped, LetterRetried
+from contracts.letters import DeadLetterPage, LetterGroup, ListLetters
+from contracts.notifications import (
+    DropNotificationLetter,
+    GetNotificationLetter,
+    ListNotificationLetters,
+    RetryNotificationLetter,
+)
+from contracts.refusals import NotFound, Refusal, Unavailable
+from contracts.tickets import DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
+from services.gateway import domain
+from services.gateway.domain import Cause, Visitor
+from services.gateway.usecases import answers
+from services.gateway.usecases.acting import once
 
 _PATIENCE = 2.0
 """Seconds that the list waits for one of the services."""
-_LISTS = {"tickets": ListDeadLetters, "activity": ListActivityLetters, "notifications": ListNotificationLetters}
+_AT_ONCE = 50
+_LISTS: dict[str, type[ListLetters]] = {
+    "tickets": ListDeadLetters,
+    "activity": ListActivityLetters,
+    "notifications": ListNotificationLetters,
+}
 _ONES = (GetDeadLetter, GetActivityLetter, GetNotificationLetter)
-
-SETTLES = "tickets"
-"""Who tries letters again and drops them: what the others could not take is no errand of anybody's."""
-
-
-async def letters(bus: Bus, caller: Caller, cursor: str | None, limit: int) -> DeadLetterPage:
-    """Return a page of what no service could apply, newest first; it says who could not be asked."""
-    pages = await asyncio.gather(
-        *(_asked(bus, kind(caller=caller, cursor=cursor, limit=limit)) for kind in _LISTS.values())
-    )
-    found = sorted((each for page in pages if page for each in page.items), key=lambda each: each.id, reverse=True)
-    more = len(found) > limit or any(page.next_cursor for page in pages if page)
-    return DeadLetterPage(
-        items=tuple(found[:limit]),
-        next_cursor=place_after(caller.workspace_id, found[limit - 1].id) if more else None,
-        away=tuple(name for name, page in zip(_LISTS, pages, strict=True) if page is None),
-    )
+_RETRIES: dict[str, type[Command[DeadLetter]]] = {
+    "tickets": RetryDeadLetter,
+    "activity": RetryActivityLetter,
+    "notifications": RetryNotificationLetter,
+}
+_DROPS: dict[str, type[Command[DeadLetter]]] = {
+    "tickets": DropDeadLetter,
+    "activity": DropActivityLetter,
+    "notifications": DropNotificationLetter,
+}
 
 
-async def letter(bus: Bus, caller: Caller, id: UUID) -> DeadLetter:
-    """Return a letter whole from whoever keeps it; raises NotFound where nobody does."""
-    for kind in _ONES:
+class Letters:
+    """What no service could apply: read, tried again, dropped."""
+
+    def __init__(self, bus: Bus, database: Database) -> None:
+        """Ask the services over `bus`; who settled what is told from `database`."""
+        self._bus, self._database = bus, database
+
+    async def page(
+        self,
+        caller: Caller,
+        cursor: str | None,
+        limit: int,
+        *,
+        reason: str | None = None,
+        integration: str | None = None,
+        oldest_first: bool = False,
+    ) -> DeadLetterPage:
+        """Return a page of what no service could apply, newest first; it says who could not be asked."""
+        pages = await asyncio.gather(
+            *(
+                self._asked(
+                    kind(
+                        caller=caller,
+                        cursor=cursor,
+                        limit=limit,
+                        reason=reason,
+                        integration=integration,
+                        oldest_first=oldest_first,
+                    )
+                )
+                for kind in _LISTS.values()
+            )
+        )
+        there = [page for page in pages if page]
+        found = sorted(
+            (each for page in there for each in page.items), key=lambda each: each.id, reverse=not oldest_first
+        )
+        more = len(found) > limit or any(page.next_cursor for page in there)
+        return DeadLetterPage(
+            items=tuple(found[:limit]),
+            next_cursor=place_after(caller.workspace_id, found[limit - 1].id) if more else None,
+            away=tuple(name for name, page in zip(_LISTS, pages, strict=True) if page is None),
+            groups=_together(each for page in there for each in page.groups),
+        )
+
+    async def one(self, caller: Caller, id: UUID) -> DeadLetter:
+        """Return a letter whole from whoever keeps it; raises NotFound where nobody does."""
+        for kind in _ONES:
+            try:
+                return await self._bus.ask(kind(caller=caller, id=id))
+            except NotFound:
+                continue
+        raise NotFound
+
+    async def retry(self, visitor: Visitor, id: UUID, key: IdempotencyKey | None) -> DeadLetter:
+        """Have one tried again; raises why it is refused again."""
+        return await self._settle(visitor, id, key, _RETRIES, LetterRetried)
+
+    async def drop(self, visitor: Visitor, id: UUID, key: IdempotencyKey | None) -> None:
+        """Forget one."""
+        await self._settle(visitor, id, key, _DROPS, LetterDropped)
+
+    async def retry_all(
+        self, visitor: Visitor, *, reason: str | None, integration: str | None, cursor: str | None
+    ) -> answers.LettersRetried:
+        """Have the next fifty tried again, the oldest first, as they were sent in that order."""
+        page = await self.page(
+            visitor.caller, cursor, _AT_ONCE, reason=reason, integration=integration, oldest_first=True
+        )
+        retried, refused = 0, list[answers.LetterRefused]()
+        for letter in page.items:
+            try:
+                await self.retry(visitor, letter.id, None)
+                retried += 1
+            except Refusal as refusal:
+                refused.append(answers.LetterRefused(id=letter.id, code=refusal.code, detail=refusal.detail))
+        return answers.LettersRetried(
+            retried=retried, refused=tuple(refused), next_cursor=page.next_cursor, away=page.away
+        )
+
+    async def _settle(
+        self,
+        visitor: Visitor,
+        id: UUID,
+        key: IdempotencyKey | None,
+        kinds: dict[str, type[Command[DeadLetter]]],
+        fact: type[LetterRetried | LetterDropped],
+    ) -> DeadLetter:
+        workspace, _ = visitor.here
+        letter = await self._sent(visitor, id, key, kinds)
+
+        async def tell() -> answers.LetterSettled:
+            cause = Cause(command_id=uuid7(), via=visitor.via, at=now())
+            tx.announce(domain.settled_letter(fact, letter, workspace.id, visitor.actor, cause))
+            return answers.LetterSettled(id=letter.id)
+
+        async with self._database.transaction(workspace.id) as tx:
+            await once(tx, visitor.id, key, answers.LetterSettled, tell)
+        return letter
+
+    async def _sent(
+        self, visitor: Visitor, id: UUID, key: IdempotencyKey | None, kinds: dict[str, type[Command[DeadLetter]]]
+    ) -> DeadLetter:
+        """Ask each service until one has it: who answered once answers again, though the letter is gone."""
+        said = dict[str, NotFound]()
+        for service, kind in kinds.items():
+            try:
+                return await self._bus.ask(kind(caller=visitor.caller, via=visitor.via, idempotency=key, id=id))
+            except NotFound as refusal:
+                said[service] = refusal
+        # What a letter asks for may be what is not found.
+        raise said[(await self.one(visitor.caller, id)).service]
+
+    async def _asked(self, request: ListLetters) -> DeadLetterPage | None:
         try:
-            return await bus.ask(kind(caller=caller, id=id))
-        except NotFound:
-            continue
-    raise NotFound
+            return await self._bus.ask(request, within=_PATIENCE)
+        except Unavailable:
+            return None
 
 
-async def require_settled_here(bus: Bus, caller: Caller, id: UUID) -> None:
-    """Raise Conflict for a letter that can only be read, and NotFound where there is none."""
-    kept = await letter(bus, caller, id)
-    if kept.service != SETTLES:
-        raise Conflict(f"It can only be read: {kept.service} keeps it for 30 days, and tries nothing again.")
-
-
-async def _asked(bus: Bus, request: Query[DeadLetterPage]) -> DeadLetterPage | None:
-    try:
-        return await bus.ask(request, within=_PATIENCE)
-    except Unavailable:
-        return None
+def _together(groups: Iterable[LetterGroup]) -> tuple[LetterGroup, ...]:
+    counted = Counter[tuple[str, str | None]]()
+    for group in groups:
+        counted[group.reason, group.integration] += group.count
+    return tuple(
+        LetterGroup(reason=reason, integration=integration, count=count)
+        for (reason, integration), count in counted.most_common()
+    )

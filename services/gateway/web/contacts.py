@@ -169,6 +169,18 @@ async def delete(request: Request[Any, Any, Any], workspace: FromPath[str], cont
     return see(f"{here.base}/contacts")
 
 
+@post(f"{_ONE}/erase")
+async def erase(request: Request[Any, Any, Any], workspace: FromPath[str], contact: FromPath[str]) -> ASGIResponse:
+    """Have somebody erased, for good."""
+    came, form = await enter_by_form(request, workspace)
+    here, id = await _enter(came), path_id(contact)
+    with form.tried():
+        await here.desk.erasures.contact(here.visitor, id, form.text("confirm").strip(), form.promise(request))
+    if form.refusal:
+        return await _show(request, here, id, form)
+    return see(f"{here.base}/settings/export")
+
+
 async def _enter(here: Here) -> Here:
     if here.role is Role.GUEST:
         raise NotAllowed("Guests read who asked on a ticket, and no list of contacts.")
@@ -231,4 +243,4 @@ def _elsewhere(source: str | None, id: str | None) -> tuple[ExternalRef, ...]:
     return (ExternalRef(source=source, id=id),) if source and id else ()
 
 
-HANDLERS = (contacts_page, new_page, create, contact_page, change, delete)
+HANDLERS = (contacts_page, new_page, create, contact_page, change, delete, erase)

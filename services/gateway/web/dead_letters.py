@@ -6,25 +6,28 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from contracts.base import DeadLetter
+from contracts.letters import LetterGroup
 from contracts.refusals import NotAllowed, NotFound, Refusal
-from contracts.tickets import DropDeadLetter, RetryDeadLetter
-from services.gateway.routes.bodies import path_id, query
-from services.gateway.routes.workspaces import Page
-from services.gateway.usecases import letters
-from services.gateway.web.forms import Form
+from services.gateway.routes.bodies import path_id
+from services.gateway.routes.dead_letters import LetterTerms, RetryAll
+from services.gateway.routes.workspaces import Cursor
+from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
 _PAGE = "/w/{workspace:str}/settings/dead-letters"
 _ONE = f"{_PAGE}/{{letter:str}}"
 _MOST_SHOWN = 20_000
+_ROUNDS = 4
 _BY_MAIL = "mail"
 """Where letters come from that are answers by mail."""
 _WANTED = {
@@ -49,12 +52,45 @@ class Content:
 async def letters_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show what could not be applied, newest first."""
     here = _manager(await enter(request, workspace))
-    done = request.query_params.get("done", "")
-    wanted = query(request, _Listed)
-    found = await letters.letters(here.desk.bus, here.visitor.caller, wanted.cursor, wanted.limit)
-    return await page(
-        request, here, "dead_letters.html", found=found, source=source, done=_DONE.get(done), place="dead-letters"
+    wanted = from_address(request).read(_Listed)
+    caller, letters = here.visitor.caller, here.desk.letters
+    found = await letters.page(
+        caller, wanted.cursor, wanted.limit, reason=wanted.reason, integration=wanted.integration
     )
+    groups = found.groups if wanted.cursor is None else (await letters.page(caller, None, 1)).groups
+    return await page(
+        request,
+        here,
+        "dead_letters.html",
+        found=found,
+        groups=groups,
+        wanted=wanted,
+        meant=sum(each.count for each in groups if _is_meant(wanted, each)),
+        source=source,
+        done=_DONE.get(wanted.done),
+        place="dead-letters",
+    )
+
+
+@post(_PAGE)
+async def retry_all(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Try again what is of a reason or of a system, some hundreds at most, and say what became of it."""
+    here, form = await enter_by_form(request, workspace)
+    _manager(here)
+    which = form.read(RetryAll)
+    retried = refused = 0
+    for _ in range(_ROUNDS):
+        done = await here.desk.letters.retry_all(
+            here.visitor, reason=which.reason, integration=which.integration, cursor=which.cursor
+        )
+        retried, refused = retried + done.retried, refused + len(done.refused)
+        which = which.model_copy(update={"cursor": done.next_cursor})
+        if done.next_cursor is None:
+            break
+    said = {"done": "all", "retried": retried, "refused": refused, **which.model_dump(exclude={"cursor"})}
+    told = said | {"go_on": which.cursor}
+    asked = urlencode({name: value for name, value in told.items() if value is not None})
+    return see(f"{here.base}/settings/dead-letters?{asked}")
 
 
 @get(_ONE)
@@ -70,13 +106,12 @@ async def settle(request: Request[Any, Any, Any], workspace: FromPath[str], lett
     here, form = await enter_by_form(request, workspace)
     _manager(here)
     id = path_id(letter)
-    caller, via, key = here.visitor.caller, here.visitor.via, form.promise(request)
-    drops = form.text("do") == "drop"
+    drops, key = form.text("do") == "drop", form.promise(request)
     try:
         if drops:
-            await here.desk.bus.ask(DropDeadLetter(caller=caller, via=via, idempotency=key, id=id))
+            await here.desk.letters.drop(here.visitor, id, key)
         else:
-            await here.desk.bus.ask(RetryDeadLetter(caller=caller, via=via, idempotency=key, id=id))
+            await here.desk.letters.retry(here.visitor, id, key)
     except Refusal as refusal:
         form.refusal = refusal
         return await _show(request, here, id, form)
@@ -112,10 +147,17 @@ def content(letter: DeadLetter) -> Content:
     return Content(text[:_MOST_SHOWN], kind, cut or len(text) > _MOST_SHOWN)
 
 
-class _Listed(Page):
+class _Listed(LetterTerms):
     """Which part of the list, and what was done before."""
 
     done: str = ""
+    retried: int = Field(default=0, ge=0)
+    refused: int = Field(default=0, ge=0)
+    go_on: Cursor | None = None
+
+
+def _is_meant(wanted: LetterTerms, group: LetterGroup) -> bool:
+    return wanted.reason in (None, group.reason) and wanted.integration in (None, group.integration)
 
 
 def _manager(here: Here) -> Here:
@@ -126,7 +168,7 @@ def _manager(here: Here) -> Here:
 
 async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form) -> ASGIResponse:
     try:
-        letter = await letters.letter(here.desk.bus, here.visitor.caller, id)
+        letter = await here.desk.letters.one(here.visitor.caller, id)
     except NotFound:
         if form.refusal is None:
             raise
@@ -139,10 +181,16 @@ async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: For
         letter=letter,
         source=source(letter),
         content=content(letter),
-        settles=letter.service == letters.SETTLES,
+        trace=_trace(letter),
         form=form,
         place="dead-letters",
     )
 
 
-HANDLERS = (letters_page, letter_page, settle)
+def _trace(letter: DeadLetter) -> str:
+    """Return the trace that the message belonged to; its logs are found by it."""
+    parts = letter.headers.get("traceparent", "").split("-")
+    return parts[1] if len(parts) == 4 else ""  # noqa: PLR2004 - version, trace, span, flags
+
+
+HANDLERS = (letters_page, retry_all, letter_page, settle)

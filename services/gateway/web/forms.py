@@ -1,5 +1,6 @@
 """What a page's form said. Forms work without a script: they are posted, checked, and come back with what was typed."""
 
+import datetime as dt
 import hashlib
 import math
 import secrets
@@ -105,6 +106,17 @@ class Form:
             raise
         except Refusal as refusal:
             self.refusal = refusal
+
+    def moment(self, name: str, wanted: str) -> dt.datetime | int:
+        """Return the time, in UTC unless it says otherwise, or the number that stands in a field."""
+        said = self.text(name).strip()
+        if said.isascii() and said.isdecimal() and 0 < int(said[:16]) < 2**53:
+            return int(said[:16])
+        try:
+            at = dt.datetime.fromisoformat(said)
+        except ValueError:
+            raise wrong(name, "malformed", wanted) from None
+        return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
     def promise(self, request: Request[Any, Any, Any]) -> IdempotencyKey | None:
         """Return the form's own name, so that one that is sent twice takes effect once."""

@@ -30,7 +30,13 @@ async def inbox_page(request: Request[Any, Any, Any], workspace: FromPath[str]) 
     here = await enter(request, workspace)
     wanted = query(request, InboxFilter)
     found = await here.desk.bus.ask(
-        ReadNotices(caller=here.visitor.caller, unread_only=wanted.unread, cursor=wanted.cursor, limit=wanted.limit)
+        ReadNotices(
+            caller=here.visitor.caller,
+            unread_only=wanted.unread,
+            digest=wanted.digest,
+            cursor=wanted.cursor,
+            limit=wanted.limit,
+        )
     )
     return await page(
         request, here, "inbox.html", found=found, groups=gathered(found.items), wanted=wanted, place="notifications"
@@ -57,7 +63,8 @@ def gathered(items: Sequence[Notice]) -> list[list[Notice]]:
     groups: list[list[Notice]] = []
     for item in items:
         last = groups[-1][-1] if groups else None
-        same = last is not None and item.ticket_id is not None and last.ticket_id == item.ticket_id
+        alone = last is not None and len(item.tickets) == len(last.tickets) == item.count == last.count == 1
+        same = alone and last is not None and last.ticket_id == item.ticket_id
         if same and last is not None and (last.read_at is None) is (item.read_at is None):
             groups[-1].append(item)
         else:

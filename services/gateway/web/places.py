@@ -58,6 +58,7 @@ PLACES = (
     Place(Part.SETTINGS, "ticket-settings", "Ticket settings", "settings/tickets", "tickets", _DESK),
     Place(Part.SETTINGS, "tokens", "API tokens", "settings/tokens", "key", _DESK),
     Place(Part.SETTINGS, "webhooks", "Webhooks", "settings/webhooks", "webhook", _DESK),
+    Place(Part.SETTINGS, "integrations", "Integrations", "settings/integrations", "integration", _DESK),
     Place(Part.SETTINGS, "mail", "Mail", "settings/mail", "send", _DESK),
     Place(Part.SETTINGS, "audit", "Audit", "settings/audit", "seal", _DESK),
     Place(Part.SETTINGS, "export", "Export and erase", "settings/export", "download", _DESK),

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
-from contracts.notifications import ChangePreferences, GetPreferences, Preferences, PreferencesChange
+from contracts.preferences import ChangePreferences, GetPreferences, Preferences, PreferencesChange
 from contracts.refusals import Refusal
 from services.gateway.routes.notifications import PreferencesPatch
 from services.gateway.web.forms import Form

@@ -194,6 +194,7 @@ async def show(
         "wanted": wanted,
         "found": found,
         "counts": counts.counts,
+        "more": counts.more,
         "hidden": _hidden(wanted, found, counts.counts),
         "members": people,
         "contact": contact,

@@ -1,6 +1,5 @@
 """Webhooks: which other systems are told what happens, and what became of it."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -125,7 +124,7 @@ async def _do(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form)
     if does == "rotate":
         return (await rotate(here.desk, here.visitor, id, key))[1]
     by: dict[str, Any] = {"caller": here.visitor.caller, "via": here.visitor.via, "idempotency": key, "webhook_id": id}
-    command: Command[Webhook] | Command[Delivery] | Command[Replay]
+    command: DeleteWebhook | ChangeWebhook | Command[Delivery] | Command[Replay]
     done: str | None = does
     match does:
         case "delete":
@@ -142,7 +141,10 @@ async def _do(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form)
             wanted = _wanted(form)
             change = WebhookChange(url=wanted.url, event_types=wanted.event_types, description=wanted.description)
             command, done = ChangeWebhook(**by, change=change), "saved"
-    await here.desk.bus.ask(command)  # type: ignore[misc]  # whatever it answers
+    if isinstance(command, DeleteWebhook | ChangeWebhook):
+        await here.desk.hooks.do(here.visitor, command)
+    else:
+        await here.desk.bus.ask(command)  # type: ignore[misc]  # whatever it answers
     return done
 
 
@@ -153,14 +155,8 @@ def _wanted(form: Form) -> NewWebhook:
 
 
 def _since(form: Form) -> dict[str, Any]:
-    said = form.text("from").strip()
-    if said.isascii() and said.isdecimal() and 0 < int(said[:16]) < 2**53:
-        return {"from_sequence": int(said[:16])}
-    try:
-        at = dt.datetime.fromisoformat(said)
-    except ValueError:
-        raise wrong("from", "malformed", "a time such as 2026-03-01 09:30, or a number of the record") from None
-    return {"from_time": at if at.tzinfo else at.replace(tzinfo=dt.UTC)}
+    since = form.moment("from", "a time such as 2026-03-01 09:30, or a number of the record")
+    return {"from_sequence" if isinstance(since, int) else "from_time": since}
 
 
 async def _show_all(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:

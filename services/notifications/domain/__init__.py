@@ -10,6 +10,7 @@ from services.notifications.domain.contacts import (
     contact_letter,
     to_tell,
 )
+from services.notifications.domain.digests import BURST, WINDOW, Place, Window, because, place
 from services.notifications.domain.hours import check_quiet, quiet_until
 from services.notifications.domain.letters import invitation, password_reset
 from services.notifications.domain.mail import (
@@ -30,6 +31,7 @@ from services.notifications.domain.news import GATHERED, NEWS_LIFE, News, Reader
 from services.notifications.domain.telling import (
     BY_RULE,
     OURSELVES,
+    STRONGEST_FIRST,
     Way,
     audiences_of,
     becomes_watcher,
@@ -60,6 +62,7 @@ from services.notifications.domain.webhooks import (
 )
 
 __all__ = [
+    "BURST",
     "BY_RULE",
     "GATHERED",
     "MAIL_LIFE",
@@ -70,10 +73,12 @@ __all__ = [
     "OURSELVES",
     "SECRET_LIFE",
     "STRANGER_RESTS",
+    "STRONGEST_FIRST",
     "TIMETABLE",
     "TOLD_FOR",
     "TO_CONTACTS",
     "UNTOLD",
+    "WINDOW",
     "Address",
     "Addressee",
     "Automatic",
@@ -88,15 +93,18 @@ __all__ = [
     "Next",
     "Outcome",
     "Outgoing",
+    "Place",
     "Reader",
     "Sender",
     "Target",
     "ToTell",
     "Way",
+    "Window",
     "address_key",
     "after",
     "allow",
     "audiences_of",
+    "because",
     "becomes_watcher",
     "burst",
     "check_quiet",
@@ -115,6 +123,7 @@ __all__ = [
     "next_try",
     "owner_of_inbox",
     "password_reset",
+    "place",
     "quiet_until",
     "target",
     "test_body",

@@ -3,7 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from contracts.notifications import QuietHours
+from contracts.preferences import QuietHours
 from contracts.refusals import Invalid
 
 _DAY = dt.timedelta(days=1)

@@ -90,6 +90,8 @@ class Mail:
     reason: str | None
     to: Addressee | None
     letter: Letter | None
+    traceparent: str | None = None
+    """Of whatever asked for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Writes news to a member: who did what on which ticket, one thing or many."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -13,22 +12,24 @@ from contracts.notifications import Kind
 from contracts.tickets import Status
 from services.notifications.domain.letters import layout, one_line
 from services.notifications.domain.mail import Letter
+from services.notifications.domain.telling import STRONGEST_FIRST
 
 GATHERED: Final = dt.timedelta(seconds=60)
 """How long news waits for more of it."""
 NEWS_LIFE: Final = dt.timedelta(days=1)
 """What is older when it is heard is not written of: a log that is told again sends nothing."""
 
-_TICKETS, _LINES = 20, 8
+_BLOCKS, _LINES = 20, 8
 _DID = {
-    Kind.ASSIGNED: "assigned this to you",
-    Kind.UNASSIGNED: "took this from you",
+    Kind.ASSIGNED: "assigned {it} to you",
+    Kind.UNASSIGNED: "took {it} from you",
     Kind.MENTION: "mentioned you",
     Kind.NOTE: "wrote to the team",
     Kind.MESSAGE: "wrote, as the customer",
-    Kind.CREATED: "opened this",
-    Kind.ARRIVED: "opened this",
+    Kind.CREATED: "opened {it}",
+    Kind.ARRIVED: "opened {it}",
 }
+_AGAIN = {"this": "it", "these": "them"}
 _NOBODY_DID = {
     Kind.DEAD_LETTER: "A message could not be applied, and waits among the dead letters.",
     Kind.WEBHOOK: "A webhook was turned off, since its calls failed.",
@@ -39,6 +40,8 @@ _NOBODY_DID = {
 class News:
     """One thing to write of, with what is known of its ticket and its reader now."""
 
+    because: UUID
+    """The cause, which it shares with what else was done at once."""
     kind: Kind
     audience: Audience
     at: dt.datetime
@@ -82,32 +85,25 @@ def may_be_told(news: Sequence[News], reader: Reader) -> list[News]:
 
 
 def news_letter(news: Sequence[News], sender: Sender) -> Letter:
-    """Write one letter of all this news, by ticket; there is some."""
-    # The order within a ticket is kept, and so is that of the tickets, by their first.
-    first = {each.ticket_id: nth for nth, each in reversed(list(enumerate(news)))}
-    by_ticket = [list(each) for _, each in groupby(sorted(news, key=lambda each: first[each.ticket_id]), _ticket)]
-    subject = _subject(news, by_ticket, sender)
+    """Write one letter of all this news, each cause once: by ticket, or by itself where it is of several."""
+    tellings = _gathered(news, lambda each: each.because)
+    blocks = _gathered(tellings, _about)
+    subject = _subject(tellings, blocks, sender)
     text, html = [], []
-    for lines in by_ticket[:_TICKETS]:
-        told = [_sentence(each) for each in lines[:_LINES]]
-        if len(lines) > _LINES:
-            told.append(f"… and {len(lines) - _LINES} more")
-        title, url = _title(lines[0]), _link(lines[0], sender)
-        text.append("\n".join([title, *(f"  {each}" for each in told), f"  {url}"]))
-        items = "".join(f'<li style="margin:0 0 4px">{escape(each)}</li>' for each in told)
-        html.append(
-            f'<h2 style="margin:0 0 6px;font-size:16px"><a href="{escape(url)}" style="color:#2457d6;'
-            f'text-decoration:none">{escape(title)}</a></h2>'
-            f'<ul style="margin:0 0 18px;padding:0 0 0 18px">{items}</ul>'
-        )
-    if len(by_ticket) > _TICKETS:
-        rest = f"… and {len(by_ticket) - _TICKETS} more tickets. All of it is in your inbox:"
+    for block in blocks[:_BLOCKS]:
+        title, told, links = _block(block, sender)
+        lines = [*told, *(line for link in links for line in link if line)]
+        text.append("\n".join([title, *(f"  {line}" for line in lines)]))
+        html.append(_html(title, told, links))
+    if len(blocks) > _BLOCKS:
+        rest = f"… and {len(blocks) - _BLOCKS} more tickets. All of it is in your inbox:"
         url = f"{sender.base}/notifications"
         text.append(f"{rest}\n{url}")
         html.append(f'<p><a href="{escape(url)}">{escape(rest)}</a></p>')
     member = f"You are a member of {one_line(sender.workspace)}. Choose what you hear of:"
     foot = [f"{member}\n{sender.base}/settings/notifications", f"No more mail of this sort:\n{sender.leave}"]
-    threaded = by_ticket[0][0].ticket_id if len(by_ticket) == 1 else None
+    tickets = {each.ticket_id for each in news}
+    threaded = tickets.pop() if len(tickets) == 1 else None
     return replace(
         Letter(
             subject=subject, text="\n\n".join([*text, "--", *foot]) + "\n", html=layout(subject, "".join(html), foot)
@@ -118,10 +114,52 @@ def news_letter(news: Sequence[News], sender: Sender) -> Letter:
     )
 
 
-def _subject(news: Sequence[News], by_ticket: Sequence[Sequence[News]], sender: Sender) -> str:
-    if len(by_ticket) == 1:
-        return one_line(_title(news[0], mark="[{}]") if news[0].ticket_id else f"{_title(news[0])}: {sender.workspace}")
-    return one_line(f"{len(news)} notifications from {sender.workspace}")
+def _gathered[T](things: Iterable[T], key: Callable[[T], object]) -> list[list[T]]:
+    """Put what has the same key together; all in the order of the first."""
+    found: dict[object, list[T]] = {}
+    for each in things:
+        found.setdefault(key(each), []).append(each)
+    return [*found.values()]
+
+
+def _about(telling: Sequence[News]) -> object:
+    """Return the ticket that a telling is about; of several it is about all at once, and stands by itself."""
+    tickets = {each.ticket_id for each in telling}
+    return tickets.pop() if len(tickets) == 1 else f"cause {telling[0].because}"
+
+
+def _block(block: Sequence[Sequence[News]], sender: Sender) -> tuple[str, list[str], list[tuple[str, str]]]:
+    """Return what stands above, what happened, and where it leads: titles, empty where they are the same, and links."""
+    news = block[0][0]
+    tickets = _gathered(block[0], _ticket)
+    if len(tickets) == 1:
+        told = [_sentence(each) for each in block[:_LINES]]
+        if len(block) > _LINES:
+            told.append(f"… and {len(block) - _LINES} more")
+        return _title(news), told, [("", _link(news, sender))]
+    links = [(_title(each[0]), _link(each[0], sender)) for each in tickets[:_BLOCKS]]
+    if len(tickets) > _BLOCKS:
+        links.append((f"… and {len(tickets) - _BLOCKS} more", f"{sender.base}/notifications"))
+    return f"{len(tickets)} tickets", [_sentence(block[0], "these")], links
+
+
+def _html(title: str, told: Sequence[str], links: Sequence[tuple[str, str]]) -> str:
+    own = next((url for name, url in links if not name), None)
+    head = f'<a href="{escape(own)}" style="color:#2457d6;text-decoration:none">{escape(title)}</a>' if own else title
+    lines = [escape(each) for each in told]
+    lines += [f'<a href="{escape(url)}" style="color:#2457d6">{escape(name)}</a>' for name, url in links if name]
+    items = "".join(f'<li style="margin:0 0 4px">{each}</li>' for each in lines)
+    above = f'<h2 style="margin:0 0 6px;font-size:16px">{head}</h2>'
+    return f'{above}<ul style="margin:0 0 18px;padding:0 0 0 18px">{items}</ul>'
+
+
+def _subject(tellings: Sequence[Sequence[News]], blocks: Sequence[Sequence[Sequence[News]]], sender: Sender) -> str:
+    news = tellings[0]
+    if len(blocks) > 1:
+        return one_line(f"{len(tellings)} notifications from {sender.workspace}")
+    if len(tickets := {each.ticket_id for each in news}) > 1:
+        return one_line(f"[{len(tickets)} tickets] {_sentence(news, 'these')}")
+    return one_line(_title(news[0], mark="[{}]") if news[0].ticket_id else f"{_title(news[0])}: {sender.workspace}")
 
 
 def _ticket(news: News) -> UUID | None:
@@ -142,15 +180,26 @@ def _link(news: News, sender: Sender) -> str:
     return f"{sender.base}/tickets/{news.number}"
 
 
-def _sentence(news: News) -> str:
+def _sentence(telling: Sequence[News], what: str = "this") -> str:
+    """Say who did what, all of it in one sentence, what matters most first."""
+    news = telling[0]
+    if news.kind in _NOBODY_DID:
+        return _NOBODY_DID[news.kind]
     who = "The clock" if news.actor_kind is ActorKind.SYSTEM else one_line(news.actor_name, 80)
-    if news.kind is Kind.STATUS:
-        return f"{who} moved this from {_status(news.old)} to {_status(news.new)}"
-    if news.kind is Kind.PRIORITY:
-        return f"{who} changed the priority from {news.old} to {news.new}"
-    if news.kind is Kind.FOLLOW_UP:
-        return f"{who} wrote to it though it is closed, so #{news.new} was opened"
-    return f"{who} {_DID[news.kind]}" if news.kind in _DID else _NOBODY_DID[news.kind]
+    ranked = sorted(telling, key=lambda each: STRONGEST_FIRST.index(each.kind))
+    things = [*dict.fromkeys((each.kind, each.old, each.new) for each in ranked)][:_LINES]
+    did = [_did(*each, what) if each is things[0] else _did(*each, _AGAIN[what]) for each in things]
+    return f"{who} {', '.join(did[:-1])}{' and ' if len(did) > 1 else ''}{did[-1]}"
+
+
+def _did(kind: Kind, old: str | None, new: str | None, it: str) -> str:
+    if kind is Kind.STATUS:
+        return f"moved {it} from {_status(old)} to {_status(new)}"
+    if kind is Kind.PRIORITY:
+        return f"changed the priority from {old} to {new}"
+    if kind is Kind.FOLLOW_UP:
+        return f"wrote to {it} though it is closed, so #{new} was opened"
+    return _DID[kind].format(it=it)
 
 
 def _status(code: str | None) -> str:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from contracts.base import Actor, ActorKind, Audience, Caller, Role, TicketEvent, Via
-from contracts.notifications import Kind, Preferences, Wanted
+from contracts.notifications import Kind
+from contracts.preferences import Preferences, Wanted
 from contracts.refusals import NotAllowed
 from contracts.tickets import (
     Assigned,
@@ -32,18 +33,21 @@ class Way(StrEnum):
     MAIL = "mail"
 
 
-_STRONGEST_LAST = (
-    Kind.ARRIVED,
-    Kind.CREATED,
-    Kind.PRIORITY,
-    Kind.STATUS,
-    Kind.MESSAGE,
-    Kind.FOLLOW_UP,
-    Kind.NOTE,
-    Kind.UNASSIGNED,
-    Kind.ASSIGNED,
+STRONGEST_FIRST = (
     Kind.MENTION,
+    Kind.ASSIGNED,
+    Kind.UNASSIGNED,
+    Kind.NOTE,
+    Kind.FOLLOW_UP,
+    Kind.MESSAGE,
+    Kind.STATUS,
+    Kind.PRIORITY,
+    Kind.CREATED,
+    Kind.ARRIVED,
+    Kind.WEBHOOK,
+    Kind.DEAD_LETTER,
 )
+"""Reasons to be told: of several the first is named."""
 _LISTENED_TO: Mapping[type[TicketEvent], Kind] = {
     PriorityChanged: Kind.PRIORITY,
     StatusChanged: Kind.STATUS,
@@ -72,7 +76,7 @@ def concerned(event: TicketEvent, listeners: Collection[UUID]) -> dict[UUID, tup
 
     Listeners are those who watch the ticket; of a new one, those who want to hear of every new one.
     """
-    ranked = sorted(_reasons(event, listeners), key=lambda reason: (reason[0], -_STRONGEST_LAST.index(reason[1])))
+    ranked = sorted(_reasons(event, listeners), key=lambda reason: (reason[0], STRONGEST_FIRST.index(reason[1])))
     found: dict[UUID, tuple[Kind, ...]] = {}
     for person, kind in ranked:
         if person != user_of(event.actor):

@@ -53,31 +53,29 @@ from services.notifications.store.inbound import (
     let_inbound_wait,
     newest_inbound,
     raw_of,
+    receive_again,
     room_taken,
     settle_inbound,
 )
 from services.notifications.store.inboxes import (
     Reader,
-    Told,
-    add,
-    add_trouble,
-    add_waiting,
-    deleted,
-    expect,
-    forget_members,
     mark_read,
     mark_ticket_read,
     notices,
     page,
-    release,
+    unread,
+    unread_tickets,
+    visible,
+)
+from services.notifications.store.known import (
+    deleted,
+    expect,
+    forget_members,
     remember,
     require_ticket,
     standing,
     subject,
     ticket,
-    unread,
-    unread_tickets,
-    visible,
     who_runs_the_desk,
 )
 from services.notifications.store.mails import (
@@ -98,6 +96,7 @@ from services.notifications.store.news import (
     add_news,
     drop_news,
     first_cause,
+    join_mails,
     news_of,
     postpone,
     ready,
@@ -122,6 +121,7 @@ from services.notifications.store.suppressed import (
     suppress,
     suppressions,
 )
+from services.notifications.store.telling import Told, add, add_trouble, add_waiting, release
 from services.notifications.store.watching import choose, hear_again, unwatch, watch, watcher_page, watchers
 from services.notifications.store.webhooks import (
     Places,
@@ -202,6 +202,7 @@ __all__ = [
     "hurry",
     "inbound",
     "is_suppressed",
+    "join_mails",
     "keep_inbound",
     "keep_to_tell",
     "know",
@@ -234,6 +235,7 @@ __all__ = [
     "raw_of",
     "reached",
     "ready",
+    "receive_again",
     "redeliver",
     "release",
     "remember",

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, text
 
 from chassis.database import Transaction
 from contracts.base import Role
-from contracts.notifications import QuietHours
+from contracts.preferences import QuietHours
 
 _OF = text("select * from correspondents where workspace_id = :ws and user_id = :user")
 _SAVE = text(

@@ -44,6 +44,11 @@ _LATER = text(
     "update inbound_mails set not_before = :until, reason = :reason, attempts = attempts + 1"
     " where id = :id and state = 'received'"
 )
+_AGAIN = text(
+    "update inbound_mails"
+    " set state = 'received', reason = null, settled_at = null, attempts = 0, not_before = received_at"
+    " where workspace_id = :ws and nth = :nth and state = 'buried'"
+)
 _LATELY = text(
     "select settled_at from inbound_mails where token = :token and state = 'delivered' and settled_at > :since"
     " order by settled_at desc limit :many"
@@ -127,6 +132,11 @@ async def settle_inbound(tx: Transaction, id: UUID, state: InboundState, reason:
 async def let_inbound_wait(tx: Transaction, id: UUID, reason: str, until: dt.datetime) -> None:
     """Deliver a mail later."""
     await tx.execute(_LATER, {"id": id, "reason": reason, "until": until})
+
+
+async def receive_again(tx: Transaction, nth: int) -> bool:
+    """Have a mail that was buried delivered once more; False where it is not kept."""
+    return bool((await tx.execute(_AGAIN, {"ws": tx.workspace_id, "nth": nth})).rowcount)
 
 
 async def delivered_lately(tx: Transaction, token: str, since: dt.datetime, many: int) -> Sequence[dt.datetime]:

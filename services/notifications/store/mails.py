@@ -13,14 +13,15 @@ from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis.database import Transaction
+from chassis.telemetry import traceparent
 from contracts.mail import MailKind, MailState
 from services.notifications.domain import Addressee, Automatic, Delivery, Letter, Mail, Outgoing
 
 _QUEUE = text(
     "insert into mails (id, kind, workspace_id, cause, recipient, ticket_id, state, made_at, not_before, expires_at,"
-    " to_email, to_name, letter)"
+    " to_email, to_name, letter, traceparent)"
     " values (:id, :kind, :ws, :cause, :recipient, :ticket, 'pending', :at, :at, :expires_at, :to_email, :to_name,"
-    " :letter)"
+    " :letter, :traceparent)"
     " on conflict do nothing"
 ).bindparams(bindparam("letter", type_=JSONB(none_as_null=True)))
 _DUE = text(
@@ -86,6 +87,7 @@ async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
         "to_email": mail.to and mail.to.email,
         "to_name": mail.to and mail.to.name,
         "letter": asdict(mail.letter) if mail.letter else None,
+        "traceparent": traceparent(),
     }
     return bool((await tx.execute(_QUEUE, row)).rowcount)
 
@@ -175,6 +177,7 @@ def mail_of(row: RowMapping) -> Mail:
         reason=row["reason"],
         to=Addressee(row["to_email"], row["to_name"]) if row["to_email"] is not None else None,
         letter=_letter(written) if written else None,
+        traceparent=row["traceparent"],
     )
 
 

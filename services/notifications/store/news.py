@@ -13,9 +13,10 @@ from contracts.notifications import Kind
 from services.notifications.domain import Mail, News
 
 _ADD = text(
-    "insert into news (workspace_id, recipient_id, cause, kind, audience, ticket_id, actor_kind, actor_name, at, old,"
-    " new, not_before)"
-    " values (:ws, :recipient, :cause, :kind, :audience, :ticket, :actor_kind, :actor_name, :at, :old, :new, :due)"
+    "insert into news (workspace_id, recipient_id, cause, because, kind, audience, ticket_id, actor_kind, actor_name,"
+    " at, old, new, not_before)"
+    " values (:ws, :recipient, :cause, :because, :kind, :audience, :ticket, :actor_kind, :actor_name,"
+    " :at, :old, :new, :due)"
     " on conflict do nothing"
 )
 _READY = text(
@@ -24,7 +25,12 @@ _READY = text(
 )
 _WAITING = "workspace_id = :ws and recipient_id = :recipient and mail_id is null"
 _FIRST = text(
-    f"select cause from news where {_WAITING} order by at, cause limit 1 for update"  # noqa: S608 - constants
+    f"select because from news where {_WAITING} order by at, cause limit 1 for update"  # noqa: S608 - constants
+)
+# What was heard late of a cause that is in a mail already belongs into that one, and makes no other.
+_JOIN = text(
+    f"update news n set mail_id = m.mail_id from news m where n.{_WAITING.replace('and ', 'and n.')}"  # noqa: S608 - constants
+    " and m.workspace_id = :ws and m.recipient_id = :recipient and m.because = n.because and m.mail_id is not null"
 )
 _TAKE = text(f"update news set mail_id = :mail where {_WAITING} returning ticket_id")  # noqa: S608 - constants
 _WAIT = text(f"update news set not_before = :until where {_WAITING}")  # noqa: S608 - constants
@@ -52,12 +58,13 @@ class Ready:
     recipient_id: UUID
 
 
-async def add_news(tx: Transaction, recipient: UUID, cause: UUID, news: News, due: dt.datetime) -> None:
-    """Keep what somebody is to hear by mail; the same cause is the same news."""
+async def add_news(tx: Transaction, recipient: UUID, fact: UUID, news: News, due: dt.datetime) -> None:
+    """Keep what somebody is to hear by mail; the same fact is the same news."""
     row = {
         "ws": tx.workspace_id,
         "recipient": recipient,
-        "cause": cause,
+        "cause": fact,
+        "because": news.because,
         "kind": news.kind.value,
         "audience": news.audience.value,
         "ticket": news.ticket_id,
@@ -77,8 +84,13 @@ async def ready(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Ready]
     return [Ready(row["workspace_id"], row["recipient_id"]) for row in rows]
 
 
+async def join_mails(tx: Transaction, who: Ready) -> None:
+    """Put what waits and tells of a cause that has its mail into that mail."""
+    await tx.execute(_JOIN, _where(who))
+
+
 async def first_cause(tx: Transaction, who: Ready) -> UUID | None:
-    """Return the first thing that waits, and keep others from it until the commit."""
+    """Return the cause of the first thing that waits, and keep others from it until the commit."""
     cause: UUID | None = await tx.scalar(_FIRST, _where(who))
     return cause
 
@@ -108,6 +120,7 @@ async def news_of(tx: Transaction, mail: Mail) -> list[News]:
     """Return what a mail tells, in the order in which it happened, with what is known of it now."""
     return [
         News(
+            because=row["because"],
             kind=Kind(row["kind"]),
             audience=Audience(row["audience"]),
             at=row["at"],

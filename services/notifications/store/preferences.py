@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from contracts.notifications import Kind, Preferences, Wanted
+from contracts.notifications import Kind
+from contracts.preferences import Preferences, Wanted
 
 _OF = text("""
     select user_id, jsonb_object_agg(kind, jsonb_build_object('inbox', inbox, 'mail', mail)) as chosen

@@ -18,7 +18,10 @@ _SET_ASIDE = (
     text("delete from watchers where workspace_id = :ws"),
     text("delete from called_back where workspace_id = :ws"),
     text("update tickets set deleted = false where workspace_id = :ws"),
-    text("update members set known = false, role = null, told = 0 where workspace_id = :ws"),
+    text(
+        "update members set known = false, role = null, told = 0, opened = null,"
+        " opened_at = null, causes = 0 where workspace_id = :ws"
+    ),
 )
 _BACK = text("""
     update items i set id = s.id, read_at = case when i.nth is not null then s.read_at end

@@ -4,6 +4,8 @@ import datetime as dt
 
 from chassis.database import Database
 from chassis.telemetry import Metrics
+from contracts.mail import MailState
+from contracts.webhooks import Trouble
 from services.notifications import store
 
 # Why a transaction may see every workspace.
@@ -33,6 +35,11 @@ class Counts:
         self.webhooks_disabled = metrics.counter("webhooks_disabled", "Webhooks that were turned off", "reason")
         self.webhook_waiting = metrics.gauge("webhook_waiting_seconds", "Age of the call that is longest due")
         self.webhooks_failing = metrics.gauge("webhooks_failing", "Enabled webhooks whose last call failed")
+        # A first one that appears as 1 is no increase to Prometheus.
+        for state in MailState:
+            self.mails.labels(state.value)
+        for trouble in Trouble:
+            self.webhooks_disabled.labels(trouble.value)
 
     async def look(self, database: Database, now: dt.datetime) -> None:
         """See what waits."""

@@ -126,6 +126,7 @@ async def _tell_by_mail(event: TicketEvent, tx: Transaction, concerned: Mapping[
     old, new = domain.codes_of(event)
     for person, kind in concerned.items():
         news = News(
+            because=domain.because(event),
             kind=kind,
             audience=event.audience,
             at=event.at,
@@ -199,7 +200,7 @@ def _announce(tx: Transaction, told: Told) -> None:
             audience=Audience.ADMINS,
             subject=Subject(kind="inbox", id=str(told.recipient_id), version=told.nth),
             recipient_id=told.recipient_id,
-            item_id=told.id,
+            item_id=told.item_id,
             item_kind=told.kind,
             ticket_id_of=told.ticket_id,
         )

@@ -18,6 +18,8 @@ from services.notifications.store import Inbound, InboundState, ReplyAddress
 
 # Why a transaction may see every workspace.
 ANSWERS = "answers by mail"
+BY_MAIL = "mail"
+"""Where dead letters come from that are answers by mail."""
 
 _KEPT = dt.timedelta(days=30)
 _STRANGERS = 500
@@ -129,7 +131,7 @@ class Inlet:
             if await self._note(tx, mail, InboundState.BURIED, reason):
                 await inbox.bury(
                     tx,
-                    stream="mail",
+                    stream=BY_MAIL,
                     sequence=mail.nth,
                     subject="mail.reply",
                     reason=reason,

@@ -28,7 +28,9 @@ async def read_inbox(query: ReadInbox, tx: Transaction) -> Inbox:
 async def read_notices(query: ReadNotices, tx: Transaction) -> Notices:
     """Read a page of the caller's own inbox, with what is of no ticket."""
     reader = _reader(query)
-    items, more = await store.notices(tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit)
+    items, more = await store.notices(
+        tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit, digest=query.digest
+    )
     return Notices(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics
+from chassis.telemetry import Metrics, Part, span, traced
 from contracts.base import now
 from contracts.mail import MailKind, MailState, SendInvitation
 from contracts.notifications import MailQueued, SendPasswordReset
@@ -83,7 +83,8 @@ async def send_due(post: Post) -> int:
     sent = 0
     try:
         for mail in due:
-            delivery = await _deliver(post, mail)
+            with traced(mail.traceparent), span(Part.CLIENT, "SMTP send", {"counterfoil.mail": mail.kind.value}):
+                delivery = await _deliver(post, mail)
             if delivery is None:
                 continue
             await _settle(post.database, mail, delivery, post.clock())

@@ -31,6 +31,7 @@ async def gather(database: Database, clock: Callable[[], dt.datetime] = now) -> 
 
 
 async def _gather(tx: Transaction, who: Ready, at: dt.datetime) -> bool:
+    await store.join_mails(tx, who)
     cause = await store.first_cause(tx, who)
     if cause is None:
         return False

@@ -2,7 +2,7 @@
 
 from chassis.database import Transaction
 from contracts.base import now
-from contracts.notifications import ChangePreferences, GetPreferences, Preferences, Wanted, WantedChange
+from contracts.preferences import ChangePreferences, GetPreferences, Preferences, Wanted, WantedChange
 from services.notifications import domain, store
 from services.notifications.store import Wishes
 

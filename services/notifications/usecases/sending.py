@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.logs import get_logger
-from chassis.telemetry import Metrics
+from chassis.telemetry import Metrics, Part, span, traced
 from contracts.base import Audience, LoggedFact, LogPage, ReadLog, Subject, now
 from contracts.notifications import Kind
 from contracts.refusals import Refusal
@@ -148,7 +148,8 @@ class Sender:
             return Outcome(at=at, status=None, reason=domain.NOT_KEPT, latency=0)
         body = domain.told(due.type, fact.body if fact else domain.test_body(due))
         try:
-            answer = await self._way.post(due.endpoint.url, domain.headers(due, body, at), body)
+            with traced(None), span(Part.CLIENT, "POST webhook", {"counterfoil.event": due.type}):
+                answer = await self._way.post(due.endpoint.url, domain.headers(due, body, at), body)
         except Forbidden as refused:
             return Outcome(at=at, status=None, reason=refused.code, latency=0)
         except NotAnswered as failed:

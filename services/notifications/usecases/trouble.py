@@ -33,6 +33,7 @@ async def tell_admins(tx: Transaction, kind: Kind, cause: UUID, at: dt.datetime)
     for person in domain.wanted(reasons, preferences, Way.INBOX):
         await store.add_trouble(tx, person, kind, cause, at)
     news = News(
+        because=cause,
         kind=kind,
         audience=Audience.ADMINS,
         at=at,

@@ -51,9 +51,10 @@ from services.tickets.store.conversations import (
     time_of,
 )
 from services.tickets.store.correspondence import Place, linked_in_sight, place_of_answer, replies_since
+from services.tickets.store.counts import count, fold_counts
 from services.tickets.store.directory import contact_page
 from services.tickets.store.intake import asked, forget_workspace, knows_workspace, opened, workspace
-from services.tickets.store.lists import count, page, tags
+from services.tickets.store.lists import page, tags
 from services.tickets.store.notes import has_note, note, note_page
 from services.tickets.store.settings import save_settings, settings, settings_since
 from services.tickets.store.tickets import (
@@ -105,6 +106,7 @@ __all__ = [
     "find_assistant",
     "finish",
     "first_words",
+    "fold_counts",
     "forget_nonces",
     "forget_workspace",
     "has_assistant",

@@ -1,7 +1,7 @@
 """Rows to tickets and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -34,7 +34,13 @@ CONTACT = "left join contacts c on c.workspace_id = t.workspace_id and c.id = t.
 
 def ticket_of(row: RowMapping) -> Ticket:
     """Return the ticket that a row tells of, under the rules of its workspace."""
-    return Ticket(state_of(row), rules_of(row["rules"]))
+    return tickets_of([row])[0]
+
+
+def tickets_of(rows: Sequence[RowMapping]) -> list[Ticket]:
+    """Return the tickets that rows of one workspace tell of, under its rules."""
+    rules = rules_of(rows[0]["rules"]) if rows else TicketSettings()
+    return [Ticket(state_of(row), rules) for row in rows]
 
 
 def rules_of(row: Mapping[str, Any] | None) -> TicketSettings:
@@ -43,14 +49,14 @@ def rules_of(row: Mapping[str, Any] | None) -> TicketSettings:
 
 
 def state_of(row: RowMapping) -> TicketState:
-    """Return the ticket that a row tells of; a row of a list has no description."""
+    """Return the ticket that a row tells of."""
     return TicketState(
         id=row["id"],
         workspace_id=row["workspace_id"],
         number=row["number"],
         version=row["version"],
         subject=row["subject"],
-        description=row.get("description", ""),
+        description=row["description"],
         status=Status(row["status"]),
         status_before_spam=Status(row["status_before_spam"]) if row["status_before_spam"] else None,
         priority=Priority(row["priority"]),

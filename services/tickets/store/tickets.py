@@ -25,7 +25,7 @@ from contracts.tickets import (
 )
 from services.tickets.domain import Ticket
 from services.tickets.store.notes import add_note, pin_note
-from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, values_of
+from services.tickets.store.rows import BESIDE, CONTACT, TICKET, rules_of, ticket_of, tickets_of, values_of
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -126,7 +126,7 @@ async def load_all(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
     """Return the tickets with these ids, which nobody else changes before the commit."""
     where = {"ws": tx.workspace_id, "ids": list(ids)}
     await tx.execute(_LOCK_ALL, where)
-    tickets = [ticket_of(row) for row in await tx.all(_LOAD_ALL, where)]
+    tickets = tickets_of(await tx.all(_LOAD_ALL, where))
     return {ticket.id: ticket for ticket in tickets}
 
 
@@ -137,8 +137,8 @@ async def load_linked(tx: Transaction, conversation_id: UUID) -> list[Ticket]:
     """
     where = {"ws": tx.workspace_id, "conversation": conversation_id}
     ids = [row["id"] for row in await tx.all(_LOCK_LINKED, where)]
-    rows = await tx.all(_LOAD_MANY, {"ws": tx.workspace_id, "ids": ids}) if ids else ()
-    return [ticket_of(row) for row in rows]
+    rows = await tx.all(_LOAD_MANY, {"ws": tx.workspace_id, "ids": ids}) if ids else []
+    return tickets_of(rows)
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:

@@ -24,7 +24,7 @@ from services.tickets.usecases.shown import by
 async def list_dead_letters(query: ListDeadLetters, tx: Transaction) -> DeadLetterPage:
     """Read a page of what could not be applied."""
     domain.require_desk(query.caller)
-    return await letter_page(tx, "tickets", query.cursor, query.limit)
+    return await letter_page(tx, "tickets", query)
 
 
 async def get_dead_letter(query: GetDeadLetter, tx: Transaction) -> DeadLetter:

@@ -81,7 +81,7 @@ async def list_tickets(query: ListTickets, tx: Transaction) -> TicketPage:
 async def count_tickets(query: CountTickets, tx: Transaction) -> TicketCounts:
     """Count tickets per status."""
     domain.require_filter(query, query.caller)
-    return TicketCounts(counts=await store.count(tx, query))
+    return await store.count(tx, query)
 
 
 async def list_tags(_query: ListTags, tx: Transaction) -> TagList:

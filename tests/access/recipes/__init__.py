@@ -4,7 +4,18 @@ A recipe is named by the operation's id; a variant of it, whose answer depends o
 behind that. Together they give every field and parameter that may name a record, so that other ids can be put there.
 """
 
-from tests.access.recipes import accounts, contacts, mails, people, settings, tickets, views, webhooks, widget
+from tests.access.recipes import (
+    accounts,
+    contacts,
+    integrations,
+    mails,
+    people,
+    settings,
+    tickets,
+    views,
+    webhooks,
+    widget,
+)
 from tests.access.recipes.book import RECIPES, Call, Recipe
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "Recipe",
     "accounts",
     "contacts",
+    "integrations",
     "mails",
     "people",
     "settings",

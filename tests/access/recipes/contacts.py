@@ -1,7 +1,7 @@
 """Contacts and conversations."""
 
 from tests.access.callers import Scene
-from tests.access.recipes.book import Call, a_contact, a_ticket, recipe, somebody
+from tests.access.recipes.book import Call, a_contact, a_member, a_ticket, recipe, somebody
 
 
 @recipe
@@ -96,3 +96,26 @@ async def _linked(scene: Scene) -> str:
     conversation = (await scene.talk())["conversation_id"]
     await a_ticket(scene, conversation_id=conversation)
     return conversation
+
+
+@recipe
+async def erase_contact(scene: Scene) -> Call:
+    return Call(path={"contact": await a_contact(scene)}, body={"confirm": "erase"})
+
+
+@recipe
+async def list_former_members(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe
+async def erase_former_member(scene: Scene) -> Call:
+    user = await a_member(scene)
+    removed = await scene.make("DELETE", f"members/{user}")
+    assert removed is None
+    return Call(path={"user": user}, body={"confirm": "erase"})
+
+
+@recipe
+async def list_erasures(scene: Scene) -> Call:
+    return Call()

@@ -213,7 +213,8 @@ async def read_report_as_csv(scene: Scene) -> Call:
 
 @recipe
 async def list_tickets_as_csv(scene: Scene) -> Call:
-    return Call(query={"contact": await a_contact(scene)})
+    assignee = await scene.id_of(As.ASSIGNEE)
+    return Call(query={"assignee": assignee, "contact": await a_contact(scene)})
 
 
 @recipe
@@ -290,6 +291,11 @@ async def read_notifications__of_the_owner(scene: Scene) -> Call:
 @recipe
 async def list_dead_letters(scene: Scene) -> Call:
     return Call()
+
+
+@recipe
+async def retry_dead_letters(scene: Scene) -> Call:
+    return Call(body={"reason": "unknown_type"})
 
 
 @recipe

@@ -1,0 +1,291 @@
+"""What a handler works with: statements, facts to announce, and once-only; all of it is committed, or none."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pydantic import BaseModel
+from sqlalchemy import CursorResult, Executable, RowMapping, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.telemetry import Part, step, traceparent
+from contracts.base import Event, IdempotencyKey
+from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge
+from contracts.streams import stream_of
+from contracts.texts import seal, sealed_texts
+
+# What the broker would refuse must not enter the log, where it would stop everything behind it. Its limits include
+# headers.
+_FOR_HEADERS = 6 * 1024
+_FOR_A_SALT = 128
+
+type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+TRIED = "array(select pg_try_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as name)"
+_TRY = text(f"select {TRIED}")
+_ANSWER_TO_ONE = text(
+    "select fingerprint, answer, secret_of from idempotency"
+    " where workspace_id = :ws and actor = :actor and route = :route and key = :key"
+)
+# Without `offset 0` the planner may read every answer of the workspace to find these few.
+_ANSWER_TO_MANY = text("""
+    select nth, known.* from
+    unnest(cast(:actors as text[]), cast(:routes as text[]), cast(:keys as text[])) with ordinality
+    as asked (by, way, name, nth)
+    cross join lateral (
+        select fingerprint, answer, secret_of from idempotency
+        where workspace_id = :ws and actor = asked.by and route = asked.way and key = asked.name
+        offset 0
+    ) as known
+""")
+# One statement for all that a commit leaves behind it: answers to repeats, facts, and the words of the facts.
+_REMEMBER = text("""
+    with answered as (
+        insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, secret_of)
+        select :ws, * from unnest(
+            cast(:actors as text[]), cast(:routes as text[]), cast(:keys as text[]), cast(:fingerprints as text[]),
+            cast(:answers as text[]), cast(:secrets as text[])
+        )
+    ), told as (
+        insert into event_log (
+            workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent
+        )
+        select workspace_id, id, type, about_kind, about_id, version, at, audience, cast(body as jsonb), traceparent
+        from unnest(
+            cast(:workspaces as text[]), cast(:ids as uuid[]), cast(:types as text[]), cast(:kinds as text[]),
+            cast(:abouts as text[]), cast(:versions as int[]), cast(:times as timestamptz[]),
+            cast(:audiences as text[]), cast(:bodies as text[]), cast(:parents as text[])
+        ) with ordinality as told (
+            workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent, nth
+        )
+        order by nth
+    )
+    insert into event_texts (workspace_id, event_id, pointer, salt, text)
+    select * from unnest(
+        cast(:homes as text[]), cast(:facts as uuid[]), cast(:pointers as text[]), cast(:salts as text[]),
+        cast(:texts as text[])
+    )
+""")
+_FACT = ("workspaces", "ids", "types", "kinds", "abouts", "versions", "times", "audiences", "bodies", "parents")
+_WORD = ("homes", "facts", "pointers", "salts", "texts")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A command by the name that its repeats have too."""
+
+    actor: str
+    route: str
+    key: str
+    fingerprint: str = field(compare=False)
+
+    @classmethod
+    def of(cls, actor: str, key: IdempotencyKey) -> Self:
+        """Return the name of what this actor sent under a key."""
+        return cls(actor, key.route, key.key, key.fingerprint)
+
+    def in_workspace(self, workspace_id: str) -> str:
+        """Return what is locked while it is worked on."""
+        where = (workspace_id, self.actor, self.route, self.key)
+        return hashlib.sha256("\0".join(where).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    fingerprint: str
+    answer: str | None
+    secret_of: str | None
+
+
+class Transaction:
+    """What a handler works with. It neither opens nor commits it; what must be sent is announced."""
+
+    def __init__(self, connection: AsyncConnection, workspace_id: str) -> None:
+        """Wrap a connection whose transaction has begun and whose workspace is set."""
+        self.workspace_id = workspace_id
+        self._connection = connection
+        self._facts: list[tuple[Event, str]] = []
+        self._free: dict[Named, bool] = {}
+        self._answers: dict[Named, _Answered] = {}
+        self._fresh: list[Named] = []
+        self._writes = 0
+        self._wakes = False
+        self.retells = False
+        """Whether it hears again what was heard before: nothing leaves by it."""
+
+    async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
+        """Run a statement."""
+        if not _only_reads(statement):
+            self._writes += 1
+        with step(Part.CLIENT, "sql", {"db.system.name": "postgresql"}) as told:
+            if told.is_recording():
+                words = str(statement)
+                told.update_name(words.split(maxsplit=1)[0].lower())
+                told.set_attribute("db.query.text", words)
+            return await self._connection.execute(statement, parameters)
+
+    async def one(self, statement: Executable, parameters: Parameters = None) -> RowMapping | None:
+        """Return the only row, or None; raises sqlalchemy's MultipleResultsFound."""
+        return (await self.execute(statement, parameters)).mappings().one_or_none()
+
+    async def all(self, statement: Executable, parameters: Parameters = None) -> Sequence[RowMapping]:
+        """Return the rows."""
+        return (await self.execute(statement, parameters)).mappings().all()
+
+    async def scalar(self, statement: Executable, parameters: Parameters = None) -> Any:
+        """Return the first column of the first row, or None."""
+        return (await self.execute(statement, parameters)).scalar()
+
+    def announce(self, *facts: Event) -> None:
+        """Let others know, once this is committed. There is no other way out of a service."""
+        if facts and not self.retells:
+            parent = traceparent()
+            self._facts.extend((fact, parent) for fact in facts)
+
+    def wake(self) -> None:
+        """Have the relay look at once after the commit."""
+        self._wakes = True
+
+    @property
+    def wakes(self) -> bool:
+        """Whether the relay has something to do after the commit."""
+        return self._wakes or bool(self._facts)
+
+    def mark(self) -> tuple[int, int]:
+        """Return how far it has come, for `undo`."""
+        return self._writes, len(self._facts)
+
+    def undo(self, mark: tuple[int, int]) -> bool:
+        """Take back what was announced since; False where more than that was done, which a rollback alone undoes."""
+        writes, facts = mark
+        del self._facts[facts:]
+        return self._writes == writes
+
+    async def once[R: BaseModel](
+        self,
+        actor: str,
+        key: IdempotencyKey,
+        reply: type[R],
+        act: Callable[[], Awaitable[R]],
+        *,
+        secret_id: Callable[[R], str] | None = None,
+    ) -> R:
+        """Act at most once for this actor, route and key; a repeat gets the first answer again, to the byte.
+
+        `secret_id` is for an answer that holds a secret: only this id of it is kept, and a repeat raises
+        AlreadyAnswered with it. Raises InProgress while another transaction works on the same key, and KeyReused
+        for another fingerprint.
+        """
+        named = Named.of(actor, key)
+        known = await self._known(named)
+        if known is not None:
+            return reply.model_validate_json(known)
+        answer = await act()
+        kept = (None, secret_id(answer)) if secret_id else (answer.model_dump_json(), None)
+        self._answers[named] = _Answered(key.fingerprint, *kept)
+        self._fresh.append(named)
+        return answer
+
+    async def once_as_json(self, named: Named, act: Callable[[], Awaitable[BaseModel]]) -> str:
+        """Act as `once`, for whoever hands the answer on as it is."""
+        known = await self._known(named)
+        if known is None:
+            known = (await act()).model_dump_json()
+            self._answers[named] = _Answered(named.fingerprint, known, None)
+            self._fresh.append(named)
+        return known
+
+    async def _known(self, named: Named) -> str | None:
+        if named not in self._free:
+            found = await self.scalar(_TRY, {"names": [named.in_workspace(self.workspace_id)]})
+            await self.begin([named], found)
+        if not self._free[named]:
+            raise InProgress(retry_after=1)
+        known = self._answers.get(named)
+        if known is None:
+            return None
+        if known.fingerprint != named.fingerprint:
+            raise KeyReused
+        if known.answer is None:
+            raise AlreadyAnswered(id=known.secret_of)
+        return known.answer
+
+    async def begin(self, commands: Sequence[Named], free: Sequence[bool]) -> None:
+        """Look whether these were answered before, as far as nobody else works on them.
+
+        A statement of its own, after that of the locks: its snapshot shows what the last holder committed.
+        """
+        self._free |= zip(commands, free, strict=True)
+        asked = [named for named in commands if self._free[named]]
+        if len(asked) == 1:
+            where = {"actor": asked[0].actor, "route": asked[0].route, "key": asked[0].key}
+            row = await self.one(_ANSWER_TO_ONE, {"ws": self.workspace_id, **where})
+            rows = [(asked[0], row)] if row else []
+        elif asked:
+            found = await self.all(
+                _ANSWER_TO_MANY,
+                {
+                    "ws": self.workspace_id,
+                    "actors": [named.actor for named in asked],
+                    "routes": [named.route for named in asked],
+                    "keys": [named.key for named in asked],
+                },
+            )
+            rows = [(asked[row["nth"] - 1], row) for row in found]
+        else:
+            rows = []
+        for named, row in rows:
+            self._answers[named] = _Answered(row["fingerprint"], row["answer"], row["secret_of"])
+
+    async def write_facts(self) -> None:
+        """Write what was announced into the event log, its words sealed, and what is answered to repeats.
+
+        The last thing before the commit.
+        """
+        if not self._facts and not self._fresh:
+            return
+        values = self._fact_values() | {"ws": self.workspace_id}
+        answers = [self._answers[named] for named in self._fresh]
+        values |= {
+            "actors": [named.actor for named in self._fresh],
+            "routes": [named.route for named in self._fresh],
+            "keys": [named.key for named in self._fresh],
+            "fingerprints": [kept.fingerprint for kept in answers],
+            "answers": [kept.answer for kept in answers],
+            "secrets": [kept.secret_of for kept in answers],
+        }
+        await self.execute(_REMEMBER, values)
+        self._fresh.clear()
+
+    def _fact_values(self) -> dict[str, Any]:
+        columns: dict[str, list[Any]] = {name: [] for name in (*_FACT, *_WORD)}
+        for fact, parent in self._facts:
+            body = fact.model_dump(mode="json", exclude={"salts"})
+            words = {pointer: (secrets.token_hex(16), word) for pointer, word in sealed_texts(fact)}
+            seal(body, words)
+            sealed = json.dumps(body, ensure_ascii=False)
+            room = stream_of(fact.subject_for(fact.workspace_id)).max_msg_size - _FOR_HEADERS
+            # To measure it exactly is to write it down once more: only what may be too large is.
+            if 2 * len(sealed) + sum(6 * len(word) + _FOR_A_SALT for _, word in words.values()) > room:
+                size = len(fact.model_dump_json().encode()) + len(words) * _FOR_A_SALT
+                if size > room:
+                    raise TooLarge("that is too much to change at once")
+            about = fact.about
+            row = (
+                *(fact.workspace_id, fact.id, fact.SUBJECT, about.kind, about.id, about.version),
+                *(fact.at, fact.audience.value, sealed, parent),
+            )
+            for name, value in zip(_FACT, row, strict=True):
+                columns[name].append(value)
+            for pointer, (salt, word) in words.items():
+                for name, value in zip(_WORD, (fact.workspace_id, fact.id, pointer, salt, word), strict=True):
+                    columns[name].append(value)
+        return columns
+
+
+def _only_reads(statement: Executable) -> bool:
+    return isinstance(statement, TextClause) and statement.text.lstrip()[:6].lower() == "select"

@@ -1,0 +1,284 @@
+"""What a write costs: tickets created and changed over HTTP, beside the least that such a path can cost.
+
+Both stand on this machine in one run and are asked by turns. The least is a bare ASGI application that asks a bare NATS
+client, which commits one row (`tests/bench/bare.py`): no rights, no rules, no record, but the same protocols and the
+same fsync. CPU time is read per process, for other work on the machine changes it little.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from chassis.embedded.nats import EmbeddedNats
+from chassis.embedded.postgres import EmbeddedPostgres
+from contracts.base import SERVICES
+from tests.support.eventually import eventually
+from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
+
+IN_FLIGHT: Final = 32
+"""Clients, each of which sends its next command when it has the answer to the last."""
+ROUNDS: Final = {"short": 3, "long": 7}
+AIM: Final = 900
+"""Microseconds of CPU that a create may cost, from the HTTP request to the commit and back."""
+SHARE: Final = 0.6
+"""Which part of the bare path's rate the whole one should reach."""
+_TOO_BUSY: Final = 503
+_CALM: Final = 40_000
+_COMMANDS: Final = 1_000
+_WARM_UP: Final = 300
+_TICK: Final = 1_000_000 / os.sysconf("SC_CLK_TCK")
+_SUBJECT: Final = "Printer {} on the second floor is on fire again"
+_WORDS: Final = "It began at **nine**, and the sprinklers did nothing.\n\nPlease send somebody."
+
+
+@dataclass(slots=True)
+class Cost:
+    """What so many commands took."""
+
+    took: list[float] = field(default_factory=list)
+    """Milliseconds, each as its client waited."""
+    seconds: float = 0
+    cpu: Counter[str] = field(default_factory=Counter)
+    """Microseconds by process, those of a database's sessions under `postgres <database>`."""
+
+    @property
+    def rate(self) -> float:
+        """Commands per second."""
+        return len(self.took) / self.seconds
+
+    @property
+    def p50(self) -> float:
+        """What half of the answers did not exceed."""
+        return statistics.median(self.took)
+
+    @property
+    def p99(self) -> float:
+        """What all but one in a hundred did not exceed."""
+        return statistics.quantiles(self.took, n=100)[-1]
+
+    def each(self, process: str) -> float:
+        """Return the microseconds of this process per command."""
+        return self.cpu[process] / len(self.took)
+
+    def path(self, *processes: str) -> float:
+        """Return the microseconds per command of these, or of all."""
+        return sum(self.each(name) for name in processes or self.cpu)
+
+
+class Line:
+    """One client's connection, which stays open."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        """Connect on first use."""
+        address = urlsplit(url)
+        self._host, self._port = address.hostname, address.port
+        lines = {"Host": address.netloc, "Content-Type": "application/json", **headers}
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send a request, and return the status and body of its answer."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+        length = next(int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:"))
+        return int(lines[0].split()[1]), await reader.readexactly(length)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of what is compared: where it is asked, and which processes do its work."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str]
+    processes: Mapping[str, int]
+    path: str
+    names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @contextmanager
+    def lines(self, many: int) -> Iterator[list[Line]]:
+        """Open so many connections."""
+        lines = [Line(self.url, self.headers) for _ in range(many)]
+        try:
+            yield lines
+        finally:
+            for line in lines:
+                line.close()
+
+    async def create(self, many: int, in_flight: int = IN_FLIGHT) -> tuple[Cost, list[str]]:
+        """Create so many tickets; returns the cost, and their ids."""
+        bodies = (
+            ("POST", self.path, {"subject": _SUBJECT.format(next(self.names)), "description": _WORDS, "tags": ["fire"]})
+            for _ in range(many)
+        )
+        return await self._load(bodies, in_flight)
+
+    async def change(self, ids: Sequence[str], in_flight: int = IN_FLIGHT) -> Cost:
+        """Change each of these tickets once."""
+        bodies = (("PATCH", f"{self.path}/{id}", {"priority": "high", "add_tags": ["hot"]}) for id in ids)
+        return (await self._load(bodies, in_flight))[0]
+
+    async def _load(self, commands: Iterator[tuple[str, str, object]], in_flight: int) -> tuple[Cost, list[str]]:
+        cost, ids = Cost(), list[str]()
+
+        async def client(line: Line) -> None:
+            for method, path, body in commands:
+                began = time.perf_counter()
+                status, answer = await eventually(partial(_answered, line, method, path, json.dumps(body).encode()))
+                cost.took.append((time.perf_counter() - began) * 1_000)
+                if status not in (200, 201):
+                    sys.exit(f"{self.name}: {method} {path} answered {status}: {answer.decode()}")
+                ids.append(json.loads(answer)["id"])
+
+        with self.lines(in_flight) as lines:
+            before, began = self._cpu(), time.perf_counter()
+            await asyncio.gather(*(client(line) for line in lines))
+            cost.seconds = time.perf_counter() - began
+            await self._settled()
+            cost.cpu = self._cpu()
+            cost.cpu.subtract(before)
+        return cost, ids
+
+    async def _settled(self) -> None:
+        """Wait until nothing is done any more: what follows a commit belongs to its cost."""
+        history = [0]
+
+        def calm() -> bool:
+            history.append(self._cpu().total())
+            return history[-1] - history[max(0, len(history) - 4)] < _CALM
+
+        await eventually(calm, within=60)
+
+    def _cpu(self) -> Counter[str]:
+        used: Counter[str] = Counter()
+        for name, pid in self.processes.items():
+            used[name] += _ticks(pid)
+            if name == "postgres":
+                for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split():
+                    used[_what(int(child))] += _ticks(int(child))
+        return Counter({name: int(ticks * _TICK) for name, ticks in used.items()})
+
+
+async def _answered(line: Line, method: str, path: str, body: bytes) -> tuple[int, bytes] | None:
+    answer = await line.send(method, path, body)
+    return None if answer[0] == _TOO_BUSY else answer
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def _what(pid: int) -> str:
+    """Return whom a process of PostgreSQL works for: a database, or all of them."""
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").split()
+    except OSError:
+        return "postgres"
+    known = len(title) > 2 and title[1].endswith("_app")
+    return f"postgres {title[2]}" if known else "postgres"
+
+
+@contextmanager
+def on_disk() -> Iterator[Path]:
+    """Make a directory where a write waits for a disk, as it does for who runs a desk."""
+    with tempfile.TemporaryDirectory(prefix="counterfoil-bench-", ignore_cleanup_errors=True, dir="/var/tmp") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@asynccontextmanager
+async def a_desk() -> AsyncIterator[Side]:
+    """Start a whole desk."""
+    with on_disk() as directory:
+        async with running_stack(directory / "var") as stack:
+            side = side_of(stack, await stack.sign_in())
+            await side.create(_WARM_UP)
+            await settle(stack)
+            yield side
+
+
+async def settle(stack: Stack) -> None:
+    """Have PostgreSQL count its rows, as it does by itself within a minute: until then it plans for empty tables."""
+    for service in SERVICES:
+        url = urlsplit(stack.secret(f"{service}.database-url"))
+        password = stack.secret(f"database.{service}.owner")
+        owner = url._replace(netloc=f"{service}_owner:{password}@{url.netloc.rpartition('@')[2]}").geturl()
+        session = await asyncpg.connect(owner)
+        await session.execute("analyze")
+        await session.close()
+
+
+def side_of(stack: Stack, desk: Desk) -> Side:
+    """Return a running desk as one that can be measured."""
+    return Side(
+        "desk",
+        stack.url,
+        {"Authorization": f"Bearer {desk.token}"},
+        {name: child["pid"] for name, child in stack.running.items()},
+        f"/api/v1/workspaces/{WORKSPACE}/tickets",
+    )
+
+
+@asynccontextmanager
+async def bare() -> AsyncIterator[Side]:
+    """Start the least that answers from HTTP by NATS with a commit."""
+    with on_disk() as directory:
+        broker, store = EmbeddedNats(directory / "nats", accounts=""), EmbeddedPostgres(directory / "postgres")
+        await broker.start()
+        await store.start()
+        try:
+            url = f"nats://127.0.0.1:{broker.port}"
+            session = await asyncpg.connect(store.superuser_url)
+            await session.execute("create table things (id uuid primary key, body text not null)")
+            await session.close()
+            async with (
+                _bare("tickets", url, store.superuser_url) as (tickets, _),
+                _bare("gateway", url) as (gateway, port),
+            ):
+                pids = {"gateway": gateway, "tickets": tickets, "nats": broker.pid, "postgres": store.pid}
+                yield Side("bare", f"http://127.0.0.1:{port}", {}, pids, "/")
+        finally:
+            await store.stop()
+            await broker.stop()
+
+
+@asynccontextmanager
+async def _bare(part: str, *arguments: str) -> AsyncIterator[tuple[int, str]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.bare", part, *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield process.pid, (await process.stdout.readline()).decode().strip()
+    finally:
+        process.terminate()
+        await process.wait()
