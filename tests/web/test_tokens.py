@@ -24,9 +24,6 @@ async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Brows
     assert f"/api/v1/workspaces/{desk.workspace.slug}/tickets" in made.one("pre", id="curl").words
     told = json.loads(made.one("pre", id="mcp").words)["mcpServers"]["counterfoil"]
     assert told["headers"] == {"Authorization": f"Bearer {secret}"}
-    spoken = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    listed = await desk.client.post(told["url"], json=spoken, headers=told["headers"])
-    assert "create" in [tool["name"] for tool in listed.json()["result"]["tools"]]
     # The same form again makes no second one, and says why nothing is shown.
     again = await browser.send(form, name="Deploys", role="admin", scopes=["tickets:read", "tickets:write"])
     assert again.status == 409
@@ -35,6 +32,9 @@ async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Brows
     assert [e.words for e in page.all("td", class_="named")] == ["Deploys"]
     assert desk.owner.user.name in page.words
     assert "Never" in page.words
+    spoken = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    listed = await desk.client.post(told["url"], json=spoken, headers=told["headers"])
+    assert "create" in [tool["name"] for tool in listed.json()["result"]["tools"]]
     use = {"authorization": f"Bearer {secret}"}
     assert (await desk.client.get(desk.path("tickets"), headers=use)).status_code == 200
     assert (await desk.client.get(desk.path("members"), headers=use)).status_code == 403
