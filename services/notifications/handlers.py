@@ -57,7 +57,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from contracts.transfer import ExportNotifications
+from contracts.transfer import ExportNotifications, ImportIntoNotifications
 from contracts.webhooks import (
     ChangeWebhook,
     CreateWebhook,
@@ -128,6 +128,7 @@ def listen(bus: Bus) -> None:
     bus.hears(ContactErased)(erasing.person_erased)
     bus.hears(MemberErased)(erasing.person_erased)
     bus.answers(ExportNotifications)(transfer.export)
+    bus.answers(ImportIntoNotifications)(transfer.import_rows)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)
