@@ -23,6 +23,7 @@ from typing import Any, Final
 from tests.bench import processes
 from tests.bench.flowing import Flow, flow
 from tests.bench.reading import LIMIT, ROUNDS, Asked, Line, by_turns, questions, table
+from tests.bench.writing import Written, write
 from tests.full.desks import FullDesk, full_desk
 from tests.support.stack import running_stack
 
@@ -42,6 +43,7 @@ class Result:
     sizes: Sequence[int]
     asked: Mapping[str, Sequence[Asked]]
     flow: Flow
+    written: Written
     starts: Mapping[str, float]
     """Seconds."""
     memory: Mapping[str, Mapping[str, float]]
@@ -63,7 +65,7 @@ class Result:
         yield from ("| page | p50 ms | its JSON p50 ms | ratio | limit |", "|---|---|---|---|---|")
         for name, page, data in self.beside():
             yield f"| {name} | {page.p50:.1f} | {data.p50:.1f} | {page.p50 / data.p50:.2f} | {PAGE_LIMIT:.0f} |"
-        yield from ("", *self.flow.lines(), "")
+        yield from ("", *self.flow.lines(), "", *self.written.lines(), "")
         yield from _by_process("CPU µs for each", self.cpu)
         yield from ("", *_by_process("memory MB", self.memory), "")
         yield "; ".join(f"{name}: {seconds:.1f} s" for name, seconds in self.starts.items())
@@ -81,6 +83,7 @@ class Result:
             "told_ms": self.flow.told,
             "notified_ms": self.flow.notified,
             "intake_per_second": self.flow.intake,
+            "written": self.written.json(),
             "cpu_us": self.cpu,
             "memory_mb": self.memory,
             "start_seconds": self.starts,
@@ -137,7 +140,8 @@ async def run(profile: str, kept: Path | None) -> Result:
             await asyncio.to_thread(by_turns, [Line(full.stack.url) for full in desks], asked, ROUNDS[profile])
             memory = {f"{full.many:,} tickets": processes.memory(full.stack) for full in desks}
             cpu = {name: await asyncio.to_thread(_cpu, desks[0], asked[name][0]) for name in ("list", *PAGES)}
-    return Result(sizes, asked, told, starts, memory, cpu, _machine())
+    written = await write(profile)
+    return Result(sizes, asked, told, written, starts, memory, cpu, _machine())
 
 
 async def _new(directory: Path, profile: str) -> tuple[dict[str, float], Flow]:
