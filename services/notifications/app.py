@@ -20,7 +20,7 @@ def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
     public_url = settings.public_url or "http://localhost:8080"
-    listen(service.bus)
+    listen(service.bus, mails_leave=bool(settings.smtp_url))
     answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     follow_dead_letters(service.bus, Undertaker(service.database))
