@@ -442,11 +442,11 @@ async def test_everybody_hears_what_the_model_says_and_nothing_twice(town: Town)
     for role in (Role.ADMIN, Role.MEMBER, Role.MEMBER, Role.MEMBER, Role.GUEST):
         await run.join(role)
     await run.meet()
+    seen = len(run.facts)
     for receiver, types in zip(town.receivers, (["*"], sorted(SELECTED)), strict=True):
         made = await town.ask(run.owner, "POST", "webhooks", {"url": receiver.url, "event_types": types})
         assert made.is_success, made.text
     await run.catch_up()
-    seen = len(run.facts)
 
     steps = range(1, COMMANDS + 1)
     kills = {*run.chance.sample(steps, KILLS)}
