@@ -199,6 +199,12 @@ class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_export
     """Sent when somebody carried out the whole workspace as a file; `subject` is the export."""
 
 
+class WorkspaceImported(RecordEvent, subject="gateway.events.v1.workspace_imported", heard_by=("activity",)):
+    """Sent when an owner began to put the file of a workspace into this one; `subject` is the export."""
+
+    from_workspace: Token
+
+
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):
     """Kept when gateway could not apply a message."""
 

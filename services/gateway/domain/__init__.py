@@ -17,7 +17,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
-from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.leaving import export_workspace, import_workspace
 from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
@@ -141,6 +141,7 @@ __all__ = [
     "found",
     "hand_over",
     "hook_fact",
+    "import_workspace",
     "invite",
     "is_csrf_token",
     "join",
