@@ -62,7 +62,7 @@ def build(settings: Settings) -> Service:
     service.bus.answers(ReadGatewayErasure)(read_erasure)
     erasing = Erasing(service.bus, service.database, owners=OWNERS, do=erasures.do)
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),

@@ -28,7 +28,7 @@ def build(settings: Settings) -> Service:
     eraser = Eraser(service.bus, service.database)
     erasing = Erasing(service.bus, service.database, owners=OWNERS, do=eraser.do)
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
     tick(service, outlet, Scribe(service.database, service.bus.ask, settings.inbound_domain), counts, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))

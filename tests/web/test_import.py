@@ -1,7 +1,11 @@
 """A file of a workspace put into another: the same but for ids and secrets, once, and the record proves itself."""
 
+import asyncio
 import json
+import os
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +14,7 @@ from contracts import transfer
 from contracts.base import Role
 from contracts.transfer import ENTRY
 from tests.gateway.newsroom import Desk
+from tests.support.pages import ROOT
 from tests.web.test_export import fill
 
 LINES = {"content-type": "application/jsonl"}
@@ -108,3 +113,33 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     assert (await copy.get("audit/verify"))["ok"]
     counts = Counter(json.loads(line)["kind"] for line in lines)
     assert counts[transfer.HEADER] == 1
+
+
+async def test_a_shell_takes_a_workspace_from_one_place_to_another(desk: Desk, tmp_path: Path) -> None:
+    await desk.ticket(subject="Moving", contact={"name": "Ida", "email": "ida@example.com"})
+    copy, file = await another(desk), tmp_path / "desk.jsonl"
+    said = await counterfoil(desk, "export", str(file))
+    assert (said[0], file.stat().st_mode & 0o077) == (0, 0)
+    assert {"ticket: 1", "contact: 1"} <= set(said[1].splitlines())
+    code, told = await counterfoil(copy, "import", str(file), "--dry-run")
+    assert (code, told.splitlines()[-1]) == (0, "a dry run: nothing was changed")
+    code, told = await counterfoil(copy, "import", str(file))
+    assert (code, told.splitlines()[-1]) == (0, "imported")
+    assert [each["subject"] for each in (await copy.get("tickets"))["items"]] == ["Moving"]
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]), encoding="utf-8")
+    code, told = await counterfoil(await another(desk), "import", str(file))
+    assert (code, f"line {len(lines) - 1}: the file ends before its last line" in told) == (1, True)
+
+
+async def counterfoil(desk: Desk, *arguments: str) -> tuple[int | None, str]:
+    """Run the command as the owner; return its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "client", "--url", desk.room.url, "--workspace", desk.workspace.slug, *arguments),
+        cwd=ROOT,
+        env=os.environ | {"COUNTERFOIL_TOKEN": desk.owner.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
