@@ -30,7 +30,6 @@ _FEWEST_AT_ONCE = 10
 _MOST_HELD = 5_000
 _MOST_BYTES = 128 << 20
 _HEARTBEAT = 5.0
-_REMIND_AFTER = 12.0
 _TICK = 0.5
 _FIRST_DELAY = 0.5
 # Weather is asked often, so that a workspace is not late for long once it has passed; a bug never passes soon.
@@ -134,10 +133,7 @@ class Lanes:
             now = time.monotonic()
             if now - self._beat >= _HEARTBEAT:
                 self._beat = now
-                # What is applied soon needs no such word, and each word costs the broker a write.
-                waiting = [held for lane in self._lanes.values() for held in lane.held.values()]
-                for held in [held for held in waiting if now - held.beaten >= _REMIND_AFTER]:
-                    held.beaten = now
+                for held in [held for lane in self._lanes.values() for held in lane.held.values()]:
                     with suppress(NatsError):  # the broker is away: it delivers again when it is back
                         await held.msg.in_progress()
             self._count()
@@ -145,8 +141,7 @@ class Lanes:
     async def _round(self, lanes: Collection[Lane]) -> None:
         """Let each lane that is due apply its share."""
         now = time.monotonic()
-        # Who has little to say does not wait for the turn of who has much.
-        due = sorted((lane for lane in lanes if lane.held and lane.not_before <= now), key=lambda lane: len(lane.held))
+        due = [lane for lane in lanes if lane.held and lane.not_before <= now]
         share = max(_FEWEST_AT_ONCE, min(_AT_ONCE, _IN_A_ROUND // max(1, len(due))))
         for lane in due:
             await self._drain(lane, share)

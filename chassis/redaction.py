@@ -14,7 +14,7 @@ from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 HIDDEN = "[hidden]"
 _SHORTEST = 8
-_PLAIN = re.compile(r"(?!cf_)[a-z0-9._-]*|[0-9TZ:.+-]*")
+_PLAIN = re.compile(r"(?!cfn?_)[a-z0-9._-]*|[0-9TZ:.+-]*")
 """Ids, times, names of events and of streams: most of what is logged, and nothing that is ever drawn or typed."""
 _FRAMES = 20
 
@@ -36,7 +36,8 @@ _SECRETS = (
     (("@",), _pattern(r"()(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"), ""),
     (_NAMED, _pattern(rf"((?:{_NAMES})[\w-]*[\"']?\s*[:=]\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s\"',;&)}}\]]+"), ""),
     (("bearer", "basic"), _pattern(r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"), ""),
-    (("cf_", "whsec_"), _pattern(r"()\b(?:cf_|whsec_)[\w+/=-]{8,}"), ""),
+    (("cf_", "cfn_", "whsec_"), _pattern(r"()\b(?:cfn?_|whsec_)[\w+/=-]{8,}"), ""),
+    (("sa",), _pattern(r"()\bSA[A-Z2-7]{56}\b"), ""),
     (("eyj",), _pattern(r"()\beyJ[\w-]+\.[\w-]+\.[\w-]*"), ""),
     (("/invit", "/passw", "/unsub"), _pattern(r"(/(?:invitations|password-resets|unsubscribe)/)[\w%-]{8,}"), ""),
 )

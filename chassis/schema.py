@@ -15,8 +15,7 @@ class Migration(Protocol):
 
 
 _WS = "(select nullif(current_setting('app.ws', true), ''))"
-APP = "select replace(current_user, '_owner', '_app')"
-"""Tells whoever migrates the name of the role that a service signs in as."""
+_APP = "select replace(current_user, '_owner', '_app')"
 
 _PLUMBING = """
 create table event_log (
@@ -124,7 +123,7 @@ create table erasures (
 
 
 def _app_role(op: Migration) -> str:
-    role: str = op.get_bind().exec_driver_sql(APP).scalar_one()
+    role: str = op.get_bind().exec_driver_sql(_APP).scalar_one()
     return role
 
 

@@ -1,7 +1,7 @@
 """Rows of one workspace, out of a store whole: page by page, in the order of their keys."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,12 +10,17 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Transaction
-from contracts.refusals import Malformed, NotAllowed, NotFound
+from contracts.refusals import Invalid, Malformed, NotAllowed, NotFound
 from contracts.transfer import ReadRows, RowPage
 
 _AT_ONCE = 500
 _ROOM = 200 * 1024
 """Bytes: an answer is one message of 256 KiB."""
+
+_COLUMNS = text(
+    "select column_name, is_nullable = 'NO' and column_default is null as needed from information_schema.columns"
+    " where table_schema = current_schema() and table_name = :table and is_generated = 'NEVER' and is_identity = 'NO'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,36 @@ async def page(tx: Transaction, table: Table, after: str | None) -> RowPage:
         last = each["place"]
     more = len(rows) < len(found) or len(found) == _AT_ONCE
     return RowPage(rows=tuple(rows), after=json.dumps(last) if more else None)
+
+
+async def put(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]], *, dry_run: bool) -> int:
+    """Add rows that are not there yet, and return how many; raises Invalid for rows that the table can't hold.
+
+    With `dry_run` only their values are looked at.
+    """
+    if not rows:
+        return 0
+    known = await tx.all(_COLUMNS, {"table": table.name})
+    given = {name for row in rows for name in row} | {"workspace_id"}
+    columns = [row["column_name"] for row in known if row["column_name"] in given]
+    if lacking := [row["column_name"] for row in known if row["needed"] and row["column_name"] not in given]:
+        raise Invalid.field("rows", "missing", f"{', '.join(lacking)} must be given")
+    names = ", ".join(f'"{name}"' for name in columns)
+    values = {"rows": json.dumps([{**row, "workspace_id": tx.workspace_id} for row in rows])}
+    source = f"from jsonb_populate_recordset(cast(null as {table.name}), cast(:rows as jsonb)) as t"
+    keys = ", ".join(dict.fromkeys(["workspace_id", *(each.split(" ", 1)[0] for each in table.key)]))
+    try:
+        if dry_run:
+            await tx.execute(text(f"select count(({names})) {source}"), values)
+            return 0
+        insert = f"insert into {table.name} ({names}) select {names} {source} on conflict ({keys}) do nothing"
+        return (await tx.execute(text(insert), values)).rowcount
+    except DBAPIError as error:
+        if (getattr(error.orig, "sqlstate", None) or "").startswith(("22", "23")):
+            raise Invalid.field(
+                "rows", "unfit", "does not fit: a value of the wrong form, or a name of nothing"
+            ) from error
+        raise
 
 
 async def answer(request: ReadRows, tx: Transaction, tables: Sequence[Table]) -> RowPage:

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -135,6 +135,26 @@ class Desk:
                     yield f"{line}\n".encode()
         except httpx.TransportError as error:
             raise Unavailable(f"The desk broke off: {error}") from error
+
+    def import_file(self, lines: Iterable[bytes], *, dry_run: bool = False) -> dict[str, Any]:
+        """Put the lines of a file into the workspace, and return what became of it; once more goes on where it ended.
+
+        Raises Unavailable where the desk is away before it has all of them.
+        """
+        try:
+            answer = self._http.post(
+                "import",
+                params={"dry_run": str(dry_run).lower()},
+                content=lines,
+                headers={"content-type": "application/jsonl"},
+                timeout=httpx.Timeout(20, read=None),
+            )
+        except httpx.TransportError as error:
+            raise Unavailable(f"The desk broke off: {error}") from error
+        if not answer.is_success:
+            raise _refusal(answer)
+        report: dict[str, Any] = answer.json()
+        return report
 
     def dead_letters(self, *, reason: str | None = None, integration: str | None = None) -> Iterator[DeadLetter]:
         """Yield what could not be applied, newest first, without bodies; raises Unavailable where some are away."""

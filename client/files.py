@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import click
 
-from client.cli import main, refusals
+from client.cli import REFUSED, main, refusals
 from client.desk import Desk
 from contracts.refusals import Unavailable
 from contracts.transfer import FOOTER
@@ -36,6 +38,42 @@ def export(desk: Desk, file: Path) -> None:
             raise
     for kind, many in sorted(json.loads(line)["counts"].items()):
         click.echo(f"{kind}: {many}")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would come, and every line that is wrong.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with an import that was broken off; what is there is not sent anew."
+)
+@click.pass_obj
+def import_file(desk: Desk, file: Path, *, dry_run: bool, resume: bool) -> None:
+    """Put the FILE of a workspace into a new one, after a look at all of it. Takes the token of an owner's session."""
+    with refusals():
+        if not resume and not _tell(_sent(desk, file, dry_run=True)):
+            sys.exit(REFUSED)
+        if dry_run or _tell(_sent(desk, file, dry_run=False)):
+            return
+    sys.exit(REFUSED)
+
+
+def _sent(desk: Desk, file: Path, *, dry_run: bool) -> dict[str, Any]:
+    with file.open("rb") as lines:
+        return desk.import_file(lines, dry_run=dry_run)
+
+
+def _tell(report: Mapping[str, Any]) -> bool:
+    """Say what became of a file, and return whether it is without fault."""
+    left_out = report["left_out"]
+    for kind, many in sorted(report["counts"].items()):
+        note = f" ({left_out[kind]} stay behind)" if left_out.get(kind) else ""
+        click.echo(f"{kind}: {many}{note}")
+    for fault in report["faults"]:
+        click.echo(f"line {fault['line']}: {fault['detail']}", err=True)
+    click.echo(
+        "a dry run: nothing was changed" if report["dry_run"] else "imported" if report["finished"] else "broken off"
+    )
+    return not report["faults"]
 
 
 def whole(lines: Iterator[bytes]) -> Iterator[bytes]:

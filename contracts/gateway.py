@@ -145,6 +145,33 @@ class LetterDropped(RecordEvent, subject="gateway.events.v1.dead_letter_dropped"
     reason: str
 
 
+class HookCreated(RecordEvent, subject="gateway.events.v1.webhook_created", heard_by=("activity",)):
+    """Sent when somebody had added a webhook. Its secret is in no event, nor is more of its address than the host."""
+
+    host: FreeText
+    event_types: tuple[str, ...]
+
+
+class HookChanged(RecordEvent, subject="gateway.events.v1.webhook_changed", heard_by=("activity",)):
+    """Sent when somebody had a webhook lead elsewhere or be told of something else, or turned it on or off."""
+
+    host: FreeText
+    event_types: tuple[str, ...]
+    enabled: bool
+
+
+class HookDeleted(RecordEvent, subject="gateway.events.v1.webhook_deleted", heard_by=("activity",)):
+    """Sent when somebody had removed a webhook."""
+
+    host: FreeText
+
+
+class HookSecretRotated(RecordEvent, subject="gateway.events.v1.webhook_secret_rotated", heard_by=("activity",)):
+    """Sent when somebody had another secret drawn for a webhook."""
+
+    host: FreeText
+
+
 class IntegrationCreated(RecordEvent, subject="gateway.events.v1.integration_created", heard_by=("activity",)):
     """Sent when another system was let in to NATS. Its password is in no event."""
 
@@ -170,6 +197,12 @@ class IntegrationReplayed(RecordEvent, subject="gateway.events.v1.integration_re
 
 class WorkspaceExported(RecordEvent, subject="gateway.events.v1.workspace_exported", heard_by=("activity",)):
     """Sent when somebody carried out the whole workspace as a file; `subject` is the export."""
+
+
+class WorkspaceImported(RecordEvent, subject="gateway.events.v1.workspace_imported", heard_by=("activity",)):
+    """Sent when an owner began to put the file of a workspace into this one; `subject` is the export."""
+
+    from_workspace: Token
 
 
 class GatewayDeadLetter(DeadLetter, subject="gateway.deadletters.v1.buried", followed_by=("notifications",)):

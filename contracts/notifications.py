@@ -219,6 +219,8 @@ class Watchers(Model):
     next_cursor: str | None
     muted: bool = False
     """Whether the caller hears nothing of the ticket, by their own wish."""
+    mails: bool = True
+    """Whether mail leaves here at all: without a server it is kept."""
 
 
 class GetWatchers(Query[Watchers], subject="notifications.requests.v1.get_watchers"):

@@ -188,6 +188,14 @@ def replace_at(document: dict[str, Any], pointer: str, value: object) -> None:
     node[int(last) if isinstance(node, list) else last] = value
 
 
+def text_at(document: object, pointer: str) -> object:
+    """Return what a JSON pointer points to; raises LookupError, ValueError or TypeError where there is nothing."""
+    node: Any = document
+    for step in pointer.removeprefix("/").split("/"):
+        node = node[int(step)] if isinstance(node, list) else node[step]
+    return node
+
+
 def seal(document: dict[str, Any], texts: Mapping[str, tuple[str, str]]) -> None:
     """Replace, in place, the text at each pointer of `texts` {pointer: (salt, text)} by its digest."""
     for pointer, (salt, text) in texts.items():

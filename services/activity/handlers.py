@@ -18,6 +18,7 @@ from contracts.activity import (
     Verify,
 )
 from contracts.base import DeadLetter
+from contracts.transfer import ImportEntries
 from services.activity import usecases
 from services.activity.domain import OWNERS
 
@@ -34,6 +35,7 @@ def listen(bus: Bus) -> None:
     bus.answers(GetActivityLetter)(usecases.get_letter)
     bus.answers(DropActivityLetter)(usecases.drop_letter)
     bus.answers(ExportBook)(usecases.export)
+    bus.answers(ImportEntries)(usecases.import_entries)
 
     @bus.answers(RetryActivityLetter)
     async def retry_letter(command: RetryActivityLetter, tx: Transaction) -> DeadLetter:

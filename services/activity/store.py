@@ -126,7 +126,7 @@ _COUNT = {
 }
 _COUNTED = " from report_steps as s where s.workspace_id = :ws and s.at >= :begins and s.at < :ends and s.counts"
 _BY_DAY = text(
-    "select cast(floor(extract(epoch from s.at - cast(:begins as timestamptz)) / 86400) as int) as day,"  # noqa: S608 - constants
+    "select date_bin('1 day', s.at, :begins) as day,"
     " count(*) filter (where s.kind = 'created') as created, count(*) filter (where s.kind = 'resolved') as resolved"
     f"{_COUNTED} and s.kind in ('created', 'resolved') group by 1"
 )
@@ -145,10 +145,7 @@ _AGENTS = text(
 _AGES = {"under_1_day": 1, "under_3_days": 3, "under_7_days": 7, "under_30_days": 30}
 _BACKLOG = text(
     "select status, count(*) as tickets, "  # noqa: S608 - constants
-    + ", ".join(
-        f"count(*) filter (where created_at > cast(:now as timestamptz) - interval '{days} days') as {name}"
-        for name, days in _AGES.items()
-    )
+    + ", ".join(f"count(*) filter (where created_at > cast(:{name} as timestamptz)) as {name}" for name in _AGES)
     + " from report_tickets where workspace_id = :ws and not deleted and status not in ('resolved', 'closed', 'spam')"
     " group by status"
 )
@@ -329,7 +326,7 @@ async def count(tx: Transaction, seq: int, step: Counted) -> None:
 async def counts_by_day(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> dict[int, tuple[int, int]]:
     """Return how many tickets were created and resolved, by the number of the day; days without any are left out."""
     rows = await tx.all(_BY_DAY, {"ws": tx.workspace_id, "begins": begins, "ends": ends})
-    return {row["day"]: (row["created"], row["resolved"]) for row in rows}
+    return {(row["day"] - begins).days: (row["created"], row["resolved"]) for row in rows}
 
 
 async def times(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tuple[Times, Times]:
@@ -348,7 +345,8 @@ async def agents(tx: Transaction, begins: dt.datetime, ends: dt.datetime) -> tup
 
 async def backlog(tx: Transaction, now: dt.datetime) -> tuple[Backlog, ...]:
     """Return how many tickets wait in each status, and how old they are."""
-    found = {row["status"]: dict(row) for row in await tx.all(_BACKLOG, {"ws": tx.workspace_id, "now": now})}
+    since = {name: now - dt.timedelta(days=days) for name, days in _AGES.items()}
+    found = {row["status"]: dict(row) for row in await tx.all(_BACKLOG, {"ws": tx.workspace_id, **since})}
     return tuple(_aged(status, found.get(status.value, {})) for status in _WAITING)
 
 

@@ -11,7 +11,7 @@ log = get_logger()
 def tick(service: Service, erasing: Erasing) -> None:
     """Set the clocks of whichever replica leads."""
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
 
     @service.every(3600, "prune")
     async def prune() -> None:

@@ -53,8 +53,9 @@ from contracts.base import (
 )
 from contracts.erasing import ContactErased, ErasedPart, MemberErased
 from contracts.letters import DeadLetterPage
-from contracts.refusals import NotAllowed, NotFound, NotReached
+from contracts.refusals import Conflict, NotAllowed, NotFound, NotReached
 from contracts.streams import stream_of
+from contracts.transfer import Imported, ImportEntries
 from services.activity import domain, store
 from services.activity.store import Kept
 
@@ -140,6 +141,16 @@ async def rebuild(tx: Transaction, book: Book, facts: Sequence[LoggedFact]) -> i
         lacked += 1
     await advance(tx, consumer, max(consumed, facts[-1].position))
     return lacked
+
+
+async def import_entries(command: ImportEntries, tx: Transaction) -> Imported:
+    """Record facts that were told elsewhere; nothing is announced."""
+    if command.caller.role is not Role.OWNER:
+        raise NotAllowed("Only an owner may import.")
+    try:
+        return Imported(fresh=await rebuild(tx, Book.TICKETS, command.facts))
+    except Differs as error:
+        raise Conflict("The record of this workspace says something else.") from error
 
 
 async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str, Any], BookHead]:

@@ -1,11 +1,5 @@
-"""Runs this service, `python -m services.gateway`, or looks what is wrong: `doctor`."""
+"""One process of the gateway: `python -m services.gateway`."""
 
-import sys
+from services.gateway.app import main
 
-from services.gateway import app
-
-if sys.argv[1:] == ["doctor"]:
-    from chassis import doctor
-
-    sys.exit(doctor.run("gateway", app.settings))
-app.main()
+main()

@@ -13,6 +13,8 @@ from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.examples import demo_assistant
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.hooks import Hooks
+from services.gateway.usecases.imports import Imports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
@@ -60,7 +62,7 @@ def build(settings: Settings) -> Service:
     service.bus.answers(ReadGatewayErasure)(read_erasure)
     erasing = Erasing(service.bus, service.database, owners=OWNERS, do=erasures.do)
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),
@@ -84,7 +86,9 @@ def build(settings: Settings) -> Service:
         seals=Seals(service.bus),
         erasures=erasures,
         letters=Letters(service.bus, service.database),
+        hooks=Hooks(service.bus, service.database),
         exports=Exports(service.database, service.bus),
+        imports=Imports(service.database, service.bus),
         widget=widget,
         widget_live=widget_live,
         proxies=settings.trusted_proxies,
@@ -139,11 +143,6 @@ def _outside(settings: Settings) -> OutsideAccess | None:
     )
 
 
-def settings() -> Settings:
-    """Read what the environment says, for whoever does not run the service."""
-    return Settings()
-
-
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(settings()).run()
+    build(Settings()).run()

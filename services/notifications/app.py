@@ -1,6 +1,5 @@
 """Assembles notifications: the one place that knows all its parts."""
 
-from chassis.doctor import Finding, Verdict
 from chassis.erasing import Erasing
 from chassis.service import Service
 from services.notifications.channels import Egress, Listener, Smtp
@@ -21,7 +20,7 @@ def build(settings: Settings) -> Service:
     """Assemble the service; nothing is opened yet."""
     service = Service("notifications", settings)
     public_url = settings.public_url or "http://localhost:8080"
-    listen(service.bus)
+    listen(service.bus, mails_leave=bool(settings.smtp_url))
     answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     follow_dead_letters(service.bus, Undertaker(service.database))
@@ -29,7 +28,7 @@ def build(settings: Settings) -> Service:
     eraser = Eraser(service.bus, service.database)
     erasing = Erasing(service.bus, service.database, owners=OWNERS, do=eraser.do)
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
     tick(service, outlet, Scribe(service.database, service.bus.ask, settings.inbound_domain), counts, public_url)
     egress = Egress(settings.opened)
     answer_for_webhooks(service.bus, Webhooks(egress))
@@ -41,14 +40,6 @@ def build(settings: Settings) -> Service:
         service.at_start(listener.start)
         service.at_stop(listener.stop)
     return service
-
-
-async def look_at_mail(settings: Settings) -> list[Finding]:
-    """Tell a doctor whether the mail server takes us; nothing is sent."""
-    if not settings.smtp_url:
-        return [Finding("mail", Verdict.NOTE, "smtp_url is empty: mail is kept and not sent")]
-    refused = await Smtp(settings.smtp_url, settings.mail_from).greeted()
-    return [Finding("mail", Verdict.WRONG, refused) if refused else Finding("mail", Verdict.OK, "its server takes us")]
 
 
 def settings() -> Settings:

@@ -31,6 +31,7 @@ from contracts.notifications import (
     UnmuteTicket,
     Unsubscribe,
     UnwatchTicket,
+    Watchers,
     WatchTicket,
 )
 from contracts.preferences import ChangePreferences, GetPreferences
@@ -57,7 +58,7 @@ from contracts.tickets import (
     TicketRestored,
     Unassigned,
 )
-from contracts.transfer import ExportNotifications
+from contracts.transfer import ExportNotifications, ImportIntoNotifications
 from contracts.webhooks import (
     ChangeWebhook,
     CreateWebhook,
@@ -100,8 +101,13 @@ _NOBODY_IS_TOLD = (
 """Named one by one: a fact that nobody has thought about stops the service at its start."""
 
 
-def listen(bus: Bus) -> None:
-    """Answer and hear."""
+def listen(bus: Bus, *, mails_leave: bool = False) -> None:
+    """Answer and hear; `mails_leave`: there is a server that takes them."""
+
+    async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:
+        """Read a page of those who watch."""
+        return await watching.get_watchers(query, tx, mails_leave=mails_leave)
+
     bus.answers(ReadInbox)(inbox.read_inbox)
     bus.answers(ReadNotices)(inbox.read_notices)
     bus.answers(CountUnread)(inbox.count_unread)
@@ -117,7 +123,7 @@ def listen(bus: Bus) -> None:
 
     bus.answers(WatchTicket)(watching.watch)
     bus.answers(UnwatchTicket)(watching.unwatch)
-    bus.answers(GetWatchers)(watching.get_watchers)
+    bus.answers(GetWatchers)(get_watchers)
     bus.answers(MuteTicket)(watching.mute)
     bus.answers(UnmuteTicket)(watching.unmute)
     bus.answers(GetMute)(watching.get_mute)
@@ -128,6 +134,7 @@ def listen(bus: Bus) -> None:
     bus.hears(ContactErased)(erasing.person_erased)
     bus.hears(MemberErased)(erasing.person_erased)
     bus.answers(ExportNotifications)(transfer.export)
+    bus.answers(ImportIntoNotifications)(transfer.import_rows)
     bus.answers(Unsubscribe)(news.unsubscribe)
 
     bus.hears(TicketCreated)(facts.ticket_created)

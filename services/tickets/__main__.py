@@ -1,11 +1,5 @@
-"""Runs this service, `python -m services.tickets`, or looks what is wrong: `doctor`."""
+"""Runs this service: `python -m services.tickets`."""
 
-import sys
+from services.tickets.app import main
 
-from services.tickets import app
-
-if sys.argv[1:] == ["doctor"]:
-    from chassis import doctor
-
-    sys.exit(doctor.run("tickets", app.settings))
-app.main()
+main()

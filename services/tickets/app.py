@@ -19,11 +19,6 @@ def build(settings: Settings) -> Service:
     return service
 
 
-def settings() -> Settings:
-    """Read what the environment says, for whoever does not run the service."""
-    return Settings()
-
-
 def main() -> None:
     """Run tickets until it is told to stop."""
-    build(settings()).run()
+    build(Settings()).run()

@@ -56,10 +56,9 @@ from contracts.tickets import (
     TicketUpdated,
     UnlinkConversation,
 )
-from contracts.transfer import ExportTickets
+from contracts.transfer import ExportTickets, ImportIntoTickets
 from services.tickets import usecases
-from services.tickets.usecases import erasing
-from services.tickets.usecases.transfer import export
+from services.tickets.usecases import erasing, transfer
 
 
 def listen(bus: Bus) -> None:
@@ -98,7 +97,8 @@ def listen(bus: Bus) -> None:
     bus.answers(LinkConversation)(usecases.link_conversation)
     bus.answers(UnlinkConversation)(usecases.unlink_conversation)
     bus.answers(TakeReply)(usecases.take_reply)
-    bus.answers(ExportTickets)(export)
+    bus.answers(ExportTickets)(transfer.export)
+    bus.answers(ImportIntoTickets)(transfer.import_rows)
     bus.answers(EraseContact)(erasing.erase_contact)
     bus.answers(ReadTicketsErasure)(read_erasure)
     bus.hears(MemberErased)(erasing.member_erased)

@@ -19,7 +19,7 @@ _AT_ONCE = 100
 def tick(service: Service, erasing: Erasing) -> None:
     """Set the clocks of whichever replica leads."""
     service.every(1, "erase")(erasing.turn)
-    service.every(15, "learn_erasures")(erasing.learn)
+    service.every(5, "learn_erasures")(erasing.learn)
 
     @service.every(600, "forget_nonces")
     async def forget_nonces() -> None:

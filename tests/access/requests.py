@@ -20,6 +20,8 @@ async def sent(scene: Scene, operation: Operation, call: Call, token: str) -> ht
     more: dict[str, Any] = {"params": dict(call.query)} if call.query else {}
     if call.body is not None:
         more["json"] = call.body
+    if call.file:
+        more |= {"content": call.file.encode(), "headers": {"content-type": "application/jsonl"}}
     return await scene.premises.send(operation.method, path, token, **more)
 
 

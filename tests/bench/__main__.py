@@ -23,6 +23,7 @@ from typing import Any, Final
 from tests.bench import processes
 from tests.bench.flowing import Flow, flow
 from tests.bench.reading import LIMIT, ROUNDS, Asked, Line, by_turns, questions, table
+from tests.bench.writing import Written, write
 from tests.full.desks import FullDesk, full_desk
 from tests.support.stack import running_stack
 
@@ -42,6 +43,7 @@ class Result:
     sizes: Sequence[int]
     asked: Mapping[str, Sequence[Asked]]
     flow: Flow
+    written: Written
     starts: Mapping[str, float]
     """Seconds."""
     memory: Mapping[str, Mapping[str, float]]
@@ -63,7 +65,7 @@ class Result:
         yield from ("| page | p50 ms | its JSON p50 ms | ratio | limit |", "|---|---|---|---|---|")
         for name, page, data in self.beside():
             yield f"| {name} | {page.p50:.1f} | {data.p50:.1f} | {page.p50 / data.p50:.2f} | {PAGE_LIMIT:.0f} |"
-        yield from ("", *self.flow.lines(), "")
+        yield from ("", *self.flow.lines(), "", *self.written.lines(), "")
         yield from _by_process("CPU µs for each", self.cpu)
         yield from ("", *_by_process("memory MB", self.memory), "")
         yield "; ".join(f"{name}: {seconds:.1f} s" for name, seconds in self.starts.items())
@@ -81,6 +83,7 @@ class Result:
             "told_ms": self.flow.told,
             "notified_ms": self.flow.notified,
             "intake_per_second": self.flow.intake,
+            "written": self.written.json(),
             "cpu_us": self.cpu,
             "memory_mb": self.memory,
             "start_seconds": self.starts,
@@ -128,7 +131,7 @@ async def run(profile: str, kept: Path | None) -> Result:
     sizes = SIZES[profile]
     with _directory(kept) as directory:
         with _directory(None) as new:
-            starts = await _starts(new)
+            starts, told = await _new(new, profile)
         async with AsyncExitStack() as stack:
             desks = [await stack.enter_async_context(full_desk(many, directory / str(many))) for many in sizes]
             starts |= {f"start with {full.many:,} tickets": full.started for full in desks[1:] if full.kept}
@@ -137,17 +140,19 @@ async def run(profile: str, kept: Path | None) -> Result:
             await asyncio.to_thread(by_turns, [Line(full.stack.url) for full in desks], asked, ROUNDS[profile])
             memory = {f"{full.many:,} tickets": processes.memory(full.stack) for full in desks}
             cpu = {name: await asyncio.to_thread(_cpu, desks[0], asked[name][0]) for name in ("list", *PAGES)}
-            flow_found = await flow(desks[0].desk, profile)
-    return Result(sizes, asked, flow_found, starts, memory, cpu, _machine())
+    written = await write(profile)
+    return Result(sizes, asked, told, written, starts, memory, cpu, _machine())
 
 
-async def _starts(directory: Path) -> dict[str, float]:
-    took = {}
-    for name in ("first start", "start again"):
-        began = time.perf_counter()
-        async with running_stack(directory / "var"):
-            took[name] = time.perf_counter() - began
-    return took
+async def _new(directory: Path, profile: str) -> tuple[dict[str, float], Flow]:
+    """Start a desk twice, and let things happen there."""
+    began = time.perf_counter()
+    async with running_stack(directory / "var"):
+        took = {"first start": time.perf_counter() - began}
+    began = time.perf_counter()
+    async with running_stack(directory / "var") as stack:
+        took["start again"] = time.perf_counter() - began
+        return took, await flow(await stack.sign_in(), profile)
 
 
 def _cpu(full: FullDesk, asked: Asked) -> dict[str, float]:

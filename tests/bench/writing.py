@@ -32,14 +32,27 @@ from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
 
 IN_FLIGHT: Final = 32
 """Clients, each of which sends its next command when it has the answer to the last."""
-ROUNDS: Final = {"short": 3, "long": 7}
+ROUNDS: Final = {"short": 2, "long": 8}
 AIM: Final = 900
 """Microseconds of CPU that a create may cost, from the HTTP request to the commit and back."""
 SHARE: Final = 0.6
 """Which part of the bare path's rate the whole one should reach."""
+_PATH: Final = {
+    "gateway": ("gateway",),
+    "tickets": ("tickets",),
+    "NATS": ("nats",),
+    "PostgreSQL": ("postgres", "postgres gateway", "postgres tickets"),
+}
+"""What a client waits for."""
+_AFTER: Final = ("activity", "notifications", "postgres activity", "postgres notifications")
 _TOO_BUSY: Final = 503
 _CALM: Final = 40_000
-_COMMANDS: Final = 1_000
+_COMMANDS: Final = 320
+_CREATE: Final = f"create, {IN_FLIGHT} in flight"
+_CHANGE: Final = f"change, {IN_FLIGHT} in flight"
+_BARE: Final = f"bare, {IN_FLIGHT} in flight"
+_CREATE_ALONE, _BARE_ALONE = "create, one at a time", "bare, one at a time"
+_ALONE: Final = 40
 _WARM_UP: Final = 300
 _TICK: Final = 1_000_000 / os.sysconf("SC_CLK_TCK")
 _SUBJECT: Final = "Printer {} on the second floor is on fire again"
@@ -75,9 +88,48 @@ class Cost:
         """Return the microseconds of this process per command."""
         return self.cpu[process] / len(self.took)
 
-    def path(self, *processes: str) -> float:
-        """Return the microseconds per command of these, or of all."""
+    def of(self, *processes: str) -> float:
+        """Return the microseconds of these per command, or of all."""
         return sum(self.each(name) for name in processes or self.cpu)
+
+    def add(self, other: "Cost") -> None:
+        """Count another round in."""
+        self.took += other.took
+        self.seconds += other.seconds
+        self.cpu.update(other.cpu)
+
+
+@dataclass(slots=True)
+class Written:
+    """What writing costs, beside the least."""
+
+    rows: dict[str, Cost]
+
+    def lines(self) -> Iterator[str]:
+        """Return it in Markdown."""
+        yield f"| write | per s | p50 ms | p99 ms | CPU µs: {' | '.join(_PATH)} | to the answer | after it |"
+        yield "|---|" + "---|" * (len(_PATH) + 5)
+        for name, cost in self.rows.items():
+            parts = [cost.of(*of) for of in _PATH.values()]
+            figures = (*parts, sum(parts), cost.of(*_AFTER))
+            times = f"{cost.rate:.0f} | {cost.p50:.1f} | {cost.p99:.1f}"
+            yield f"| {name} | {times} | {' | '.join(f'{each:.0f}' for each in figures)} |"
+        yield ""
+        share = f"{self.share:.0%} of the bare rate (aim {SHARE:.0%})"
+        yield f"A create has {share}, and should take at most {AIM} µs of CPU to the answer."
+
+    @property
+    def share(self) -> float:
+        """Which part of the bare path's rate a create has, both with many in flight."""
+        return self.rows[_CREATE].rate / self.rows[_BARE].rate
+
+    def json(self) -> dict[str, dict[str, float]]:
+        """Return it for programs."""
+        return {
+            name: {"per_second": cost.rate, "p50_ms": cost.p50, "p99_ms": cost.p99}
+            | {f"cpu_us {process}": cost.each(process) for process in cost.cpu}
+            for name, cost in self.rows.items()
+        }
 
 
 class Line:
@@ -204,6 +256,21 @@ def _what(pid: int) -> str:
         return "postgres"
     known = len(title) > 2 and title[1].endswith("_app")
     return f"postgres {title[2]}" if known else "postgres"
+
+
+async def write(profile: str) -> Written:
+    """Start a desk and the bare path, and measure them by turns."""
+    rows = {name: Cost() for name in (_CREATE, _BARE, _CHANGE, _CREATE_ALONE, _BARE_ALONE)}
+    async with a_desk() as desk, bare() as least:
+        await least.create(_WARM_UP)
+        for _ in range(ROUNDS[profile]):
+            cost, ids = await desk.create(_COMMANDS)
+            rows[_CREATE].add(cost)
+            rows[_BARE].add((await least.create(_COMMANDS))[0])
+            rows[_CHANGE].add(await desk.change(ids))
+            rows[_CREATE_ALONE].add((await desk.create(_ALONE, in_flight=1))[0])
+            rows[_BARE_ALONE].add((await least.create(_ALONE, in_flight=1))[0])
+    return Written(rows)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from chassis import logs
 from chassis.redaction import HIDDEN, without_secrets
 from chassis.settings import ServiceSettings
 
+SEED = "SA" + "ABCD2345" * 7
 RANDOM = "Ab3" + "kLm9-Qr_" * 5
 SECRETS = {
     "a NATS URL": ("nats://tickets:n4ts-pass-word@10.0.0.1:4222", "n4ts-pass-word"),
@@ -29,6 +30,8 @@ SECRETS = {
     "a cookie": ("Cookie: counterfoil_session=c00kie-value", "c00kie-value"),
     "a cookie that is set": ("set-cookie: __Host-session=c00kie-2; Secure", "c00kie-2"),
     "an API token": ("cf_abcdefghijklmnopqrstuvwxyz0123456789abcdefg", "cf_abcdefghij"),
+    "an integration's password": ("cfn_abcdefghijklmnopqrstuvwxyz0123456789abcdefg", "cfn_abcdefghij"),
+    "the seed of an issuer": (f"seed {SEED} is signed with", SEED),
     "a webhook's secret": ("signed with whsec_c2VjcmV0IGJ5dGVz+/=", "c2VjcmV0IGJ5dGVz"),
     "an address for answers": ("to reply+k3x7token@in.example.com", "k3x7token"),
     "a session": (f"session {RANDOM} ended", RANDOM),

@@ -174,7 +174,8 @@ class Run:
     async def arrive(self) -> httpx.Response:
         self.town.site.address = an_address()
         known = {"contact": self._customer()} if self.chance.random() < 0.8 else {}
-        talk = await self.town.site.start(f"Question {next(self.names)}", **known)
+        # Where a part is away for a moment, a visitor tries again.
+        talk = await eventually(lambda: self.town.site.start(f"Question {next(self.names)}", **known), within=PATIENCE)
         self.talks.append(talk)
         return await self.town.site.ask("POST", f"{talk.path}/ticket", {}, talk)
 

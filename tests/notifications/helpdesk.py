@@ -55,6 +55,13 @@ class Helpdesk:
         owner = await self.house.somebody("Olivia Owner")
         return Desk(self, await self.house.workspace(owner), owner)
 
+    async def said(self, workspace_id: str, begins: str) -> list[tuple[str, Any]]:
+        """Return what the gateway has said by names that begin so, as the rest of the name and body."""
+        async with self.house.database.transaction(workspace_id) as tx:
+            rows = await tx.all(text("select type, body from event_log order by seq"))
+        facts = [(row["type"].rpartition(".")[2], row["body"]) for row in rows]
+        return [(type.removeprefix(begins), body) for type, body in facts if type.startswith(begins)]
+
     async def deliver_again(self, stream: str) -> None:
         """Have the broker tell everything from the beginning, and wait until it has been heard and acked."""
         await deliver_again(self.nats, stream)

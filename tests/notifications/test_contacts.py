@@ -124,6 +124,22 @@ async def test_what_agents_answer_within_a_minute_is_one_mail_and_never_another(
     assert await desk.sends(MINUTE) == []
 
 
+async def test_an_answer_is_shown_as_a_page_shows_it_and_typed_as_it_was(desk: Desk) -> None:
+    typed = "Do **this**:\n\n1. off\n2. on\n\n<script>alert(1)</script> [here](javascript:alert(1)) ![x](https://a.example/p.png)"
+    await desk.happens(desk.answer(typed))
+    (mail,) = await desk.sends(MINUTE)
+    body, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert body is not None
+    assert html is not None
+    shown = html.get_content()
+    assert typed in body.get_content().replace("\r\n", "\n")
+    assert "<strong>this</strong>" in shown
+    assert re.search(r"<ol>\s*<li>off</li>\s*<li>on</li>", shown)
+    assert '<a href="https://a.example/p.png"' in shown
+    for never in ("<script", "<img", 'href="javascript'):
+        assert never not in shown
+
+
 async def test_what_was_in_a_mail_before_it_was_heard_of_is_in_no_other(desk: Desk) -> None:
     await desk.happens(desk.answer("One"))
     late = desk.answer("Two")

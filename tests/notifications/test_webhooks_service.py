@@ -57,6 +57,16 @@ async def test_it_is_changed_tried_rotated_replayed_and_removed(helpdesk: Helpde
         for secret in (webhook["secret"], rotated["secret"]):
             standardwebhooks.Webhook(secret).verify(call.body, call.headers)
 
+        newest = await desk.done("POST", f"{path}/rotate")
+        await desk.done("POST", f"{path}/test")
+        await eventually(lambda: _types(receiver).count("webhook_test") == 2)
+        call = next(call for call in reversed(receiver.calls) if b"webhook_test" in call.body)
+        assert "ce-position" not in call.headers
+        for secret in (rotated["secret"], newest["secret"]):
+            standardwebhooks.Webhook(secret).verify(call.body, call.headers)
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(webhook["secret"]).verify(call.body, call.headers)
+
         delivery = (await desk.done("GET", f"{path}/deliveries"))["items"][0]
         before = len(receiver.calls)
         await desk.done("POST", f"{path}/deliveries/{delivery['id']}/redeliver")
@@ -64,11 +74,27 @@ async def test_it_is_changed_tried_rotated_replayed_and_removed(helpdesk: Helpde
         assert receiver.ids[-1] == delivery["event_id"]
 
         stale = await desk.send("PATCH", path, {"enabled": False}, if_match='"1"')
-        changed = await desk.send("PATCH", path, {"enabled": False}, if_match='"2"')
+        changed = await desk.send("PATCH", path, {"enabled": False}, if_match='"3"')
         assert (stale.status_code, changed.status_code, changed.json()["enabled"]) == (412, 200, False)
         assert (await desk.send("POST", f"{path}/test")).status_code == 409
         assert (await desk.send("DELETE", path)).status_code == 204
         assert (await desk.send("GET", path)).status_code == 404
+
+        # What was done to it is said, and nowhere what it was done with.
+        told = {
+            int(call.headers["ce-position"]) for call in receiver.calls if call.headers["ce-source"].endswith("gateway")
+        }
+        assert told == {*range(min(told), max(told) + 1)}, "without holes"
+        book = await desk.helpdesk.said(desk.workspace.id, "webhook_")
+        host = receiver.url.split("/")[2]
+        assert [(fact["subject"]["version"], fact["actor"]["id"]) for _, fact in book] == [
+            (version, str(desk.owner.user.id)) for version in range(1, 6)
+        ]
+        assert [type for type, _ in book] == ["created", "secret_rotated", "secret_rotated", "changed", "deleted"]
+        assert book[3][1]["enabled"] is False
+        assert not any(secret in str(book) for secret in (webhook["secret"], newest["secret"], receiver.url, host)), (
+            "sealed"
+        )
 
 
 @pytest.mark.parametrize("url", ["https://169.254.169.254/", "http://8.8.8.8/", "https://10.0.0.1/", "gopher://x/"])

@@ -26,6 +26,7 @@ from contracts.tickets import (
     TicketRow,
 )
 from services.tickets import store
+from services.tickets.store import lists, search
 from services.tickets.store.counts import MOST_COUNTED
 from services.tickets.store.tickets import folded
 from tests.support.infra import Urls
@@ -177,6 +178,26 @@ async def test_a_list_and_its_counts_are_what_a_plain_reading_finds(
     assert numbers == in_order((row for row in found if row.status in shown), sort)
     counts = await counted(town.desk, **filters)
     assert counts == {status: sum(row.status is status for row in found) for status in Status}
+
+
+async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def found(sort: str, **filters: Any) -> list[int]:
+        numbers, cursor = [], None
+        while True:
+            page = await town.desk.find(**filters, sort=sort, limit=2, cursor=cursor)
+            numbers += [item.number for item in page.items]
+            if (cursor := page.next_cursor) is None:
+                return numbers
+
+    for glance, few, look in ((1, 100, 2), (1, 0, 2), (1, 0, 100), (100, 0, 100)):
+        monkeypatch.setattr(lists, "GLANCE", glance)
+        monkeypatch.setattr(lists, "LOOK", look)
+        monkeypatch.setattr(search, "FEW", few)
+        for q in ("printer", "42", "fire printer", "e", "xyz", "#3"):
+            filters: dict[str, Any] = {"q": q, "statuses": tuple(Status)}
+            expected = [row for row in town.rows if is_in(row, TicketFilter(**filters))]
+            for sort in ("-updated", "number"):
+                assert await found(sort, **filters) == in_order(expected, sort), (glance, few, look, q, sort)
 
 
 # Deletion
@@ -346,8 +367,8 @@ async def test_what_is_asked_often_is_answered_by_an_index_as_the_app_role(crowd
             spy = Explaining(tx)
             await store.page(spy, ListTickets(caller=crowd.who(), **filters))
             await store.count(spy, CountTickets(caller=crowd.who(), **without(filters, "sort")))
-        listed, counts = spy.plans
-        return f"{listed}\n---\n{counts}"
+        *listed, counts = spy.plans
+        return "\n---\n".join(["\n".join(listed), counts])
 
     assert (await crowd_role(crowd)).endswith("_app")
     for q in ("c4ca4238a0b923820dcc509a6f75849b", "a0b9238 #1", "4238", "c81"):

@@ -521,8 +521,7 @@ async def plan_of(desk: Desk, **filters: Any) -> str:
     async with desk.database.transaction(desk.workspace) as tx:
         spy = Explaining(tx)
         await store.page(spy, ListTickets(caller=desk.who(), **filters))
-    (plan,) = spy.plans
-    return plan
+    return "\n".join(spy.plans)
 
 
 async def test_what_is_asked_often_is_answered_by_an_index(crowd: Desk) -> None:
@@ -535,7 +534,7 @@ async def test_what_is_asked_often_is_answered_by_an_index(crowd: Desk) -> None:
     assert "Sort Key: t.updated_at" not in newest
     assert "tickets_priority" in await plan_of(crowd, statuses=everything, sort="-priority")
     assert "tickets_status" in await plan_of(crowd, statuses=("spam",))
-    assert "tickets_assignee" in await plan_of(crowd, assignee=UUID(int=1))
+    assert "tickets_assignee" in await plan_of(crowd, statuses=everything, assignee=UUID(int=1))
     assert "Seq Scan on tickets" not in await plan_of(crowd)
     cursor = await cursor_of(crowd, statuses=everything)
     assert "Index Cond" in await plan_of(crowd, statuses=everything, limit=1, cursor=cursor)

@@ -2,7 +2,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 from contracts.base import Role
+from services.tickets.store import counts
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
 from tests.web.reader import Browser, Page
@@ -237,3 +240,20 @@ async def test_views_are_bounded_and_go_with_whoever_made_them(desk: Desk, a_bro
     guest = a_browser()
     guest.be(await desk.member(Role.GUEST, "Guy"))
     assert not [f for f in (await guest.open(f"{base(desk)}/tickets?status=open")).forms if "views" in f.action]
+
+
+async def test_a_search_that_finds_more_than_it_counts_says_so(
+    desk: Desk, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MOST_COUNTED", 1)
+    for subject in ("Fire one", "Fire two", "Fire three"):
+        await desk.ticket(subject=subject)
+
+    found = await browser.open(f"{base(desk)}/tickets?q=fire")
+    everything = await browser.open(f"{base(desk)}/tickets")
+
+    assert found.one("a", id="chip-active").words == "Active2+"
+    assert found.one("a", id="chip-closed").words == "Closed0"
+    assert everything.one("a", id="chip-active").words == "Active3"
+    assert (await desk.get("tickets/counts?q=fire"))["more"] is True
+    assert (await desk.get("tickets/counts"))["more"] is False

@@ -133,6 +133,12 @@ async def test_the_contact_of_a_ticket_without_a_conversation_is_replied_to_by_m
 
     page = await browser.open(path)
     assert any("Reply by mail to maria@example.org" in each.words for each in page.all("summary"))
+    assert "No mail server is set up yet" in page.words
+    await desk.send("PATCH", "settings", {"mail_replied": False})
+    off = await browser.open(path)
+    assert "This workspace sends no answers by mail. Turn them on" in off.words
+    assert not [form for form in off.forms if form.action == action]
+    await desk.send("PATCH", "settings", {"mail_replied": True})
     typed = "Your invoice.\x00"
     refused = await browser.send(page.form(action), body=typed, set_status="resolved")
     assert refused.status == 422

@@ -1,3 +1,5 @@
+import json
+
 from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.web.reader import Browser
@@ -6,7 +8,9 @@ from tests.web.vectors import VECTORS, scripts_in
 
 async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Browser) -> None:
     path = f"/w/{desk.workspace.slug}/settings/tokens"
-    form = (await browser.open(path)).form(path)
+    page = await browser.open(path)
+    form = page.form(path)
+    assert '"Authorization": "Bearer cf_your_token"' in page.one("pre", id="mcp").words
     assert form.fields["expires_in_days"] == ["90"]
     bad = await browser.send(form, name="Deploys", expires_in_days="7")
     assert bad.status == 422
@@ -18,6 +22,8 @@ async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Brows
     secret = made.one("input", id="secret").attributes["value"]
     assert f"Bearer {secret}" in made.one("pre", id="curl").words
     assert f"/api/v1/workspaces/{desk.workspace.slug}/tickets" in made.one("pre", id="curl").words
+    told = json.loads(made.one("pre", id="mcp").words)["mcpServers"]["counterfoil"]
+    assert told["headers"] == {"Authorization": f"Bearer {secret}"}
     # The same form again makes no second one, and says why nothing is shown.
     again = await browser.send(form, name="Deploys", role="admin", scopes=["tickets:read", "tickets:write"])
     assert again.status == 409
@@ -26,6 +32,9 @@ async def test_a_token_is_made_shown_once_and_revoked(desk: Desk, browser: Brows
     assert [e.words for e in page.all("td", class_="named")] == ["Deploys"]
     assert desk.owner.user.name in page.words
     assert "Never" in page.words
+    spoken = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    listed = await desk.client.post(told["url"], json=spoken, headers=told["headers"])
+    assert "create" in [tool["name"] for tool in listed.json()["result"]["tools"]]
     use = {"authorization": f"Bearer {secret}"}
     assert (await desk.client.get(desk.path("tickets"), headers=use)).status_code == 200
     assert (await desk.client.get(desk.path("members"), headers=use)).status_code == 403

@@ -1,5 +1,6 @@
 """Decides who may come in, who may ask whom in, and how long a session, a token or an invitation lasts."""
 
+from services.gateway.domain.hooks import hook_fact
 from services.gateway.domain.integrations import (
     INTEGRATIONS_EACH,
     Integration,
@@ -16,7 +17,7 @@ from services.gateway.domain.invitations import (
     no_such_invitation,
     revoke_invitation,
 )
-from services.gateway.domain.leaving import export_workspace
+from services.gateway.domain.leaving import export_workspace, import_workspace
 from services.gateway.domain.letters import settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
@@ -139,6 +140,8 @@ __all__ = [
     "export_workspace",
     "found",
     "hand_over",
+    "hook_fact",
+    "import_workspace",
     "invite",
     "is_csrf_token",
     "join",

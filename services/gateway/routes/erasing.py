@@ -1,11 +1,10 @@
 """Erasing people: contacts, and members who left."""
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field
 
 from contracts.refusals import Conflict, NotAllowed, NotFound
 from services.gateway.routes.bodies import Given, path_id, read
@@ -18,7 +17,7 @@ from services.gateway.usecases.erasing import ErasureList, ErasureState, FormerM
 class Confirmation(Given):
     """That somebody is to be erased, for good."""
 
-    confirm: str = Field(description="The word `erase`.", max_length=100)
+    confirm: Literal["erase"]
 
 
 @operation(

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
+from chassis.markdown import rendered
 from contracts.base import Model, uuid7
 from contracts.refusals import NotAllowed, NotFound, StaleVersion
 from contracts.texts import NonEmptyBody
@@ -19,7 +20,6 @@ from services.gateway.routes.replies import expected_versions, reply
 from services.gateway.routes.tickets import expected_version, ticket_reference
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
-from services.gateway.usecases.markdown import rendered
 
 
 class NewNote(Given):

@@ -121,6 +121,8 @@ class Operation:
     if_none_match: bool = False
     resumes: bool = False
     media: str = field(default="application/json")
+    takes: str = ""
+    """The media type of a body that is a file."""
 
     def __post_init__(self) -> None:
         """Refuse an operation that does not say who may call it, or names a scope that there is not."""
@@ -282,6 +284,8 @@ def _operation(path: str, method: str, described: Operation, schemas: _Schemas) 
             "required": True,
             "content": {"application/json": {"schema": schemas[described.body]}},
         }
+    if described.takes:
+        document["requestBody"] = {"required": True, "content": {described.takes: {"schema": {"type": "string"}}}}
     return document
 
 

@@ -23,6 +23,8 @@ from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
+from services.gateway.usecases.hooks import Hooks
+from services.gateway.usecases.imports import Imports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
 from services.gateway.usecases.letters import Letters
@@ -64,7 +66,9 @@ class Desk:
     seals: Seals
     erasures: Erasures
     letters: Letters
+    hooks: Hooks
     exports: Exports
+    imports: Imports
     widget: Widget
     widget_live: WidgetLive
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -117,10 +117,11 @@ async def add_webhook(
     The secret is drawn here, so that no stored answer holds it: a repeat is known by the other id that it gets.
     """
     id, secret = uuid7(), a_secret()
-    made = await desk.bus.ask(
+    made = await desk.hooks.do(
+        visitor,
         CreateWebhook(
             caller=visitor.caller, via=visitor.via, idempotency=key, webhook_id=id, secret=secret, **wanted.model_dump()
-        )
+        ),
     )
     if made.id != id:
         raise AlreadyAnswered(id=str(made.id))
@@ -170,7 +171,8 @@ async def change_webhook(
     id = path_id(webhook)
     expected = await _expected(request, visitor, id)
     sent = await read(request, WebhookPatch)
-    changed = await desk_of(request).bus.ask(
+    changed = await desk_of(request).hooks.do(
+        visitor,
         ChangeWebhook(
             caller=visitor.caller,
             via=visitor.via,
@@ -178,7 +180,7 @@ async def change_webhook(
             webhook_id=id,
             expected_version=expected,
             change=WebhookChange(**{name: getattr(sent.body, name) for name in sent.body.model_fields_set}),
-        )
+        ),
     )
     return reply(changed, version=changed.version)
 
@@ -203,14 +205,15 @@ async def delete_webhook(
     visitor = await inside(request, workspace)
     id = path_id(webhook)
     expected = await _expected(request, visitor, id)
-    await desk_of(request).bus.ask(
+    await desk_of(request).hooks.do(
+        visitor,
         DeleteWebhook(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=promise(request),
             webhook_id=id,
             expected_version=expected,
-        )
+        ),
     )
     return nothing()
 
@@ -239,10 +242,11 @@ async def rotate_webhook_secret(
 async def rotate(desk: Desk, visitor: Visitor, id: UUID, key: IdempotencyKey | None) -> tuple[Webhook, str]:
     """Draw another secret and return it with the webhook; raises AlreadyAnswered for a repeat."""
     rotation, secret = uuid7(), a_secret()
-    rotated = await desk.bus.ask(
+    rotated = await desk.hooks.rotate(
+        visitor,
         RotateWebhookSecret(
             caller=visitor.caller, via=visitor.via, idempotency=key, webhook_id=id, rotation_id=rotation, secret=secret
-        )
+        ),
     )
     if rotated.rotation_id != rotation:
         raise AlreadyAnswered(id=str(id))

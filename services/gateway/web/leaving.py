@@ -7,6 +7,7 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
+from contracts.base import Role
 from contracts.refusals import NotAllowed
 from services.gateway.routes.bodies import path_id
 from services.gateway.web.forms import Form
@@ -55,6 +56,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, leaver: UUID | None
         status=form.status,
         former=(await here.desk.erasures.former(here.visitor)).items,
         erasures=(await here.desk.erasures.page(here.visitor)).items,
+        imported=(await here.desk.imports.state(here.visitor)).items if here.role is Role.OWNER else (),
         services=SERVICES,
         leaver=leaver,
         form=form,

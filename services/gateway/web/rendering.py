@@ -16,10 +16,10 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 from markupsafe import Markup
 
+from chassis.markdown import rendered
 from contracts.base import Event, now, uuid7
 from contracts.tickets import Priority, Status
 from services.gateway.usecases.briefly import Briefly
-from services.gateway.usecases.markdown import rendered
 from services.gateway.web.assets import Assets
 from services.gateway.web.places import places
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from litestar import Request
 from litestar.response.base import ASGIResponse
 
-from contracts.base import Person, Role
+from contracts.base import ActorKind, Person, Role
 from contracts.notifications import GetWatchers, MarkRead
 from contracts.refusals import StaleVersion
-from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
+from contracts.tickets import Action, GetSettings, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.usecases.briefly import Briefly
 from services.gateway.web.forms import Form
@@ -60,6 +60,16 @@ async def find(here: Here, ticket: str, **then: Any) -> TicketSnapshot:
     return await here.desk.bus.ask(GetTicket(caller=here.visitor.caller, ticket=ticket_reference(ticket), **then))
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What would become of an answer by mail."""
+
+    answers: bool
+    """Whether the workspace sends them."""
+    leaves: bool
+    """Whether there is a server that takes them."""
+
+
 async def show(
     request: Request[Any, Any, Any],
     here: Here,
@@ -78,10 +88,10 @@ async def show(
     """
     may = set(ticket.allowed.actions)
     asked = request.query_params
-    told, pinned, (watching, muted), people, around, stale = await asyncio.gather(
+    told, pinned, (watching, muted, mail), people, around, stale = await asyncio.gather(
         story(here, ticket, _one_of(asked.get("show")), version(asked.get("before"))),
         _pinned(here, ticket, may),
-        _attention(here, ticket),
+        _attention(here, ticket, may),
         _people(here),
         nothing() if frame else shell(here),
         _stale(here, ticket, edit),
@@ -112,6 +122,7 @@ async def show(
         watchers=None if watching is None else [names[each] for each in watching if each in names],
         watching=watching is not None and here.visitor.user.id in watching,
         muted=muted,
+        mail=mail,
         answering=asked.get("answer") if note is None else note.text("in_reply_to"),
         present=_present(here, ticket),
         place="tickets",
@@ -160,11 +171,29 @@ async def _people(here: Here) -> Sequence[Person]:
     return _PEOPLE.keep(here.workspace.id, found)
 
 
-async def _attention(here: Here, ticket: TicketSnapshot) -> tuple[list[Any] | None, bool | None]:
-    """Return who watches the ticket, and whether the visitor has muted it; None for what can't be told now."""
+async def _attention(
+    here: Here, ticket: TicketSnapshot, may: set[Action]
+) -> tuple[list[Any] | None, bool | None, Mail]:
+    """Return who watches, whether the visitor has muted it, and what becomes of mail; None for what can't be told."""
     asked = GetWatchers(caller=here.visitor.caller, ticket_id=ticket.id)
-    found = await or_none(here.desk.bus.ask, asked, within=_WATCHING)
-    return (None, None) if found is None else ([each.id for each in found.items], found.muted)
+    found, answers = await asyncio.gather(
+        or_none(here.desk.bus.ask, asked, within=_WATCHING), _answers_go_by_mail(here, ticket, may)
+    )
+    if found is None:
+        return None, None, Mail(answers=answers, leaves=True)
+    return [each.id for each in found.items], found.muted, Mail(answers=answers, leaves=found.mails)
+
+
+async def _answers_go_by_mail(here: Here, ticket: TicketSnapshot, may: set[Action]) -> bool:
+    """Tell whether the workspace lets answers go by mail, where this one would have to."""
+    if Action.REPLY not in may or ticket.conversations or ticket.contact is None:
+        return True
+    # Members may not read the settings, and are told this one before they write.
+    ourselves = here.visitor.caller.model_copy(
+        update={"kind": ActorKind.SYSTEM, "id": "gateway", "name": "gateway", "role": Role.OWNER}
+    )
+    found = await or_none(here.desk.bus.ask, GetSettings(caller=ourselves), within=_WATCHING)
+    return found is None or found.mail_replied
 
 
 async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale | None:

@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 from contracts.base import Role
 from contracts.refusals import Refusal
 from services.gateway.domain import TOKEN_LIFE, Scope, outranks
+from services.gateway.routes import mcp
 from services.gateway.routes.bodies import path_id
 from services.gateway.routes.tokens import NewToken
 from services.gateway.routes.visitors import base_url
@@ -81,6 +82,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, form: Form, made: T
         form=form,
         made=made,
         command=_command(request, here, made) if made else "",
+        assistants_come_to=f"{base_url(request)}{mcp.ADDRESS}",
         tokens=held,
         makers={each.id: each.name for each in await members(here)},
         roles=[role for role in Role if role is not Role.OWNER and outranks(here.role, role)],

@@ -124,7 +124,7 @@ async def _do(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form)
     if does == "rotate":
         return (await rotate(here.desk, here.visitor, id, key))[1]
     by: dict[str, Any] = {"caller": here.visitor.caller, "via": here.visitor.via, "idempotency": key, "webhook_id": id}
-    command: Command[Webhook] | Command[Delivery] | Command[Replay]
+    command: DeleteWebhook | ChangeWebhook | Command[Delivery] | Command[Replay]
     done: str | None = does
     match does:
         case "delete":
@@ -141,7 +141,10 @@ async def _do(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form)
             wanted = _wanted(form)
             change = WebhookChange(url=wanted.url, event_types=wanted.event_types, description=wanted.description)
             command, done = ChangeWebhook(**by, change=change), "saved"
-    await here.desk.bus.ask(command)  # type: ignore[misc]  # whatever it answers
+    if isinstance(command, DeleteWebhook | ChangeWebhook):
+        await here.desk.hooks.do(here.visitor, command)
+    else:
+        await here.desk.bus.ask(command)  # type: ignore[misc]  # whatever it answers
     return done
 
 

@@ -1,7 +1,7 @@
 """Decides what a contact is written, and writes it: no word of anybody to an address that may be somebody else's."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
@@ -11,7 +11,7 @@ from uuid import UUID
 from contracts.base import ActorKind, TicketEvent
 from contracts.mail import MailKind
 from contracts.tickets import AgentReplied, Correspondence, Status, StatusChanged, TicketCreated
-from services.notifications.domain.letters import compose, one_line
+from services.notifications.domain.letters import Words, compose, one_line
 from services.notifications.domain.mail import Automatic, Letter
 
 TO_CONTACTS: Final = frozenset({MailKind.RECEIVED, MailKind.REPLIED, MailKind.RESOLVED})
@@ -66,10 +66,17 @@ def to_tell(event: TicketEvent) -> ToTell | None:
 
 
 def contact_letter(
-    kind: MailKind, found: Correspondence, workspace: str, reply_to: str | None, *, resolved: bool = False
+    kind: MailKind,
+    found: Correspondence,
+    workspace: str,
+    reply_to: str | None,
+    *,
+    render: Callable[[str], str],
+    resolved: bool = False,
 ) -> Letter:
-    """Write to a contact; `resolved`: an answer says as well that the ticket is."""
-    letter = _letter(kind, found, workspace, reply_to, resolved=resolved) if found.verified else _fixed(kind, reply_to)
+    """Write to a contact; `resolved`: an answer says as well that the ticket is. `render` makes Markdown safe HTML."""
+    said = _said(found, render, resolved=resolved) if found.verified else ()
+    letter = _letter(kind, found, workspace, reply_to, said) if found.verified else _fixed(kind, reply_to)
     automatic = Automatic.REPLIED if kind is MailKind.RECEIVED else Automatic.GENERATED
     return replace(letter, thread=str(found.ticket_id), reply_to=reply_to, automatic=automatic)
 
@@ -86,13 +93,15 @@ def _fixed(kind: MailKind, reply_to: str | None) -> Letter:
     return replace(compose(subject, [says, where], after=[_NOT_YOU]), fixed=True)
 
 
-def _letter(kind: MailKind, found: Correspondence, workspace: str, reply_to: str | None, *, resolved: bool) -> Letter:
+def _letter(
+    kind: MailKind, found: Correspondence, workspace: str, reply_to: str | None, said: Sequence[str | Words]
+) -> Letter:
     number = f"[#{found.number}]"
     how = "To answer, reply to this mail." if reply_to else "To answer, write where you asked."
     foot = [how, " · ".join(filter(None, (one_line(workspace, 80), f"#{found.number}")))]
     match kind:
         case MailKind.REPLIED:
-            return compose(f"Re: {number} {found.subject}", _said(found, resolved=resolved), after=foot)
+            return compose(f"Re: {number} {found.subject}", said, after=foot)
         case MailKind.RESOLVED:
             says = [
                 f"Your request “{one_line(found.subject)}” is resolved.",
@@ -105,10 +114,10 @@ def _letter(kind: MailKind, found: Correspondence, workspace: str, reply_to: str
     return compose(f"{number} {subject}", says, after=foot)
 
 
-def _said(found: Correspondence, *, resolved: bool) -> Sequence[str]:
-    lines: list[str] = []
+def _said(found: Correspondence, render: Callable[[str], str], *, resolved: bool) -> Sequence[str | Words]:
+    lines: list[str | Words] = []
     for name, words in groupby(found.replies, key=lambda reply: reply.name):
-        lines += [f"{one_line(name, 80)} wrote:", *(reply.body for reply in words)]
+        lines += [f"{one_line(name, 80)} wrote:", *(Words(reply.body, render(reply.body)) for reply in words)]
     if found.more:
         lines.append("There is more than fits into this mail: read on where you asked.")
     return [*lines, _IS_RESOLVED] if resolved else lines

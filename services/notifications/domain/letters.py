@@ -37,14 +37,23 @@ class Button:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody wrote, as they typed it, and as HTML that is safe already."""
+
+    typed: str
+    html: str
+
+
 def compose(
-    subject: str, paragraphs: Iterable[str], *, button: Button | None = None, after: Iterable[str] = ()
+    subject: str, paragraphs: Iterable[str | Words], *, button: Button | None = None, after: Iterable[str] = ()
 ) -> Letter:
     """Write a letter of plain paragraphs, in text and in HTML; a line break in one stays."""
     before, below = list(paragraphs), list(after)
     link = [button.url] if button else []
-    text = "\n\n".join([*before, *link, *below]) + "\n"
-    body = [_paragraph(each) for each in before]
+    typed = [each.typed if isinstance(each, Words) else each for each in before]
+    text = "\n\n".join([*typed, *link, *below]) + "\n"
+    body = [each.html if isinstance(each, Words) else _paragraph(each) for each in before]
     if button:
         body.append(_BUTTON.format(url=escape(button.url), label=escape(button.label)))
     return Letter(subject=one_line(subject), text=text, html=layout(subject, "\n".join(body), below))

@@ -137,7 +137,7 @@ def headers(due: Due, body: bytes, at: dt.datetime) -> dict[str, str]:
         "ce-type": due.type,
         "ce-subject": due.about,
         "ce-time": due.event_at.isoformat(),
-    }
+    } | ({"ce-position": str(due.position)} if due.position else {})
 
 
 def _signature(secret: str, signed: bytes) -> str:

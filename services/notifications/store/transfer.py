@@ -15,3 +15,9 @@ TABLES = (
     Table("suppressed", "suppressed", ("id uuid",)),
 )
 """In an order in which each row comes after those that it names."""
+
+TICKETS_TABLE = Table("ticket", "tickets", ("id uuid",))
+"""Our copy: tickets owns them."""
+
+TAKEN_IN = frozenset({"preference", "watcher", "watch", "called_back", "mute", "suppressed"})
+"""Kinds that are put into another workspace; inboxes begin empty there, and what has a secret is made anew."""

@@ -1,11 +1,13 @@
 """Mail to contacts: gathered for a minute, allowed by tickets when it is written and once more when it is sent."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.database import Database, Transaction
+from chassis.markdown import rendered
 from contracts.base import Caller, Role, TicketEvent, now
 from contracts.mail import MailKind
 from contracts.refusals import NotFound, Refusal
@@ -97,6 +99,9 @@ class Scribe:
         resolved = answers and found.resolved and await store.told_resolved(tx, found.ticket_id, at)
         recipient = f"contact:{found.contact_id}"
         workspace, reply_to = await store.workspace_name(tx) or "", await self._reply_to(tx, found)
+        letter = await asyncio.to_thread(
+            domain.contact_letter, news.kind, found, workspace, reply_to, render=rendered, resolved=resolved
+        )
         mail = Outgoing(
             id=domain.mail_id(str(news.cause), recipient),
             kind=news.kind,
@@ -104,7 +109,7 @@ class Scribe:
             cause=str(news.cause),
             recipient=recipient,
             to=Addressee(found.email, found.name if found.verified else ""),
-            letter=domain.contact_letter(news.kind, found, workspace, reply_to, resolved=resolved),
+            letter=letter,
             expires_at=at + domain.MAIL_LIFE,
             ticket_id=found.ticket_id,
         )

@@ -47,9 +47,9 @@ async def get_mute(query: GetMute, tx: Transaction) -> MuteState:
     return MuteState(muted=person in await store.muted(tx, query.ticket_id, [person], now()))
 
 
-async def get_watchers(query: GetWatchers, tx: Transaction) -> Watchers:
-    """Read a page of those who watch."""
+async def get_watchers(query: GetWatchers, tx: Transaction, *, mails_leave: bool) -> Watchers:
+    """Read a page of those who watch, and what an answer by mail would come to."""
     page, more = await store.watcher_page(tx, query.ticket_id, query.cursor, query.limit, now())
     person = domain.user_of(query.caller.actor)
     muted = person is not None and person in await store.muted(tx, query.ticket_id, [person], now())
-    return Watchers(items=tuple(page), next_cursor=more, muted=muted)
+    return Watchers(items=tuple(page), next_cursor=more, muted=muted, mails=mails_leave)

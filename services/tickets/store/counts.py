@@ -31,7 +31,8 @@ _SUMS = text("""
 """)
 _FOLD = text("""
     with taken as (
-        delete from ticket_count_steps where id in (select id from ticket_count_steps order by id limit :many)
+        delete from ticket_count_steps
+        where (workspace_id, id) in (select workspace_id, id from ticket_count_steps limit :many)
         returning workspace_id, deleted, status, priority, assignee_id, change
     ), changed as (
         select workspace_id, deleted, status, priority, assignee_id, sum(change) as change from taken

@@ -1,14 +1,12 @@
 """What a filter means in SQL: the same for a list, its counts and a bulk change."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from contracts.tickets import ACTIVE, Status, TicketFilter
 from services.tickets.store.pages import WILDCARDS
-from services.tickets.store.tickets import LARGEST_NUMBER, folded
-
-_A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
+from services.tickets.store.search import search
+from services.tickets.store.tickets import folded
 
 _HERE = "t.workspace_id = :ws"
 _PRIORITIES = "t.priority_rank = any(cast(:priorities as smallint[]))"
@@ -17,9 +15,6 @@ _TAG = "t.id in (select g.ticket_id from ticket_tags g where g.workspace_id = :w
 _OF_CONTACT = (
     "t.contact_id in (select n.id from contacts n where n.workspace_id = :ws and n.words like :contact_word{})"
 )
-# The trigram index answers first; its ids are then looked up in `tickets`, under the policy.
-_FOUND = "select s.ticket_id from ticket_search s where s.workspace_id = :ws"
-_NUMBERED = "union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
 _VALUES = {
     "contact": "t.contact_id = :contact",
     "created_from": "t.created_at >= :created_from",
@@ -56,17 +51,7 @@ def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], 
     for nth, word in enumerate(dict.fromkeys(folded(wanted.contact_q).split())):
         conditions.append(_OF_CONTACT.format(nth))
         values[f"contact_word{nth}"] = f"%{word.translate(WILDCARDS)}%"
-    if words := folded(wanted.q).split():
-        _search(wanted.q, words, conditions, values)
+    if wanted_words := search(wanted.q):
+        conditions.append(f"t.id in ({wanted_words.found})")
+        values |= wanted_words.values
     return conditions, values
-
-
-def _search(q: str, words: Sequence[str], conditions: list[str], values: dict[str, Any]) -> None:
-    likes = {f"word{nth}": f"%{word.translate(WILDCARDS)}%" for nth, word in enumerate(dict.fromkeys(words))}
-    found = [_FOUND, *(f"and s.words like :{name}" for name in likes)]
-    values |= likes
-    number = _A_NUMBER.fullmatch(q.strip())
-    if number and int(number[1]) <= LARGEST_NUMBER:
-        found.append(_NUMBERED)
-        values["number"] = int(number[1])
-    conditions.append(f"t.id in ({' '.join(found)})")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 
 from chassis import cursors
 from chassis.database import Transaction
@@ -17,11 +17,11 @@ from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
+from services.tickets.store.search import GLANCE, LOOK, Search, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
 """Bytes of a ticket in a list beside its subject, tags, fields and conversations, at most."""
-
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -62,23 +62,56 @@ _SORTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Conditions on a ticket `t`, the order, the values of both, and how many rows are wanted."""
+
+    conditions: Sequence[str]
+    order: str
+    values: Mapping[str, Any]
+    many: int
+
+    async def rows(self, tx: Transaction, *also: str, tickets: str = "tickets", **values: Any) -> Sequence[RowMapping]:
+        """Return the rows, of these tickets and if this holds too."""
+        statement = (
+            *("with page as (select t.priority_rank,", TICKET, "from", tickets, "t"),
+            *("where", " and ".join((*self.conditions, *also)), self.order, "limit :many)"),
+            *("select '' as description,", TICKET, ",", BESIDE, "from page t", CONTACT, self.order),
+        )
+        return await tx.all(
+            text(" ".join(statement)), {"ws": tx.workspace_id, "many": self.many, **self.values, **values}
+        )
+
+    async def searched(self, tx: Transaction, words: Search) -> Sequence[RowMapping]:
+        """Return the rows that have the words."""
+        found = await self._along(tx, words, GLANCE if words.indexed else LOOK)
+        if len(found) == self.many:
+            return found
+        if (few := await words.few(tx)) is not None:
+            return await self.rows(tx, "t.id = any(cast(:few as uuid[]))", few=few)
+        found = await self._along(tx, words, LOOK)
+        return found if len(found) == self.many else await self._along(tx, words, None)
+
+    async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[RowMapping]:
+        """Return the rows among the first so many of the order."""
+        first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} limit :most)"  # noqa: S608 - constants
+        return await self.rows(tx, words.check, tickets=first, most=most, **words.values)
+
+
 async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], str | None]:
     """Return a page of tickets without their descriptions, no more than fit, and the next cursor; raises Malformed."""
-    conditions, values = where(wanted, wanted.statuses)
+    conditions, values = where(wanted.model_copy(update={"q": ""}), wanted.statuses)
     sort, down = _SORTS[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
-    scope = json.dumps([tx.workspace_id, wanted.sort, conditions, values], default=str, sort_keys=True)
+    scope = json.dumps([tx.workspace_id, wanted.sort, wanted.q, conditions, values], default=str, sort_keys=True)
     if wanted.cursor is not None:
         conditions.append(
             f"(t.{sort.column}, t.id) {'<' if down else '>'} (cast(:after as {sort.type}), cast(:after_id as uuid))"
         )
         values |= _place(sort, cursors.decode(scope, wanted.cursor))
     way = "desc" if down else "asc"
-    order = f"order by t.{sort.column} {way}, t.id {way}"
-    statement = (
-        *("with page as (select t.priority_rank,", TICKET, "from tickets t where", " and ".join(conditions)),
-        *(order, "limit :many) select '' as description,", TICKET, ",", BESIDE, "from page t", CONTACT, order),
-    )
-    rows = await tx.all(text(" ".join(statement)), {"ws": tx.workspace_id, "many": wanted.limit + 1, **values})
+    asked = _Asked(conditions, f"order by t.{sort.column} {way}, t.id {way}", values, wanted.limit + 1)
+    words = search(wanted.q)
+    rows = await (asked.searched(tx, words) if words else asked.rows(tx))
     tickets = tickets_of(rows[: wanted.limit])
     tickets = tickets[: fitting([_size(ticket.state) for ticket in tickets])]
     if len(rows) == len(tickets):

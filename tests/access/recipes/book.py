@@ -19,6 +19,8 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     query: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+    """A body that is a file of lines."""
     visitor: str = ""
     """The token of the visitor whose conversation it is about."""
 

@@ -1,5 +1,10 @@
 """Ticket settings and assistants."""
 
+import hashlib
+import json
+import uuid
+
+from contracts.transfer import FOOTER, FORMAT, HEADER
 from tests.access.callers import Scene
 from tests.access.recipes.book import Call, recipe
 
@@ -56,4 +61,18 @@ async def _assistant(scene: Scene) -> str:
 
 @recipe
 async def export_workspace(scene: Scene) -> Call:
+    return Call()
+
+
+@recipe(alone=True)
+async def import_workspace(scene: Scene) -> Call:
+    workspace = {"id": "elsewhere", "slug": "elsewhere", "name": "Elsewhere"}
+    about = {"kind": HEADER, "format": FORMAT, "export": str(uuid.uuid4()), "workspace": workspace}
+    header = json.dumps(about) + "\n"
+    footer = {"kind": FOOTER, "counts": {}, "sha256": hashlib.sha256(header.encode()).hexdigest()}
+    return Call(file=header + json.dumps(footer) + "\n")
+
+
+@recipe
+async def list_imports(scene: Scene) -> Call:
     return Call()

@@ -43,18 +43,18 @@ def _counts() -> None:
     # Whoever changes a ticket adds a row and waits for nobody; the sums are made of them now and then.
     op.execute("""
         create table ticket_count_steps (
-            id bigint generated always as identity primary key,
             workspace_id text not null,
+            id bigint generated always as identity,
             deleted boolean not null,
             status text not null,
             priority text not null,
             assignee_id uuid,
-            change smallint not null
+            change smallint not null,
+            primary key (workspace_id, id)
         )""")
     op.execute(
         "comment on table ticket_count_steps is 'What has come to a sort of tickets, or left it, since the sums'"
     )
-    op.execute("create index ticket_count_steps_here on ticket_count_steps (workspace_id)")
     schema.tenant(op, "ticket_count_steps", "select, insert, delete")
     op.execute("""
         create function count_ticket() returns trigger language plpgsql as $$

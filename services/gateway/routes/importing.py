@@ -1,0 +1,88 @@
+"""A workspace out of a file of JSON Lines."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request
+from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
+from pydantic import Field
+
+from contracts.refusals import Conflict, Malformed, NotAllowed, NotFound, WrongMediaType
+from services.gateway.routes.bodies import Flag, Given, query
+from services.gateway.routes.operations import LINES, W, operation
+from services.gateway.routes.replies import reply
+from services.gateway.routes.visitors import desk_of, inside
+from services.gateway.usecases.imports import LONGEST_LINE, ImportReport, ImportStates
+
+_SILENCE = 60.0
+"""Seconds that the next part of a file may take to arrive."""
+
+
+class ImportTerms(Given):
+    """Whether it is meant."""
+
+    dry_run: Flag = Field(default=False, description="`true`: only say what would come, and what is wrong.")
+
+
+@operation(
+    "POST",
+    f"{W}/import",
+    "import_workspace",
+    scope="audit:write",
+    tag="export",
+    summary="Put the file of a workspace into a new one; sent again, it goes on where it ended",
+    query=ImportTerms,
+    takes=LINES,
+    answer=ImportReport,
+    refusals=(NotFound, NotAllowed, Conflict, WrongMediaType),
+)
+async def import_workspace(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Read a file as it arrives, however long it is."""
+    visitor = await inside(request, workspace)
+    terms = query(request, ImportTerms)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != LINES:
+        raise WrongMediaType(f"Send the file as {LINES}.")
+    return reply(await desk_of(request).imports.take(visitor, _lines(request), dry_run=terms.dry_run))
+
+
+@operation(
+    "GET",
+    f"{W}/imports",
+    "list_imports",
+    scope="audit:read",
+    tag="export",
+    summary="Read how far the import of a file has come",
+    answer=ImportStates,
+    refusals=(NotFound, NotAllowed),
+)
+async def list_imports(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return the import into this workspace, if there is one."""
+    visitor = await inside(request, workspace)
+    return reply(await desk_of(request).imports.state(visitor))
+
+
+async def _lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """Yield the lines of a body, each with its end; of one that is too long its beginning, and nothing behind it."""
+    rest, more = b"", True
+    while more:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                message = await request.receive()
+        except TimeoutError:
+            raise Malformed("The file took too long to arrive.") from None
+        if message["type"] != "http.request":
+            raise Malformed("The file ended early.")
+        *whole, rest = (rest + message["body"]).split(b"\n")
+        more = message["more_body"]
+        for line in whole:
+            yield line + b"\n"
+        if len(rest) > LONGEST_LINE:
+            yield rest
+            return
+    if rest:
+        yield rest
+
+
+HANDLERS = (import_workspace, list_imports)

@@ -1,0 +1,388 @@
+"""A file of a workspace, read line by line, checked, and put into another; sent again, it goes on where it ended."""
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime
+
+from chassis import transfer
+from chassis.bus import Bus
+from chassis.database import Database
+from contracts.activity import Book
+from contracts.base import Model, Role, now, uuid7
+from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed
+from contracts.texts import digest, text_at, unseal
+from contracts.transfer import (
+    ENTRY,
+    FOOTER,
+    FORMAT,
+    HEADER,
+    NOTIFICATIONS_KINDS,
+    TICKETS_KINDS,
+    ExportTickets,
+    ImportEntries,
+    ImportIntoNotifications,
+    ImportIntoTickets,
+    ImportRows,
+)
+from services.gateway import domain, store
+from services.gateway.domain import Cause, Visitor
+from services.gateway.store import imports as kept
+from services.gateway.usecases.acting import acting
+
+LONGEST_LINE = 1 << 20
+_MOST_FAULTS = 50
+_AT_ONCE, _ROOM = 100, 120 * 1024
+_WORK = 60.0
+_GENESIS = "00" * 32
+_NAMES = UUID("5b0f7a44-6f5e-4f0a-9f37-3d3f9a6f0a11")
+_LEFT_OUT = frozenset(
+    {"workspace", "member", "invitation", "token", "integration", "webhook", "mail", "inbox_item", "correspondent"}
+)
+"""What is made anew, by people or by itself: it has a secret, or belongs to an account."""
+_TAKEN_IN = frozenset({*TICKETS_KINDS, *NOTIFICATIONS_KINDS, "view", ENTRY}) - _LEFT_OUT
+
+type Row = dict[str, Any]
+
+
+class Fault(Model):
+    """What is wrong with a line."""
+
+    line: int
+    detail: str
+
+
+class ImportReport(Model):
+    """What a file holds, and what became of it."""
+
+    dry_run: bool
+    export: UUID | None
+    workspace: dict[str, str]
+    """The one that it comes from."""
+    counts: dict[str, int]
+    """Lines of each kind."""
+    left_out: dict[str, int]
+    """Those of them that are not imported: people, secrets, inboxes, and the book of people."""
+    faults: tuple[Fault, ...]
+    """What is wrong, the first of it; an import ends at the first."""
+    finished: bool
+    """Whether everything is in the workspace."""
+
+
+class ImportState(Model):
+    """How far an import has come."""
+
+    export: UUID
+    lines: int
+    begun_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class ImportStates(Model):
+    """The import into this workspace, if there is one."""
+
+    items: tuple[ImportState, ...]
+
+
+class _Wrong(Exception):
+    """A line can't be taken."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A file on its way in."""
+
+    visitor: Visitor
+    dry_run: bool
+    line: int = 0
+    done: int = 0
+    """Lines that an earlier try has put in."""
+    header: Row | None = None
+    footer: Row | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    faults: list[Fault] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """Ids that are others here."""
+    ends: dict[str, tuple[int, str]] = field(default_factory=lambda: {book.value: (0, _GENESIS) for book in Book})
+    digest: Any = field(default_factory=hashlib.sha256)
+    kind: str = ""
+    batch: list[tuple[int, Row]] = field(default_factory=list)
+    room: int = _ROOM
+
+
+class Imports:
+    """Takes workspaces in."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Callable[[], dt.datetime] = now) -> None:
+        """Keep our own rows in `database`, and hand the others to their owners."""
+        self._database, self._bus, self._clock = database, bus, clock
+
+    async def state(self, visitor: Visitor) -> ImportStates:
+        """Return how far the import into this workspace has come."""
+        here, role = visitor.here
+        if role is not Role.OWNER:
+            raise NotAllowed("Only an owner may import.")
+        async with self._database.transaction(here.id) as tx:
+            known = await kept.import_here(tx)
+        if known is None:
+            return ImportStates(items=())
+        return ImportStates(
+            items=(
+                ImportState(
+                    export=known.export_id,
+                    lines=known.lines,
+                    begun_at=known.begun_at,
+                    finished_at=known.finished_at,
+                ),
+            )
+        )
+
+    async def take(self, visitor: Visitor, lines: AsyncIterator[bytes], *, dry_run: bool) -> ImportReport:
+        """Read a file to its end, and put what it holds into the workspace unless it is a dry run.
+
+        Raises NotAllowed, Conflict for a workspace in which something has happened, and Malformed for no such file.
+        A fault in a line ends an import; what came before it stays, and the same file, mended, goes on there.
+        """
+        _, role = visitor.here
+        if role is not Role.OWNER:
+            raise NotAllowed("Only an owner may import.")
+        reading = _Reading(visitor, dry_run)
+        async for raw in lines:
+            reading.line += 1
+            try:
+                await self._take(reading, raw)
+            except _Wrong as wrong:
+                reading.faults.append(Fault(line=reading.line, detail=str(wrong)))
+            if reading.faults and (not dry_run or len(reading.faults) >= _MOST_FAULTS):
+                break
+        else:
+            await self._end(reading)
+        header = reading.header or {}
+        return ImportReport(
+            dry_run=dry_run,
+            export=header.get("export"),
+            workspace={key: str(value) for key, value in header.get("workspace", {}).items()},
+            counts=dict(reading.counts),
+            left_out=dict(+reading.left_out),
+            faults=tuple(reading.faults),
+            finished=not dry_run and not reading.faults,
+        )
+
+    async def _take(self, reading: _Reading, raw: bytes) -> None:
+        line = _read(reading, raw)
+        kind = line.get("kind")
+        if reading.header is None:
+            await self._begin(reading, line)
+            reading.digest.update(raw)
+            return
+        if reading.footer is not None:
+            raise _Wrong("nothing may stand behind the last line")
+        if kind == FOOTER:
+            reading.footer = line
+            return
+        reading.digest.update(raw)
+        row = line.get("row")
+        if not isinstance(kind, str) or not isinstance(row, dict):
+            raise _Wrong("must have a kind and a row")
+        reading.counts[kind] += 1
+        if kind == "member":
+            await self._know(reading, row)
+        if kind == ENTRY:
+            row = _entry(reading, row)
+        if kind in _LEFT_OUT or not row:
+            reading.left_out[kind] += 1
+        elif kind in _TAKEN_IN:
+            await self._gather(reading, kind, row, len(raw))
+        else:
+            raise _Wrong("is of a kind that isn't known here")
+
+    async def _gather(self, reading: _Reading, kind: str, row: Row, size: int) -> None:
+        full = len(reading.batch) >= _AT_ONCE or size > reading.room
+        if reading.batch and (kind != reading.kind or full):
+            await self._flush(reading)
+        reading.kind, reading.room = kind, reading.room - size
+        if kind == "assistant" or reading.line > reading.done:
+            reading.batch.append((reading.line, row))
+        if kind == "assistant":  # the next line may name its new id
+            await self._flush(reading)
+
+    async def _begin(self, reading: _Reading, line: Row) -> None:
+        if line.get("kind") != HEADER or line.get("format") != FORMAT:
+            raise Malformed("This is no export of a workspace.")
+        try:
+            workspace, export = str(line["workspace"]["id"]), UUID(line["export"])
+        except (LookupError, TypeError, ValueError):
+            raise Malformed("The first line can't be read.") from None
+        reading.header = line
+        here, _ = reading.visitor.here
+        reading.names[workspace] = here.id
+        async with self._database.transaction(here.id) as tx:
+            known = await kept.import_here(tx)
+        if known is None:
+            found = await self._bus.ask(ExportTickets(caller=reading.visitor.caller, kind=store.POSITION.kind))
+            if found.rows:
+                raise Conflict("Import into a new workspace: something has happened in this one already.")
+        elif known.export_id != export or known.finished_at is not None:
+            raise Conflict("A file was imported into this workspace already.")
+        if not reading.dry_run:
+            async with self._database.transaction(here.id) as tx:
+                by = await acting(tx, reading.visitor)
+                begun = await kept.begin_import(tx, export, self._clock())
+                reading.done = begun.lines if begun else 0
+                if known is None:
+                    cause = Cause(command_id=uuid7(), via=reading.visitor.via, at=self._clock())
+                    tx.announce(domain.import_workspace(here.id, export, workspace, by=by, cause=cause))
+
+    async def _know(self, reading: _Reading, row: Row) -> None:
+        """Let a member of the file be the member here who has their address."""
+        here, _ = reading.visitor.here
+        email = str(row.get("email", "")).lower()
+        async with self._database.transaction(here.id) as tx:
+            found = await kept.members_at(tx, [email])
+        if email in found and str(found[email]) != row.get("id"):
+            reading.names[str(row["id"])] = str(found[email])
+
+    async def _flush(self, reading: _Reading) -> None:
+        """Put in what has gathered; a batch that is refused is tried row by row, to say which it is."""
+        batch, kind = reading.batch, reading.kind
+        reading.batch, reading.room = [], _ROOM
+        if not batch:
+            return
+        try:
+            await self._put(reading, kind, [row for _, row in batch])
+        except Invalid as refusal:
+            if kind == "assistant" and not reading.dry_run and len(batch) == 1:
+                await self._rename(reading, batch[0][1])
+            elif len(batch) > 1:
+                for each in batch:
+                    reading.batch, reading.kind = [each], kind
+                    await self._flush(reading)
+                    if reading.faults and not reading.dry_run:
+                        return
+            else:
+                detail = "; ".join(str(error["detail"]) for error in refusal.facts.get("errors", ()))
+                reading.faults.append(Fault(line=batch[0][0], detail=detail or refusal.detail))
+                return
+        except Conflict as refusal:
+            reading.faults.append(Fault(line=batch[0][0], detail=refusal.detail))
+            return
+        if not reading.dry_run and not reading.faults:
+            here, _ = reading.visitor.here
+            async with self._database.transaction(here.id) as tx:
+                await kept.import_reached(tx, batch[-1][0])
+
+    async def _rename(self, reading: _Reading, row: Row) -> None:
+        """Give an assistant another id: the world knows them by it, and another workspace has this one."""
+        here, _ = reading.visitor.here
+        new = str(uuid5(_NAMES, f"{here.id} {row['id']}"))
+        reading.names[row["id"]] = new
+        await self._put(reading, "assistant", [{**row, "id": new}])
+
+    async def _put(self, reading: _Reading, kind: str, rows: list[Row]) -> None:
+        if kind == ENTRY:
+            await self._put_facts(reading, rows)
+        elif kind == "view":
+            await self._put_views(reading, rows)
+        else:
+            wanted: list[type[ImportRows]] = [ImportIntoTickets] if kind in TICKETS_KINDS else [ImportIntoNotifications]
+            if kind == "ticket":
+                wanted.append(ImportIntoNotifications)
+            for request in wanted:
+                await self._ask(reading, request, kind, rows)
+
+    async def _ask(self, reading: _Reading, request: type[ImportRows], kind: str, rows: list[Row]) -> None:
+        visitor = reading.visitor
+        asked = request(caller=visitor.caller, via=visitor.via, kind=kind, rows=tuple(rows), dry_run=reading.dry_run)
+        await self._bus.ask(asked, within=_WORK, patience=_WORK)
+
+    async def _put_facts(self, reading: _Reading, facts: list[Row]) -> None:
+        if reading.dry_run:
+            return
+        # First who would tell people of it: what happened before is news to nobody.
+        await self._ask(reading, ImportIntoNotifications, "heard_to", [{"position": facts[-1]["position"]}])
+        await self._ask(reading, ImportIntoTickets, ENTRY, facts)
+        visitor = reading.visitor
+        recorded = ImportEntries.model_validate(
+            {"caller": visitor.caller.model_dump(), "via": visitor.via, "facts": facts}
+        )
+        await self._bus.ask(recorded, within=_WORK, patience=_WORK)
+
+    async def _put_views(self, reading: _Reading, rows: list[Row]) -> None:
+        here, _ = reading.visitor.here
+        table = next(each for each in store.TABLES if each.kind == "view")
+        async with self._database.transaction(here.id) as tx:
+            known = await kept.members_of(tx, [UUID(row["owner_id"]) for row in rows])
+            theirs = [row for row in rows if UUID(row["owner_id"]) in known]
+            reading.left_out["view"] += len(rows) - len(theirs)
+            await transfer.put(tx, table, theirs, dry_run=reading.dry_run)
+
+    async def _end(self, reading: _Reading) -> None:
+        await self._flush(reading)
+        footer = reading.footer
+        if reading.header is None:
+            raise Malformed("The file is empty.")
+        if footer is None:
+            detail = "the file ends before its last line: it was cut off"
+        elif dict(reading.counts) != {kind: many for kind, many in footer.get("counts", {}).items() if many}:
+            detail = "the file holds other lines than its last one counts"
+        elif footer.get("sha256") != reading.digest.hexdigest():
+            detail = "the file was changed: its last line is of another"
+        else:
+            detail = ""
+        if detail:
+            reading.faults.append(Fault(line=reading.line, detail=detail))
+        elif not reading.dry_run and not reading.faults:
+            here, _ = reading.visitor.here
+            async with self._database.transaction(here.id) as tx:
+                await kept.import_finished(tx, self._clock())
+
+
+def _read(reading: _Reading, raw: bytes) -> Row:
+    """Return a line with the ids that are others here; raises _Wrong."""
+    if len(raw) > LONGEST_LINE:
+        raise _Wrong("is too long")
+    try:
+        text = raw.decode()
+        for old, new in reading.names.items():
+            text = text.replace(old, new)
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _Wrong("is not JSON") from None
+    if not isinstance(line, dict):
+        raise _Wrong("is not JSON")
+    if line.get("kind") == ENTRY:
+        line["was"] = json.loads(raw)["row"]
+        line["row"] = {**line["row"], "was": line.pop("was")}
+    return line
+
+
+def _entry(reading: _Reading, row: Mapping[str, Any]) -> Row:
+    """Check the next entry of a book by its hash, and return the fact that it records; nothing for the other book."""
+    try:
+        was, book, seq = row["was"], row["book"], row["seq"]
+        last, head = reading.ends[book]
+        fits = hashlib.sha256(bytes.fromhex(head) + was["entry"].encode()).hexdigest() == was["hash"]
+        if seq != last + 1 or was["prev_hash"] != head or not fits:
+            raise _Wrong("does not follow the entry before it: the book was changed")
+        entry = json.loads(was["entry"])
+        if any(text_at(entry, t["pointer"]) != digest(t["salt"], t["text"]) for t in was["texts"]):
+            raise _Wrong("has a text that does not fit its digest")
+        reading.ends[book] = seq, was["hash"]
+        if book != Book.TICKETS:
+            return {}
+        body = json.loads(row["entry"])
+        id, type = body["id"], body.pop("type")
+        body.pop("seq")
+        texts = {t["pointer"]: (t["salt"], t["text"]) for t in row["texts"]}
+        unseal(body, texts)
+        body["salts"] = {pointer: salt for pointer, (salt, _) in texts.items()}
+        return {"id": id, "type": type, "workspace_id": body["workspace_id"], "position": seq, "body": body}
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise _Wrong("can't be read as an entry of a book") from None

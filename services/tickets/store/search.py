@@ -1,0 +1,82 @@
+"""Finds tickets by parts of words: however many there are, and however often a word is said.
+
+How often is not known beforehand, and a wrong guess costs seconds: along the order one soon meets what many have, and
+reads everything for what few have; the trigram index finds what few have at once, and all that many have before the
+first. So each is tried up to a limit.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from services.tickets.store.pages import WILDCARDS
+from services.tickets.store.tickets import LARGEST_NUMBER, folded
+
+GLANCE = 300
+"""Tickets that are looked at along the order before the index is asked."""
+FEW = 4_000
+"""Tickets that are found by the index and sorted."""
+LOOK = 30_000
+"""Tickets that are looked at along the order where the index is no help, before all are."""
+
+_A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
+_TRIGRAM = re.compile(r"[^\W_]{3}")
+
+_SHAPE = text("select set_config('enable_seqscan', :whole, true), set_config('enable_indexscan', :rows, true)")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for, as SQL about a ticket `t`, and its values but for `ws`."""
+
+    likes: str
+    values: dict[str, Any]
+    indexed: bool
+    """Whether the trigram index knows of it."""
+
+    @property
+    def found(self) -> str:
+        """The ids of the tickets that have it."""
+        numbered = (
+            " union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
+            if "number" in self.values
+            else ""
+        )
+        return f"select s.ticket_id from ticket_search s where s.workspace_id = :ws {self.likes}{numbered}"  # noqa: S608 - constants
+
+    @property
+    def check(self) -> str:
+        """Whether a ticket has it."""
+        numbered = " or t.number = :number" if "number" in self.values else ""
+        # No join, which would be made for all tickets at once: this is asked of one after the other.
+        likes = self.likes.removeprefix("and ")
+        return f"((select {likes} from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id){numbered})"  # noqa: S608 - constants
+
+    async def few(self, tx: Transaction) -> Sequence[UUID] | None:
+        """Return the ids of all that have it; None where those are more than a few."""
+        # Not even the index on who they are would be a help here, much as the planner may hope so.
+        await tx.execute(_SHAPE, {"whole": "off" if self.indexed else "on", "rows": "off"})
+        rows = await tx.all(
+            text(f"select ticket_id from ({self.found}) as f limit :most"),  # noqa: S608 - constants
+            {"ws": tx.workspace_id, "most": FEW + 1, **self.values},
+        )
+        await tx.execute(_SHAPE, {"whole": "on", "rows": "on"})
+        return [row["ticket_id"] for row in rows] if len(rows) <= FEW else None
+
+
+def search(q: str) -> Search | None:
+    """Return what these words look for, if there are any."""
+    words = list(dict.fromkeys(folded(q).split()))
+    if not words:
+        return None
+    values: dict[str, Any] = {f"word{nth}": f"%{word.translate(WILDCARDS)}%" for nth, word in enumerate(words)}
+    likes = " ".join(f"and s.words like :{name}" for name in values)
+    number = _A_NUMBER.fullmatch(q.strip())
+    if number and int(number[1]) <= LARGEST_NUMBER:
+        values["number"] = int(number[1])
+    return Search(likes, values, indexed=any(_TRIGRAM.search(word) for word in words))

@@ -1,0 +1,145 @@
+"""A file of a workspace put into another: the same but for ids and secrets, once, and the record proves itself."""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from contracts import transfer
+from contracts.base import Role
+from contracts.transfer import ENTRY
+from tests.gateway.newsroom import Desk
+from tests.support.pages import ROOT
+from tests.web.test_export import fill
+
+LINES = {"content-type": "application/jsonl"}
+SAME = ("settings", "contact", "contact_name", "conversation", "visitor", "message", "ticket", "link", "note")
+NEVER = {"workspace", "member", "invitation", "token", "integration", "webhook", "mail", "inbox_item", "correspondent"}
+
+
+async def another(desk: Desk) -> Desk:
+    return Desk(desk.room, desk.client, await desk.room.house.workspace(desk.owner), desk.owner)
+
+
+async def sent(desk: Desk, file: str, *, dry_run: bool = False, who: Any = None) -> httpx.Response:
+    path = desk.path(f"import?dry_run={str(dry_run).lower()}")
+    return await desk.client.post(
+        path, content=file.encode(), headers={**(who or desk.owner).bearer, **LINES}, timeout=60
+    )
+
+
+async def exported(desk: Desk) -> str:
+    answer = await desk.send("GET", "export")
+    assert answer.status_code == 200
+    return answer.text
+
+
+def rows(file: str, kind: str, **names: str) -> list[dict[str, Any]]:
+    for old, new in names.items():
+        file = file.replace(old, new)
+    found = [json.loads(line)["row"] for line in file.splitlines() if f'"kind": "{kind}"' in line[:40]]
+    return sorted(found, key=json.dumps)
+
+
+async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
+    await fill(desk)
+    file = await exported(desk)
+    lines = file.splitlines(keepends=True)
+    copy = await another(desk)
+
+    member = await desk.member(Role.ADMIN)
+    assert (await sent(desk, file, who=member)).status_code == 403
+    assert (await sent(desk, file)).status_code == 409
+    assert (await sent(copy, "{}\n")).status_code == 400
+    assert (await copy.send("POST", "import", {})).status_code == 415
+
+    tried = (await sent(copy, file, dry_run=True)).json()
+    assert (tried["faults"], tried["finished"]) == ([], False)
+    assert tried["counts"] == {kind: many for kind, many in json.loads(lines[-1])["counts"].items() if many}
+    assert set(tried["left_out"]) == (NEVER & tried["counts"].keys()) | {ENTRY}
+    broken = [
+        line.replace('"number": 1,', '"number": "one",') if '"kind": "ticket"' in line else line for line in lines
+    ]
+    at = next(nth for nth, (one, two) in enumerate(zip(lines, broken, strict=True), 1) if one != two)
+    forged = [
+        line.replace("ticket_created", "ticket_restored", 1) if nth == len(lines) - 2 else line
+        for nth, line in enumerate(lines)
+    ]
+    said = (await sent(copy, "".join([*broken[:-1], "no JSON\n", lines[-1]]), dry_run=True)).json()
+    assert [fault["line"] for fault in said["faults"]][:2] == sorted([at, len(lines)])
+    assert (await copy.get("tickets?status=all"))["items"] == []
+    assert (await copy.get("imports"))["items"] == []
+    assert forged
+
+    # Cut off in the midst of the record, and once more from the beginning.
+    cut = next(nth for nth, line in enumerate(lines) if '"book": "tickets", "seq": 4,' in line)
+    first = (await sent(copy, "".join(lines[:cut]))).json()
+    assert (first["finished"], "cut off" in first["faults"][0]["detail"]) == (False, True)
+    (state,) = (await copy.get("imports"))["items"]
+    assert (state["lines"], state["finished_at"]) == (cut, None)
+    again = (await sent(copy, file)).json()
+    assert (again["finished"], again["faults"]) == (True, [])
+    assert (await sent(copy, file)).status_code == 409
+
+    there = await exported(copy)
+    (old,), (new,) = rows(file, "assistant"), rows(there, "assistant")
+    ids = {desk.workspace.id: copy.workspace.id, old["id"]: new["id"]}
+    for kind in SAME:
+        assert rows(file, kind, **ids) == rows(there, kind), kind
+    for kind in ("watcher", "watch", "mute", "preference"):
+        assert rows(file, kind) == rows(there, kind), kind
+    was, now = (
+        [json.loads(row["entry"]) for row in rows(one, ENTRY, **ids) if row["book"] == "tickets"]
+        for one in (file, there)
+    )
+    assert sorted(was, key=lambda entry: entry["seq"]) == sorted(now, key=lambda entry: entry["seq"])
+    proof = await copy.get("audit/verify")
+    assert (proof["ok"], proof["tickets"]["entries"]) == (True, len(was))
+    assert [entry["type"] for entry in (await copy.get("audit/people"))["items"]].count("workspace_imported") == 1
+    assert (await copy.get("notifications"))["items"] == []
+
+    found = (await copy.get("tickets?status=all&q=ticket"))["items"] + (await copy.get("tickets?status=all&tag=vip"))[
+        "items"
+    ]
+    assert found
+    made = await copy.ticket(subject="The next")
+    assert made["number"] == max(row["number"] for row in rows(file, "ticket")) + 1
+    await copy.recorded(made)
+    assert (await copy.get("audit/verify"))["ok"]
+    counts = Counter(json.loads(line)["kind"] for line in lines)
+    assert counts[transfer.HEADER] == 1
+
+
+async def test_a_shell_takes_a_workspace_from_one_place_to_another(desk: Desk, tmp_path: Path) -> None:
+    await desk.ticket(subject="Moving", contact={"name": "Ida", "email": "ida@example.com"})
+    copy, file = await another(desk), tmp_path / "desk.jsonl"
+    said = await counterfoil(desk, "export", str(file))
+    assert (said[0], file.stat().st_mode & 0o077) == (0, 0)
+    assert {"ticket: 1", "contact: 1"} <= set(said[1].splitlines())
+    code, told = await counterfoil(copy, "import", str(file), "--dry-run")
+    assert (code, told.splitlines()[-1]) == (0, "a dry run: nothing was changed")
+    code, told = await counterfoil(copy, "import", str(file))
+    assert (code, told.splitlines()[-1]) == (0, "imported")
+    assert [each["subject"] for each in (await copy.get("tickets"))["items"]] == ["Moving"]
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]), encoding="utf-8")
+    code, told = await counterfoil(await another(desk), "import", str(file))
+    assert (code, f"line {len(lines) - 1}: the file ends before its last line" in told) == (1, True)
+
+
+async def counterfoil(desk: Desk, *arguments: str) -> tuple[int | None, str]:
+    """Run the command as the owner; return its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "client", "--url", desk.room.url, "--workspace", desk.workspace.slug, *arguments),
+        cwd=ROOT,
+        env=os.environ | {"COUNTERFOIL_TOKEN": desk.owner.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()
