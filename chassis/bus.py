@@ -245,8 +245,8 @@ class Bus:
         self.closing = True
         self._answers.abandon()
         if self._nats is not None:
-            # asyncio's word for a connection that is lost already, and on which the client would say its last.
-            with suppress(TypeError):
+            # asyncio's and uvloop's word for a connection that is lost, and on which the client would say its last.
+            with suppress(TypeError, RuntimeError):
                 await self._nats.close()
 
 

@@ -2,9 +2,10 @@
 
 import datetime as dt
 import re
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -98,6 +99,8 @@ class Held:
     position: int
     trace: str
     outcome: str = "known"
+    beaten: float = field(default_factory=time.monotonic)
+    """When the broker was last told, or knew by itself, that it is not forgotten."""
 
     @property
     def place(self) -> tuple[int, int]:

@@ -24,6 +24,10 @@ class Lane:
     alarmed: float = 0
     asked: float = 0
 
+    def is_stuck(self, now: float) -> bool:
+        """Tell whether what is held waits for more than its turn; a try that is under way changes nothing yet."""
+        return self.not_before > now or self.tries > 0 or self.crashes > 0 or self.gap_since is not None
+
     def keep(self, held: Held) -> None:
         """Hold a message. A second delivery of what is held already replaces it: the newer ack subject counts."""
         self.away.pop(held.sequence, None)
@@ -36,12 +40,16 @@ class Lane:
         if known := self.held.pop(held.place, None):
             self.size -= len(known.msg.data)
 
+    def waits_for_others(self, now: float) -> bool:
+        """Tell whether something was turned away and will come again; what does not was taken out of the stream."""
+        if self.away:
+            self.away = {sequence: at for sequence, at in self.away.items() if now - at < _LOST_AFTER}
+        return bool(self.away)
+
     def next(self, most: int, now: float) -> list[Held]:
         """Return what is first, so many at most; nothing where something before it was turned away."""
         first = [self.held[key] for key in sorted(self.held)[:most]]
-        if not self.away or first[0].position:
+        if first[0].position or not self.waits_for_others(now):
             return first
-        # What does not come again was taken out of the stream.
-        self.away = {sequence: at for sequence, at in self.away.items() if now - at < _LOST_AFTER}
-        before = min(self.away, default=first[-1].sequence + 1)
+        before = min(self.away)
         return [held for held in first if held.sequence < before]

@@ -30,6 +30,7 @@ _FEWEST_AT_ONCE = 10
 _MOST_HELD = 5_000
 _MOST_BYTES = 128 << 20
 _HEARTBEAT = 5.0
+_REMIND_AFTER = 18.0
 _TICK = 0.5
 _FIRST_DELAY = 0.5
 # Weather is asked often, so that a workspace is not late for long once it has passed; a bug never passes soon.
@@ -97,7 +98,7 @@ class Lanes:
         Where there is `more` it is read first: whoever stands behind those of another gets a lane of their own.
         """
         touched = {}
-        waiting = sum(len(lane.held) for lane in self._lanes.values() if lane.not_before > now)
+        waiting = sum(len(lane.held) for lane in self._lanes.values() if lane.is_stuck(now))
         size = sum(lane.size for lane in self._lanes.values())
         for msg in messages:
             if msg.metadata.num_delivered > 1:
@@ -106,13 +107,13 @@ class Lanes:
             key = (held.workspace, held.integration)
             lane = self._lanes.setdefault(key, Lane(held.workspace))
             # Only who waits, or holds the most, is turned away when much is held: the others are applied at once.
-            full = lane.not_before > now and waiting >= _MOST_HELD
+            full = lane.is_stuck(now) and waiting >= _MOST_HELD
             if full or (size >= _MOST_BYTES and lane.size >= _MOST_BYTES / len(self._lanes)):
                 lane.away[held.sequence] = now
                 with suppress(NatsError):  # it comes again by itself, later
                     await msg.nak(delay=_HEARTBEAT)
                 continue
-            waiting += lane.not_before > now
+            waiting += lane.is_stuck(now)
             size += len(msg.data)
             lane.keep(held)
             touched[key] = lane
@@ -127,13 +128,16 @@ class Lanes:
         """Go on with what is due, and tell the broker that the rest is not forgotten."""
         async with self._lock:
             await self._round(list(self._lanes.values()))
-            for key, lane in list(self._lanes.items()):
-                if not lane.held and not lane.away:
-                    del self._lanes[key]
             now = time.monotonic()
+            for key, lane in list(self._lanes.items()):
+                if not lane.held and not lane.waits_for_others(now):
+                    del self._lanes[key]
             if now - self._beat >= _HEARTBEAT:
                 self._beat = now
-                for held in [held for lane in self._lanes.values() for held in lane.held.values()]:
+                # What is applied soon needs no such word, and each word costs the broker a write.
+                waiting = [held for lane in self._lanes.values() for held in lane.held.values()]
+                for held in [held for held in waiting if now - held.beaten >= _REMIND_AFTER]:
+                    held.beaten = now
                     with suppress(NatsError):  # the broker is away: it delivers again when it is back
                         await held.msg.in_progress()
             self._count()
@@ -141,7 +145,8 @@ class Lanes:
     async def _round(self, lanes: Collection[Lane]) -> None:
         """Let each lane that is due apply its share."""
         now = time.monotonic()
-        due = [lane for lane in lanes if lane.held and lane.not_before <= now]
+        # Who has little to say does not wait for the turn of who has much.
+        due = sorted((lane for lane in lanes if lane.held and lane.not_before <= now), key=lambda lane: len(lane.held))
         share = max(_FEWEST_AT_ONCE, min(_AT_ONCE, _IN_A_ROUND // max(1, len(due))))
         for lane in due:
             await self._drain(lane, share)

@@ -18,7 +18,7 @@ def tick(service: Service, outlet: Outlet | None, scribe: Scribe, counts: Counts
 
     @service.every(10, "count")
     async def count() -> None:
-        await counts.look(service.database, now())
+        await counts.look(service.database, now(), sends=outlet is not None)
 
     service.stepping_down(counts.step_down)
 

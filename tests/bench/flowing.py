@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import PASSWORD, WORKSPACE, Desk, Stack, publish
 
 ROUNDS: Final = {"short": 20, "long": 60}
-BURST: Final = {"short": 500, "long": 2_000}
+BURST: Final = {"short": 200, "long": 2_000}
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from tests.full.desks import EVERY, FullDesk, deep_cursor
 from tests.support.stack import WORKSPACE, Desk
 
-ROUNDS: Final = {"short": 10, "long": 40}
+ROUNDS: Final = {"short": 8, "long": 40}
 LIMIT: Final = 1.5
 """How many times as long a full desk may take."""
 _WARM_UP: Final = 4

@@ -32,7 +32,7 @@ from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
 
 IN_FLIGHT: Final = 32
 """Clients, each of which sends its next command when it has the answer to the last."""
-ROUNDS: Final = {"short": 2, "long": 8}
+ROUNDS: Final = {"short": 1, "long": 8}
 AIM: Final = 900
 """Microseconds of CPU that a create may cost, from the HTTP request to the commit and back."""
 SHARE: Final = 0.6

@@ -179,7 +179,7 @@ async def test_a_service_waits_for_a_broker_that_is_away_and_hears_sigterm_all_t
         await house.broker.kill()
         await patient.says("nats.disconnected")
         patient.process.send_signal(signal.SIGTERM)
-        assert await patient.ends() == 0
+        assert await patient.ends() == 0, patient.lines("process.crashed")
         assert patient.lines("service.stopped")
         assert not patient.lines("service.drain_cut_short")
     await house.broker.start()

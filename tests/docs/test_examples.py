@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+import re
+import shlex
 import shutil
 import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
 
+from chassis.provision import Outsider, outsider_says
+from contracts.tickets import TicketRequested
 from tests.support.eventually import eventually
 from tests.support.pages import DOCS, ROOT, blocks, run
 from tests.support.stack import Desk, Stack
@@ -51,6 +56,31 @@ def test_the_page_shows_the_examples_as_they_are() -> None:
     for file in EXAMPLES.iterdir():
         if file.suffix in (".py", ".mjs", ".sh"):
             assert f"[{file.name}]({file.name})" in listed, file.name
+
+
+def test_the_commands_of_the_page_ask_for_nothing_that_another_system_may_not_have() -> None:
+    """The `nats` command is on no index of packages; what it asks for is told by its words."""
+    outsider = Outsider("79b3549c", "alerts", "secret")
+    known = {"WORKSPACE_ID": outsider.workspace_id, "INTEGRATION": outsider.integration}
+    known |= {"NATS_URL": "nats://x", "NATS_INBOX_PREFIX": outsider.inbox_prefix}
+    asked, context = list[str](), list[str]()
+    for block in blocks(DOCS / "integrating.md", "console"):
+        for command in re.findall(r"^\$ nats (.+)$", block.text.replace("\\\n", ""), re.MULTILINE):
+            words = shlex.split(Template(command).substitute(known))
+            match words:
+                case ["context", "add", "desk", *options]:
+                    context = options
+                case ["--context", "desk", "request", "-H", header, subject, body]:
+                    assert header.startswith("ce-id:")
+                    TicketRequested.model_validate_json(body)
+                    asked.append(subject)
+                case ["--context", "desk", "consumer", verb, stream, consumer, *_]:
+                    name = {"info": "INFO", "next": "MSG.NEXT"}[verb]
+                    asked.append(f"$JS.APP.API.CONSUMER.{name}.{stream}.{consumer}")
+    assert context[2:] == ["--inbox-prefix", outsider.inbox_prefix, "--js-domain", "APP"]
+    assert len(asked) == 3
+    allowed = [re.escape(each).replace(r"\*", "[^.]+") for each in outsider_says(outsider)]
+    assert [each for each in asked if not any(re.fullmatch(one, each) for one in allowed)] == []
 
 
 @pytest.mark.parametrize("program", ["alert.py", "alert.mjs", "alert.sh"])

@@ -81,6 +81,8 @@ async def test_mails_are_counted_by_how_they_ended(postgres_server: PostgresServ
         await write("550 no such user")
         await write("450 later")
         await write("250 OK", "torn")
+        await counts.look(database, now() + 30 * MINUTE, sends=False)
+        assert said(metrics, "mail_waiting_seconds") == 0
         await counts.look(database, now() + 30 * MINUTE)
     await database.close()
     ends = {end: said(metrics, "mails_total", outcome=end) for end in ("sent", "failed", "pending", "uncertain")}
