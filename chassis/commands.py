@@ -1,8 +1,8 @@
 """Commands: each takes effect once, and those of a workspace that have queued behind a commit share the next one.
 
 A group has one transaction and no savepoints. A refusal that has written nothing is answered by itself; whatever else
-goes wrong takes the whole group back, and each of it is tried alone. A group waits briefly for what another holds, far
-shorter than PostgreSQL takes to look for a deadlock: it can be no part of one for long.
+goes wrong takes the whole group back, and each of it is tried alone. A group waits less long for what another holds
+than PostgreSQL takes to look for a deadlock: it can be no part of one for long.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from contracts.refusals import Refusal
 
 log = get_logger()
 
-_PATIENCE = 0.3
+_PATIENCE = 0.8
 
 type Handler = Callable[[Any, Transaction], Awaitable[BaseModel]]
 

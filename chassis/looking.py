@@ -17,15 +17,22 @@ async def look(nats: Client, database: Database, metrics: Metrics) -> None:
     """Set the gauges that nobody counts; raises NATS's errors and TimeoutError while JetStream is away."""
     async with database.every_workspace("count dead letters") as tx:
         metrics.letters.set(await tx.scalar(_LETTERS))
-    heard = heard_streams(metrics.service)
-    for stream in {each.name: each for each in (*heard, *relayed_streams(metrics.service))}.values():
-        found = await _ask(nats, f"STREAM.INFO.{stream.name}")
-        if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
-            metrics.fill.labels(stream.name).set(found["state"]["bytes"] / most)
-    for stream in heard:
+    for name, part in (await stream_fill(nats, metrics.service)).items():
+        metrics.fill.labels(name).set(part)
+    for stream in heard_streams(metrics.service):
         found = await _ask(nats, f"CONSUMER.INFO.{stream.name}.{metrics.service}")
         if "error" not in found:
             metrics.lag.labels(stream.name).set(found["num_pending"] + found["num_ack_pending"])
+
+
+async def stream_fill(nats: Client, service: str) -> dict[str, float]:
+    """Return how full the streams are that a service lives on, 1 being the limit."""
+    filled: dict[str, float] = {}
+    for stream in (*heard_streams(service), *relayed_streams(service)):
+        found = await _ask(nats, f"STREAM.INFO.{stream.name}")
+        if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
+            filled[stream.name] = found["state"]["bytes"] / most
+    return filled
 
 
 async def _ask(nats: Client, verb: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis import schema
 from chassis.database import driver_url
 
 _LOCK = 4_711_001
@@ -18,6 +19,11 @@ _LOCK = 4_711_001
 def migrate(service: str, owner_url: str) -> None:
     """Run the migrations of `services/<service>` that this database lacks; several may start at once."""
     asyncio.run(_migrate(service, owner_url))
+
+
+def newest(service: str) -> str:
+    """Return the revision that the code here expects."""
+    return str(_scripts(service)[1].get_current_head())
 
 
 async def _migrate(service: str, owner_url: str) -> None:
@@ -32,11 +38,15 @@ async def _migrate(service: str, owner_url: str) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, service: str) -> None:
+def _scripts(service: str) -> tuple[Config, ScriptDirectory]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "services" / service / "migrations"))
     config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
+    return config, ScriptDirectory.from_config(config)
+
+
+def _upgrade(connection: Connection, service: str) -> None:
+    config, script = _scripts(service)
 
     def steps(revision: Any, _: Any) -> Any:
         return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic's own upgrade command passes
@@ -44,3 +54,6 @@ def _upgrade(connection: Connection, service: str) -> None:
     with EnvironmentContext(config, script, fn=steps, destination_rev="head") as environment:
         environment.configure(connection=connection, target_metadata=None)
         environment.run_migrations()
+    # So that a service can tell whether this is the schema that it needs.
+    app = connection.exec_driver_sql(schema.APP).scalar_one()
+    connection.exec_driver_sql(f'grant select on alembic_version to "{app}"')

@@ -15,7 +15,8 @@ class Migration(Protocol):
 
 
 _WS = "(select nullif(current_setting('app.ws', true), ''))"
-_APP = "select replace(current_user, '_owner', '_app')"
+APP = "select replace(current_user, '_owner', '_app')"
+"""Tells whoever migrates the name of the role that a service signs in as."""
 
 _PLUMBING = """
 create table event_log (
@@ -123,7 +124,7 @@ create table erasures (
 
 
 def _app_role(op: Migration) -> str:
-    role: str = op.get_bind().exec_driver_sql(_APP).scalar_one()
+    role: str = op.get_bind().exec_driver_sql(APP).scalar_one()
     return role
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 _MOST = 32
-_PATIENCE = 0.2
+_PATIENCE = 1.0
 """Seconds after which nobody waits any longer for those who came before."""
 
 

@@ -4,6 +4,10 @@ import sys
 
 from services.activity import app, tools
 
+if sys.argv[1:] == ["doctor"]:
+    from chassis import doctor
+
+    sys.exit(doctor.run("activity", app.settings))
 if len(sys.argv) > 1:
     sys.exit(tools.run(sys.argv[1:], app.settings))
 app.main()

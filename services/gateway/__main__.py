@@ -1,5 +1,11 @@
-"""One process of the gateway: `python -m services.gateway`."""
+"""Runs this service, `python -m services.gateway`, or looks what is wrong: `doctor`."""
 
-from services.gateway.app import main
+import sys
 
-main()
+from services.gateway import app
+
+if sys.argv[1:] == ["doctor"]:
+    from chassis import doctor
+
+    sys.exit(doctor.run("gateway", app.settings))
+app.main()

@@ -143,6 +143,11 @@ def _outside(settings: Settings) -> OutsideAccess | None:
     )
 
 
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
+
+
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

@@ -1,5 +1,6 @@
 """Assembles notifications: the one place that knows all its parts."""
 
+from chassis.doctor import Finding, Verdict
 from chassis.erasing import Erasing
 from chassis.service import Service
 from services.notifications.channels import Egress, Listener, Smtp
@@ -40,6 +41,14 @@ def build(settings: Settings) -> Service:
         service.at_start(listener.start)
         service.at_stop(listener.stop)
     return service
+
+
+async def look_at_mail(settings: Settings) -> list[Finding]:
+    """Tell a doctor whether the mail server takes us; nothing is sent."""
+    if not settings.smtp_url:
+        return [Finding("mail", Verdict.NOTE, "smtp_url is empty: mail is kept and not sent")]
+    refused = await Smtp(settings.smtp_url, settings.mail_from).greeted()
+    return [Finding("mail", Verdict.WRONG, refused) if refused else Finding("mail", Verdict.OK, "its server takes us")]
 
 
 def settings() -> Settings:

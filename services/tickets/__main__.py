@@ -1,5 +1,11 @@
-"""Runs this service: `python -m services.tickets`."""
+"""Runs this service, `python -m services.tickets`, or looks what is wrong: `doctor`."""
 
-from services.tickets.app import main
+import sys
 
-main()
+from services.tickets import app
+
+if sys.argv[1:] == ["doctor"]:
+    from chassis import doctor
+
+    sys.exit(doctor.run("tickets", app.settings))
+app.main()

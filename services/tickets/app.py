@@ -19,6 +19,11 @@ def build(settings: Settings) -> Service:
     return service
 
 
+def settings() -> Settings:
+    """Read what the environment says, for whoever does not run the service."""
+    return Settings()
+
+
 def main() -> None:
     """Run tickets until it is told to stop."""
-    build(Settings()).run()
+    build(settings()).run()

@@ -31,6 +31,7 @@ from services.gateway.usecases.guards import Guard
 from services.gateway.usecases.imports import Imports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
+from services.gateway.usecases.letters import Letters
 from services.gateway.usecases.limits import Limiter
 from services.gateway.usecases.live import Live
 from services.gateway.usecases.passwords import Passwords
@@ -240,6 +241,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         live=(live := Live(bus, house.people)),
         presence=Presence(bus, live),
         seals=Seals(bus),
+        letters=Letters(bus, house.database),
         erasures=Erasures(house.database, bus, house.clock),
         exports=Exports(house.database, bus, house.clock),
         imports=Imports(house.database, bus, house.clock),

@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from sqlalchemy import text
 
-from chassis.bus import Bus
+from chassis.bus import Bus, Transaction
 from chassis.telemetry import Metrics
 from contracts.base import IdempotencyKey, Role, Via
 from contracts.refusals import (
@@ -132,6 +133,40 @@ async def test_a_session_that_was_ended_opens_nothing(house: House) -> None:
     await house.accounts.sign_out(await house.people.visitor(ada.token, None, Via.API))
 
     assert isinstance(await refusal_of(house.people.visitor(ada.token, None, Via.API)), Unauthenticated)
+
+
+async def test_look_ups_at_once_share_a_transaction_and_each_finds_its_own(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, eve = await house.somebody(), await house.somebody("Eve")
+    workspace, other = await house.workspace(ada), await house.workspace(eve)
+    people, purposes, transaction = house.people, list[str](), house.database.every_workspace
+
+    def counted(purpose: str) -> AbstractAsyncContextManager[Transaction]:
+        purposes.append(purpose)
+        return transaction(purpose)
+
+    monkeypatch.setattr(house.database, "every_workspace", counted)
+    ended = (await house.accounts.sign_in(ada.user.email, PASSWORD, house.came())).token
+    await house.accounts.sign_out(await house.people.visitor(ended, None, Via.API))
+    asked = [(ada, workspace.id), (eve, workspace.id), (ada, None), (eve, other.slug), (ada, "nowhere")] * 8
+
+    purposes.clear()
+    found = await asyncio.gather(
+        people.visitor(ended, workspace.id, Via.API),
+        *(people.visitor(who.token, where, Via.API) for who, where in asked),
+        return_exceptions=True,
+    )
+
+    assert len(purposes) <= 3
+    assert isinstance(found[0], Unauthenticated)
+    assert [(visitor.user.id, visitor.workspace) for visitor in found[1:] if isinstance(visitor, Visitor)] == [
+        (ada.user.id, workspace),
+        (eve.user.id, None),
+        (ada.user.id, None),
+        (eve.user.id, other),
+        (ada.user.id, None),
+    ] * 8
 
 
 async def test_a_session_that_is_used_now_and_then_lasts_seven_days(house: House) -> None:

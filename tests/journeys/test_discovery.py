@@ -1,12 +1,16 @@
 """Whoever runs the desk finds every service by the standard words of NATS, as the `micro` commands of its CLI do."""
 
+import asyncio
 import json
+import os
+import sys
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from contracts.base import SERVICES
+from tests.support.infra import PROJECT
 from tests.support.stack import Stack
 
 NAME = {"type": "string", "pattern": "^[a-zA-Z0-9_-]+$"}
@@ -61,3 +65,25 @@ async def test_an_operator_discovers_every_service_as_the_standard_has_it(stack:
             assert json.loads(one.data)["id"] == answer["id"]
             names = [endpoint["name"] for endpoint in answer.get("endpoints", ())]
             assert len(names) == len({*names})
+
+
+async def test_a_doctor_finds_nothing_wrong_with_a_desk_that_is_well(stack: Stack) -> None:
+    async def examine(name: str) -> tuple[int | None, str]:
+        kept = stack.data / "secrets"
+        told = {
+            "COUNTERFOIL_NATS_URL_FILE": str(kept / f"{name}.nats-url"),
+            "COUNTERFOIL_DATABASE_URL_FILE": str(kept / f"{name}.database-url"),
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"services.{name}", "doctor"),
+            cwd=PROJECT,
+            env={key: value for key, value in os.environ.items() if not key.startswith("COUNTERFOIL_")} | told,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    answers = dict(zip(SERVICES, await asyncio.gather(*map(examine, SERVICES)), strict=True))
+    assert {name: status for name, (status, _) in answers.items()} == dict.fromkeys(SERVICES, 0), answers
+    for _, said in answers.values():
+        assert {line.split()[1].rstrip(":") for line in said.splitlines()} >= {"database", "schema", "nats", "rights"}

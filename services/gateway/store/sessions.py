@@ -27,19 +27,20 @@ _ADD_SESSION = text(
     "insert into sessions (id, user_id, token_hash, created_at, seen_at, expires_at, client)"
     " values (:id, :user, :hash, :created_at, :seen_at, :expires_at, :client)"
 )
-_SESSION = (
-    "select s.id as session_id, s.created_at as began_at, s.seen_at, s.expires_at, s.client,"
-    " u.id, u.email, u.name as user_name, {} from sessions s join users u on u.id = s.user_id {}"
-    " where s.token_hash = :hash"
-)
-_SESSION_ALONE = text(_SESSION.format("null as workspace_id", ""))
-_SESSION_HERE = text(
-    _SESSION.format(
-        "w.workspace_id, w.slug, w.name, w.version, w.created_at, m.role",
-        "left join workspaces w on w.deleted_at is null and (w.workspace_id = :ref or w.slug = :ref)"
-        " left join memberships m on m.workspace_id = w.workspace_id and m.user_id = u.id",
-    )
-)
+# Each is found by itself: joined in one, the planner may read all sessions to find these few.
+_FOUND = text("""
+    select nth, found.* from
+    unnest(cast(:hashes as bytea[]), cast(:refs as text[])) with ordinality as asked (hash, ref, nth)
+    cross join lateral (
+        select s.id as session_id, s.created_at as began_at, s.seen_at, s.expires_at, s.client,
+            u.id, u.email, u.name as user_name, w.workspace_id, w.slug, w.name, w.version, w.created_at, m.role
+        from sessions s join users u on u.id = s.user_id
+        left join workspaces w on w.deleted_at is null and (w.workspace_id = asked.ref or w.slug = asked.ref)
+        left join memberships m on m.workspace_id = w.workspace_id and m.user_id = u.id
+        where s.token_hash = asked.hash
+        offset 0
+    ) as found
+""")
 _SESSIONS = text(
     "select id, user_id, created_at, seen_at, expires_at, client from sessions"
     " where user_id = :user and expires_at > :now and seen_at > :idle"
@@ -73,27 +74,13 @@ async def add_session(tx: Transaction, session: Session, token_hash: bytes) -> N
     await tx.execute(_ADD_SESSION, values)
 
 
-async def session(tx: Transaction, token_hash: bytes, reference: str | None) -> Found | None:
-    """Return the session of this token; `reference` is the id or slug of a workspace to look into as well."""
-    row = (
-        await tx.one(_SESSION_ALONE, {"hash": token_hash})
-        if reference is None
-        else await tx.one(_SESSION_HERE, {"hash": token_hash, "ref": reference})
-    )
-    if row is None:
-        return None
-    session = Session(
-        id=row["session_id"],
-        user_id=row["id"],
-        created_at=row["began_at"],
-        seen_at=row["seen_at"],
-        expires_at=row["expires_at"],
-        client=row["client"],
-    )
-    user = User(id=row["id"], email=row["email"], name=row["user_name"])
-    if row["workspace_id"] is None or row["role"] is None:
-        return Found(session, user, None, None)
-    return Found(session, user, workspace_of(row), Role(row["role"]))
+async def find_sessions(tx: Transaction, asked: Sequence[tuple[bytes, str | None]]) -> list[Found | None]:
+    """Return the session of each token, by its hash, with the workspace of this id or slug where one is named."""
+    found: list[Found | None] = [None] * len(asked)
+    values = {"hashes": [token_hash for token_hash, _ in asked], "refs": [reference for _, reference in asked]}
+    for row in await tx.all(_FOUND, values):
+        found[row["nth"] - 1] = _found(row)
+    return found
 
 
 async def sessions(
@@ -147,3 +134,18 @@ def _session(row: RowMapping) -> Session:
         expires_at=row["expires_at"],
         client=row["client"],
     )
+
+
+def _found(row: RowMapping) -> Found:
+    session = Session(
+        id=row["session_id"],
+        user_id=row["id"],
+        created_at=row["began_at"],
+        seen_at=row["seen_at"],
+        expires_at=row["expires_at"],
+        client=row["client"],
+    )
+    user = User(id=row["id"], email=row["email"], name=row["user_name"])
+    if row["workspace_id"] is None or row["role"] is None:
+        return Found(session, user, None, None)
+    return Found(session, user, workspace_of(row), Role(row["role"]))

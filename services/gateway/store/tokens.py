@@ -22,13 +22,19 @@ _COLUMNS = (
 )
 _SELECT = "select {}{} from {} where {}"
 _HERE = "t.workspace_id = :ws"
-_TOKEN = text(
+_HELD = _SELECT.format(
+    _COLUMNS,
+    ", m.role as maker_role, w.slug, w.name, w.version, w.created_at",
+    "api_tokens t join workspaces w on w.workspace_id = t.workspace_id and w.deleted_at is null"
+    " join memberships m on m.workspace_id = t.workspace_id and m.user_id = t.maker_id",
+    "t.token_hash = asked.hash offset 0",
+)
+_FOUND = text(
     _SELECT.format(
-        _COLUMNS,
-        ", m.role as maker_role, w.slug, w.name, w.version, w.created_at",
-        "api_tokens t join workspaces w on w.workspace_id = t.workspace_id and w.deleted_at is null"
-        " join memberships m on m.workspace_id = t.workspace_id and m.user_id = t.maker_id",
-        "t.token_hash = :hash",
+        "nth, found.*",
+        "",
+        f"unnest(cast(:hashes as bytea[])) with ordinality as asked (hash, nth) cross join lateral ({_HELD}) as found",
+        "true",
     )
 )
 _BY_ID = text(_SELECT.format(_COLUMNS, "", "api_tokens t", f"{_HERE} and t.id = :id"))
@@ -79,12 +85,13 @@ async def add_token(tx: Transaction, token: ApiToken, token_hash: bytes) -> None
     await tx.execute(_ADD, values)
 
 
-async def token(tx: Transaction, token_hash: bytes) -> tuple[ApiToken, Workspace] | None:
-    """Return the token of this secret, and where it is good; None where it has more than its maker has now."""
-    row = await tx.one(_TOKEN, {"hash": token_hash})
-    if row is None or not outranks(Role(row["maker_role"]), Role(row["role"])):
-        return None
-    return _token(row), workspace_of(row)
+async def find_tokens(tx: Transaction, hashes: Sequence[bytes]) -> list[tuple[ApiToken, Workspace] | None]:
+    """Return the token of each secret, by its hash, and where it is good; None where it has more than its maker now."""
+    found: list[tuple[ApiToken, Workspace] | None] = [None] * len(hashes)
+    for row in await tx.all(_FOUND, {"hashes": list(hashes)}):
+        if outranks(Role(row["maker_role"]), Role(row["role"])):
+            found[row["nth"] - 1] = _token(row), workspace_of(row)
+    return found
 
 
 async def token_by_id(tx: Transaction, workspace_id: str, id: UUID) -> ApiToken | None:

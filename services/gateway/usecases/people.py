@@ -2,10 +2,12 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from chassis import cursors
 from chassis.database import Database, Transaction
+from chassis.together import Together
 from contracts.base import IdempotencyKey, Person, Role, Via, now, uuid7
 from contracts.refusals import Malformed, NotFound, StaleVersion, Unauthenticated
 from services.gateway import domain, store
@@ -17,6 +19,8 @@ from services.gateway.usecases.acting import acting, once, revoke_above
 LOOK_UP = "session look-up"
 PURGE = "purge of what is over"
 
+_AT_ONCE = 64
+
 
 class People:
     """Who comes, who is here, and who may say so."""
@@ -25,41 +29,50 @@ class People:
         """Keep people in `database`."""
         self._database = database
         self._clock = clock
+        # What is revoked opens nothing from that moment on: each request is looked up after it came, though not alone.
+        self._sessions = Together(self._find_sessions, most=_AT_ONCE)
+        self._tokens = Together(self._find_tokens, most=_AT_ONCE)
 
     async def visitor(self, token: str, reference: str | None, via: Via) -> Visitor:
         """Return whose session or API token this is, and what they are in the workspace of this id or slug."""
-        at = self._clock()
-        async with self._database.every_workspace(LOOK_UP) as tx:
-            if domain.looks_like_an_api_token(token):
-                return await self._program(tx, token, reference, via, at)
-            found = await store.session(tx, domain.token_hash(token), reference)
-            if found is None or found.session.is_over(at):
-                raise Unauthenticated
-            if found.session.is_due(at):
-                await store.seen(tx, found.session, at)
+        if domain.looks_like_an_api_token(token):
+            visitor = await self.program(token, via)
+            here = visitor.workspace is not None and reference in (visitor.workspace.id, visitor.workspace.slug)
+            return visitor if here else replace(visitor, workspace=None, role=None)
+        found = await self._sessions(LOOK_UP, (domain.token_hash(token), reference))
+        if found is None or found.session.is_over(self._clock()):
+            raise Unauthenticated
         return Visitor(found.session, found.user, via, found.workspace, found.role)
 
     async def program(self, token: str, via: Via) -> Visitor:
         """Return the program whose API token this is, in the one workspace that it may come into."""
-        async with self._database.every_workspace(LOOK_UP) as tx:
-            held, workspace = await self._held(tx, token, self._clock())
-        return Visitor(held, None, via, workspace, held.role)
-
-    async def _program(self, tx: Transaction, token: str, reference: str | None, via: Via, at: dt.datetime) -> Visitor:
-        held, workspace = await self._held(tx, token, at)
-        if reference not in (workspace.id, workspace.slug):
-            return Visitor(held, None, via)
-        return Visitor(held, None, via, workspace, held.role)
-
-    @staticmethod
-    async def _held(tx: Transaction, token: str, at: dt.datetime) -> tuple[ApiToken, Workspace]:
-        found = await store.token(tx, domain.token_hash(token))
-        if found is None or found[0].is_over(at):
+        found = await self._tokens(LOOK_UP, domain.token_hash(token))
+        if found is None or found[0].is_over(self._clock()):
             raise Unauthenticated
         held, workspace = found
-        if held.is_due(at):
-            await store.used(tx, held, at)
-        return held, workspace
+        return Visitor(held, None, via, workspace, held.role)
+
+    async def _find_sessions(
+        self, purpose: str, asked: Sequence[tuple[bytes, str | None]]
+    ) -> Sequence[store.Found | None]:
+        at = self._clock()
+        async with self._database.every_workspace(purpose) as tx:
+            found = await store.find_sessions(tx, asked)
+            used = {each.session.id: each.session for each in found if each and not each.session.is_over(at)}
+            for _, session in sorted(used.items()):
+                if session.is_due(at):
+                    await store.seen(tx, session, at)
+        return found
+
+    async def _find_tokens(self, purpose: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
+        at = self._clock()
+        async with self._database.every_workspace(purpose) as tx:
+            found = await store.find_tokens(tx, hashes)
+            used = {each[0].id: each[0] for each in found if each and not each[0].is_over(at)}
+            for _, token in sorted(used.items()):
+                if token.is_due(at):
+                    await store.used(tx, token, at)
+        return found
 
     async def members(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.MemberPage:
         """Return one page of the workspace's members."""

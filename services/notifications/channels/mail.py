@@ -105,6 +105,22 @@ class Smtp:
                 self._hang_up()
         return True
 
+    async def greeted(self) -> str | None:
+        """Sign in and leave; return why that can't be done, in words, or None."""
+        client = self._connection()
+        try:
+            await client.connect()
+            await client.quit(timeout=1)
+        except SMTPResponseException as error:
+            return f"its server refuses us with {error.code}: look at the user, the password and the sender"
+        except SMTPNotSupported:
+            return "its server can't do what the URL asks for, TLS or a password"
+        except (SMTPException, OSError):
+            return f"its server does not answer at {self._host}:{self._port}"
+        finally:
+            client.close()
+        return None
+
     async def close(self) -> None:
         """Say goodbye, if anybody listens."""
         if self._client is not None:
@@ -123,7 +139,11 @@ class Smtp:
             with suppress(Refused):
                 return await self._name(self._client, to, returns_to, again=True)
             self._hang_up()
-        self._client = SMTP(
+        self._client = self._connection()
+        return await self._name(self._client, to, returns_to, again=False)
+
+    def _connection(self) -> SMTP:
+        return SMTP(
             hostname=self._host,
             port=self._port,
             username=self._user,
@@ -134,7 +154,6 @@ class Smtp:
             start_tls=self.start_tls,
             tls_context=self._context,
         )
-        return await self._name(self._client, to, returns_to, again=False)
 
     async def _name(self, client: SMTP, to: Address, returns_to: str, *, again: bool) -> SMTP:
         try:

@@ -1,0 +1,268 @@
+"""What is wrong, in words: `python -m services.<name> doctor` looks at what a service lives on, and changes nothing."""
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import nats.errors
+from nats.aio.client import Client
+from pydantic import ValidationError
+
+from chassis.connection import inbox_prefix
+from chassis.looking import stream_fill
+from chassis.migrations import newest
+from chassis.provision import OLDEST_SERVER, drift, heard_streams
+from chassis.redaction import without_secrets
+from chassis.settings import PREFIX, ServiceSettings
+
+_PATIENCE = 5.0
+_MOST_SKEW = 2.0
+_MOST_WAIT = 60.0
+_NEARLY_FULL = 0.8
+_LEAST_FREE = 1 << 30
+_LEAST_PAYLOAD = 256 * 1024
+_MOUNTED = Path("/run/secrets")
+_ROLE = (
+    "select rolsuper, rolbypassrls, (select count(*) from pg_class where relowner = pg_roles.oid) as owns"
+    " from pg_roles where rolname = current_user"
+)
+_OPEN = (
+    "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+    " join pg_attribute a on a.attrelid = c.oid and a.attname = 'workspace_id'"
+    " where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relrowsecurity"
+)
+_WAITING = "select coalesce(extract(epoch from now() - min(at)), 0)::float from event_log where sent_at is null"
+
+
+class Verdict(StrEnum):
+    """How it stands with one thing."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    verdict: Verdict
+    words: str
+
+    def __str__(self) -> str:
+        """Say it in one line, without a secret."""
+        return without_secrets(f"{self.verdict:<6} {self.what}: {self.words}")
+
+
+type Check = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+def ok(what: str, words: str) -> Finding:
+    return Finding(what, Verdict.OK, words)
+
+
+def note(what: str, words: str) -> Finding:
+    return Finding(what, Verdict.NOTE, words)
+
+
+def wrong(what: str, words: str) -> Finding:
+    return Finding(what, Verdict.WRONG, words)
+
+
+def run[S: ServiceSettings](
+    service: str, read: Callable[[], S], more: Callable[[S], Awaitable[Sequence[Finding]]] | None = None
+) -> int:
+    """Look, tell what was found, and return 0 where nothing is wrong, else 1."""
+    try:
+        settings = read()
+    except ValidationError as error:
+        found: Sequence[Finding] = [_unset(each["loc"], each["msg"]) for each in error.errors(include_input=False)]
+    else:
+        found = asyncio.run(_examine(service, settings, more))
+    for finding in found:
+        sys.stdout.write(f"{finding}\n")
+    return int(any(finding.verdict is Verdict.WRONG for finding in found))
+
+
+async def _examine[S: ServiceSettings](
+    service: str, settings: S, more: Callable[[S], Awaitable[Sequence[Finding]]] | None
+) -> list[Finding]:
+    found = [ok("settings", "all that must be given is given"), *secrets_at_hand(os.environ), _disk()]
+    found += await store(service, settings.database_url)
+    found += await broker(service, settings.nats_url)
+    if more is not None:
+        found += await more(settings)
+    return found
+
+
+def _unset(place: tuple[int | str, ...], words: str) -> Finding:
+    name = f"{PREFIX}{'_'.join(map(str, place)).upper()}" if place else "settings"
+    return wrong(name, words.removeprefix("Value error, "))
+
+
+def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
+    """Tell which secrets others on this machine may read."""
+    found = []
+    for name, value in sorted(environment.items()):
+        if not name.startswith(PREFIX):
+            continue
+        if name.endswith("_FILE"):
+            path = Path(value)
+            if not path.exists():
+                found.append(wrong(name, f"there is no file {path}"))
+            elif not path.is_relative_to(_MOUNTED) and _is_open(path):
+                found.append(wrong(name, f"others on this machine may read {path}: chmod 600"))
+        elif urlsplit(value).password:
+            found.append(note(name, f"its password stands in the environment; give it as a file, {name}_FILE"))
+    return found or [ok("secrets", "nobody else may read them")]
+
+
+def _is_open(path: Path) -> bool:
+    """Whether others may read a file, and enter every directory above it."""
+    return bool(path.stat().st_mode & 0o004) and all(above.stat().st_mode & 0o001 for above in path.resolve().parents)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    words = f"{free / (1 << 30):.1f} GiB are free"
+    return ok("disk", words) if free >= _LEAST_FREE else wrong("disk", words)
+
+
+async def store(service: str, url: str) -> list[Finding]:
+    """Look at the database: whether it answers, is this service's, has its schema, and keeps workspaces apart."""
+    what = "database"
+    try:
+        session = await asyncpg.connect(url, timeout=_PATIENCE)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return [wrong(what, _because(error))]
+    try:
+        return [
+            ok(what, f"PostgreSQL {session.get_server_version().major} answers"),
+            *await _schema(session, service),
+            await _role(session),
+            await _clock(session),
+        ]
+    finally:
+        await session.close()
+
+
+async def _schema(session: asyncpg.Connection, service: str) -> list[Finding]:
+    what, here = "schema", newest(service)
+    if not await session.fetchval("select to_regclass('alembic_version') is not null"):
+        return [wrong(what, "there are no tables: run `python -m services provision --apply`")]
+    there = await session.fetchval("select version_num from alembic_version")
+    if there < here:
+        return [
+            wrong(what, f"it is at {there} and this release needs {here}: run `python -m services provision --apply`")
+        ]
+    found = [
+        ok(what, f"it is at {there}")
+        if there == here
+        else note(what, f"it is at {there}, and this release knows {here}")
+    ]
+    if shared := [row["relname"] for row in await session.fetch(_OPEN)]:
+        found.append(note("workspaces", f"not kept apart by row-level security: {', '.join(sorted(shared))}"))
+    await session.execute("select set_config('app.ws', '*', false)")
+    waits = await session.fetchval(_WAITING)
+    letters = await session.fetchval("select count(*) from dead_letters")
+    found.append((ok if waits < _MOST_WAIT else wrong)("outbox", f"the oldest fact has waited for {waits:.0f} s"))
+    return [*found, (note if letters else ok)("dead letters", f"{letters} are kept")]
+
+
+async def _role(session: asyncpg.Connection) -> Finding:
+    (role,) = await session.fetch(_ROLE)
+    if role["rolsuper"] or role["rolbypassrls"]:
+        return wrong("role", "it is not bound by row-level security: sign in as the service's app role")
+    if role["owns"]:
+        return wrong("role", f"it owns {role['owns']} tables and indexes: sign in as the app role, which owns nothing")
+    return ok("role", "it owns nothing")
+
+
+async def _clock(session: asyncpg.Connection) -> Finding:
+    asked = time.time()
+    theirs = (await session.fetchval("select clock_timestamp()")).timestamp()
+    skew = theirs - (asked + time.time()) / 2
+    words = f"it is {abs(skew):.1f} s {'behind' if skew > 0 else 'ahead of'} the database's"
+    return (ok if abs(skew) <= _MOST_SKEW else wrong)("clock", words)
+
+
+async def broker(service: str, url: str) -> list[Finding]:
+    """Look at NATS: whether it answers, is new enough, has our streams as they should be, and binds this user."""
+    what = "nats"
+    told: list[Exception] = []
+    refused = asyncio.Event()
+
+    async def hear(error: Exception) -> None:
+        told.append(error)
+        if "permissions violation" in str(error).lower():
+            refused.set()
+
+    client = Client()
+    try:
+        await client.connect(
+            url,
+            name=f"{service} doctor",
+            inbox_prefix=inbox_prefix(service),
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=1,
+            connect_timeout=int(_PATIENCE),
+            error_cb=hear,
+        )
+    except (OSError, TimeoutError, nats.errors.Error) as error:
+        await client.close()
+        return [wrong(what, _because(next(iter(told), error)))]
+    try:
+        return [_server(client), *await _streams(client, service), await _rights(client, refused)]
+    finally:
+        await client.close()
+
+
+def _server(client: Client) -> Finding:
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        return wrong(
+            "nats", f"nats-server {version} is too old: {'.'.join(map(str, OLDEST_SERVER))} or newer is needed"
+        )
+    if client.max_payload < _LEAST_PAYLOAD:
+        return wrong("nats", f"max_payload is {client.max_payload}, and must be {_LEAST_PAYLOAD} or more")
+    return ok("nats", f"nats-server {version} answers")
+
+
+async def _streams(client: Client, service: str) -> list[Finding]:
+    try:
+        differences = await drift(client, service)
+        fill = {} if differences else await stream_fill(client, service)
+    except (nats.errors.Error, TimeoutError) as error:
+        return [
+            wrong("streams", f"JetStream does not answer ({error!r}): is it on, and may this user ask for streams?")
+        ]
+    if differences:
+        return [wrong("streams", f"{each}: run `python -m services provision --apply`") for each in differences]
+    hears = ", ".join(stream.name for stream in heard_streams(service)) or "none"
+    full = [wrong("streams", f"{name} is {part:.0%} full") for name, part in fill.items() if part > _NEARLY_FULL]
+    return full or [ok("streams", f"they are as the contracts say; it hears {hears}")]
+
+
+async def _rights(client: Client, refused: asyncio.Event) -> Finding:
+    """Try what no service may do: nobody is disturbed by somebody who listens."""
+    await client.subscribe(">")
+    try:
+        await asyncio.wait_for(refused.wait(), _PATIENCE)
+    except TimeoutError:
+        return wrong("rights", "this user may hear everything")
+    return ok("rights", "it may hear only what it must")
+
+
+def _because(error: Exception) -> str:
+    words = str(error) or type(error).__name__
+    return f"it can't be entered: {words}"
