@@ -117,7 +117,9 @@ class Owner:
         """Return the next fact of some workspace."""
         workspace = chance.choice(list(self.books))
         self.books[workspace] += 1
-        subject = chance.choice(sorted(each for each in SAMPLES if each.startswith(f"{self.name}.events.")))
+        # Of `person_erased` dead letters go, and other books tell of it: nothing would add up.
+        told = (each for each in SAMPLES if each.startswith(f"{self.name}.events.") and "erased" not in each)
+        subject = chance.choice(sorted(told))
         body = json.loads(json.dumps(SAMPLES[subject]).replace("northwind", workspace)) | {"id": str(uuid7())}
         headers = {
             "ce-specversion": "1.0",
