@@ -6,7 +6,7 @@ transaction that its effect belongs to.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
@@ -21,13 +21,13 @@ from chassis.database import Database, Transaction
 from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
-from chassis.purging import Theirs, purge
+from chassis.purging import Theirs, kept, purge
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
 from contracts.base import DeadLetter, Event, Intake, LoggedFact, Message, ReadLog, Request
 from contracts.refusals import Conflict
 from contracts.signals import Signal
-from contracts.streams import Stream, stream_of
+from contracts.streams import DEADLETTERS, Stream, stream_of
 
 if TYPE_CHECKING:
     from chassis.consumers import Consumer
@@ -156,7 +156,7 @@ class Bus:
 
         return register
 
-    def follows[E: Event | Signal | DeadLetter](
+    def follows[E: Event | Signal](
         self, event: type[E]
     ) -> Callable[[Callable[[E], Awaitable[None]]], Callable[[E], Awaitable[None]]]:
         """Be told of these in every replica, as a hint: at most once, without order, nothing is stored."""
@@ -171,6 +171,16 @@ class Bus:
         """Tell every replica of this service something of the moment; while the broker is away it is left unsaid."""
         if self.connected:
             await self.nats.publish(f"{signal.SUBJECT}.{signal.workspace_id}", signal.model_dump_json().encode())
+
+    async def letters(self, after: int) -> AsyncIterator[tuple[int, DeadLetter]]:
+        """Read what any service could not apply, behind a place in `DEADLETTERS`: each one's place, and the letter."""
+        async for place, _, body in kept(self.nats, DEADLETTERS.name, f"*.{DeadLetter.KIND}.>", after):
+            try:
+                letter = DeadLetter.model_validate_json(body)
+            except ValidationError:
+                log.warning("letter.unreadable", sequence=place)
+            else:
+                yield place, letter
 
     async def purge(self, stream: Stream, subject: str, is_theirs: Theirs) -> int:
         """Delete the messages of a subject that are to go, by their headers and bodies; return how many."""

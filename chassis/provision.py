@@ -263,7 +263,6 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
-    hear += [f"{letter.SUBJECT}.*" for letter in DeadLetter.of_kind() if service in letter.FOLLOWED_BY]
     signals = [f"{signal.SUBJECT}.*" for signal in SIGNALS if service == signal.OWNER]
     say += signals
     hear += signals
@@ -271,6 +270,8 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     for stream in heard:
         one = f"{stream.name}.{service}"
         say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
+    if any(service in letter.FOLLOWED_BY for letter in DeadLetter.of_kind()):
+        say += [f"$JS.API.STREAM.MSG.GET.{DEADLETTERS.name}"]
     say += [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(service) for verb in ("GET", "DELETE")]
     say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
     return say, hear

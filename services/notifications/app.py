@@ -4,7 +4,7 @@ from chassis.doctor import Finding, Verdict
 from chassis.erasing import Erasing
 from chassis.service import Service
 from services.notifications.channels import Egress, Listener, Smtp
-from services.notifications.handlers import answer_for_mail, answer_for_webhooks, follow_dead_letters, listen
+from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
 from services.notifications.settings import Settings
 from services.notifications.timers import send_webhooks, take_in, tick
 from services.notifications.usecases.contacts import Scribe
@@ -24,7 +24,7 @@ def build(settings: Settings) -> Service:
     listen(service.bus, mails_leave=bool(settings.smtp_url))
     answer_for_mail(service.bus, Postroom(bool(settings.smtp_url), public_url))
     outlet = Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    follow_dead_letters(service.bus, Undertaker(service.database))
+    service.every(1, "tell_of_dead_letters")(Undertaker(service.database, service.bus.letters).turn)
     counts = Counts(service.metrics)
     eraser = Eraser(service.bus, service.database)
     erasing = Erasing(service.bus, service.database, owners=OWNERS, do=eraser.do)

@@ -84,7 +84,6 @@ from services.notifications.usecases import (
     webhooks,
 )
 from services.notifications.usecases.postroom import Postroom
-from services.notifications.usecases.trouble import Undertaker
 from services.notifications.usecases.webhooks import Webhooks
 
 _NOBODY_IS_TOLD = (
@@ -183,9 +182,3 @@ def answer_for_mail(bus: Bus, postroom: Postroom) -> None:
     bus.answers(ResendMail)(postroom.resend)
     bus.answers(ListSuppressed)(postroom.suppressed)
     bus.answers(LiftSuppression)(postroom.lift)
-
-
-def follow_dead_letters(bus: Bus, undertaker: Undertaker) -> None:
-    """Hear of what any service could not apply."""
-    for letter in DeadLetter.of_kind():
-        bus.follows(letter)(undertaker.buried)

@@ -21,15 +21,25 @@ from tests.support.plumbing import plumbed
 from tests.support.replicas import HEARD, a_fact, a_workspace, heard, note_down
 
 PURPOSES = {
-    "activity": {"forget announcements", "operator's tools"},
+    "activity": {"forget announcements", "operator's tools", "tell who was erased"},
     "chassis": {
         "relay",
         "count dead letters",
         "dead letters without a workspace",
         "forget what is kept for a while",
+        "find orders to erase",
+        "take up orders to erase",
     },
-    "notifications": {"answers by mail", "count what waits", "mail", "webhooks"},
+    "notifications": {
+        "answers by mail",
+        "count what waits",
+        "mail",
+        "tell of dead letters",
+        "tell who was erased",
+        "webhooks",
+    },
     "gateway": {
+        "erase an account that is a member nowhere",
         "example tickets",
         "first workspace",
         "integrations that NATS must be told of",
@@ -42,6 +52,8 @@ PURPOSES = {
         "session look-up",
         "sign-in",
         "tell the log again",
+        "tell what was erased",
+        "tell who was erased",
         "visitor look-up",
     },
     "tickets": {
@@ -51,6 +63,8 @@ PURPOSES = {
         "sum up counts of tickets",
         "assistant look-up",
         "tell the log again",
+        "tell what was erased",
+        "tell who was erased",
     },
 }
 """Why a transaction may see every workspace. Whoever adds one says it here, where it is read by others."""

@@ -1,10 +1,14 @@
 """The inbox from the outside: real services, a real broker, and people who work on tickets over HTTP."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
+import nats
 import pytest
+from sqlalchemy import text
 
+from chassis.connection import inbox_prefix
 from contracts.base import Role
 from tests.gateway.house import is_problem, without_trace
 from tests.notifications.helpdesk import Desk, Helpdesk
@@ -229,3 +233,21 @@ async def _settled(desk: Desk) -> dict[str, list[str]]:
         return kept
 
     return await eventually(relayed)
+
+
+async def test_admins_are_told_of_a_letter_that_came_while_nobody_listened(desk: Desk) -> None:
+    helpdesk, ws = desk.helpdesk, desk.workspace.id
+    await desk.all_heard()
+    letter = {"id": str(uuid4()), "at": "2026-03-02T09:00:00Z", "service": "tickets", "workspace_id": ws}
+    letter |= {"stream": "INTAKE", "sequence": 1, "subject": f"tickets.intake.v1.ticket_requested.{ws}.crm"}
+    letter |= {"reason": "invalid", "detail": "no subject", "headers": {}, "size": 2, "body": "e30="}
+    client = await nats.connect(helpdesk.nats.url_for("tickets"), inbox_prefix=inbox_prefix("tickets").encode())
+    await client.jetstream().publish(f"tickets.deadletters.v1.buried.{ws}", json.dumps(letter).encode())
+    await client.close()
+    await desk.is_told(desk.owner, "dead_letter")
+
+    # As a store that knew neither it nor how far it had read.
+    async with helpdesk.store.every_workspace("a test") as tx:
+        await tx.execute(text("delete from items where workspace_id = :ws"), {"ws": ws})
+        await tx.execute(text("update consumed set position = 0 where consumer = 'DEADLETTERS'"))
+    await desk.is_told(desk.owner, "dead_letter")

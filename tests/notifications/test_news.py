@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.database import Database
-from contracts.base import Event, Role, Via
+from contracts.base import DeadLetter, Event, Role, Via
 from contracts.gateway import MemberRenamed, WorkspaceCreated
 from contracts.mail import (
     GetMail,
@@ -443,24 +443,38 @@ async def test_admins_see_their_workspaces_mail_and_send_it_again_but_no_link_th
 async def test_admins_hear_once_of_a_burst_of_dead_letters_and_of_a_webhook_that_is_off(newsroom: Newsroom) -> None:
     await newsroom.opens("Ada")
     await newsroom.prefers("Olivia", Role.OWNER, dead_letter={"mail": True})
-    undertaker, at = Undertaker(newsroom.database), dt.datetime.now(dt.UTC)
-    for nth in range(50):
-        letter = TicketsDeadLetter(
-            id=id_of(f"letter {nth}"),
-            at=at,
-            service="tickets",
-            workspace_id=newsroom.workspace,
-            stream="INTAKE",
-            sequence=nth,
-            subject=f"tickets.intake.v1.ticket_requested.{newsroom.workspace}.nobody",
-            reason="invalid",
-            detail="no subject",
-            headers={},
-            size=2,
-            body="e30=",
-        )
-        await undertaker.buried(letter)
-    await undertaker.buried(letter.model_copy(update={"workspace_id": None}))
+    at = dt.datetime.now(dt.UTC)
+    letter = TicketsDeadLetter(
+        id=id_of("letter"),
+        at=at,
+        service="tickets",
+        workspace_id=newsroom.workspace,
+        stream="INTAKE",
+        sequence=1,
+        subject=f"tickets.intake.v1.ticket_requested.{newsroom.workspace}.nobody",
+        reason="invalid",
+        detail="no subject",
+        headers={},
+        size=2,
+        body="e30=",
+    )
+    stream: list[DeadLetter] = [letter.model_copy(update={"id": id_of(f"letter {nth}")}) for nth in range(50)]
+    stream.append(letter.model_copy(update={"workspace_id": None}))
+    read: list[int] = []
+
+    async def letters(after: int) -> AsyncIterator[tuple[int, DeadLetter]]:
+        for place, each in enumerate(stream[after:], after + 1):
+            read.append(place)
+            yield place, each
+            if place == 20 and after == 0:
+                raise ConnectionError
+
+    undertaker = Undertaker(newsroom.database, letters)
+    with pytest.raises(ConnectionError):
+        await undertaker.turn()
+    for _ in range(2):
+        await undertaker.turn()
+    assert read == list(range(1, 52)), "each is read once, and after a break it goes on where it was"
     async with newsroom.database.transaction(newsroom.workspace) as tx:
         for _ in range(2):
             await tell_admins(tx, Kind.WEBHOOK, id_of("webhook"), at)

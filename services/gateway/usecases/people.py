@@ -52,11 +52,9 @@ class People:
         held, workspace = found
         return Visitor(held, None, via, workspace, held.role)
 
-    async def _find_sessions(
-        self, purpose: str, asked: Sequence[tuple[bytes, str | None]]
-    ) -> Sequence[store.Found | None]:
+    async def _find_sessions(self, _: str, asked: Sequence[tuple[bytes, str | None]]) -> Sequence[store.Found | None]:
         at = self._clock()
-        async with self._database.every_workspace(purpose) as tx:
+        async with self._database.every_workspace(LOOK_UP) as tx:
             found = await store.find_sessions(tx, asked)
             used = {each.session.id: each.session for each in found if each and not each.session.is_over(at)}
             for _, session in sorted(used.items()):
@@ -64,9 +62,9 @@ class People:
                     await store.seen(tx, session, at)
         return found
 
-    async def _find_tokens(self, purpose: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
+    async def _find_tokens(self, _: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
         at = self._clock()
-        async with self._database.every_workspace(purpose) as tx:
+        async with self._database.every_workspace(LOOK_UP) as tx:
             found = await store.find_tokens(tx, hashes)
             used = {each[0].id: each[0] for each in found if each and not each[0].is_over(at)}
             for _, token in sorted(used.items()):

@@ -1,21 +1,37 @@
 """What admins are told of the desk itself: messages that could not be applied, webhooks that were turned off."""
 
 import datetime as dt
+from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
+from chassis import inbox
 from chassis.database import Database, Transaction
 from contracts.base import Audience, DeadLetter, now
 from contracts.notifications import Kind
+from contracts.streams import DEADLETTERS
 from services.notifications import domain, store
 from services.notifications.domain import News, Way
 
+DEAD_LETTERS = "tell of dead letters"
+
 
 class Undertaker:
-    """Hears of dead letters. A hint that is lost costs a notice, never the letter."""
+    """Tells of dead letters in the order of their stream, whoever was away meanwhile."""
 
-    def __init__(self, database: Database) -> None:
-        """Tell the admins that `database` knows."""
+    def __init__(self, database: Database, letters: Callable[[int], AsyncIterator[tuple[int, DeadLetter]]]) -> None:
+        """Tell the admins that `database` knows; `letters` reads what lies behind a place."""
         self._database = database
+        self._letters = letters
+
+    async def turn(self) -> None:
+        """Tell of what was kept since the last turn."""
+        async with self._database.every_workspace(DEAD_LETTERS) as tx:
+            told = await inbox.applied(tx, DEADLETTERS.name)
+        async for place, letter in self._letters(told):
+            await self.buried(letter)
+            # A crash before this tells once more, and the same cause is told once.
+            async with self._database.every_workspace(DEAD_LETTERS) as tx:
+                await inbox.advance(tx, DEADLETTERS.name, place)
 
     async def buried(self, letter: DeadLetter) -> None:
         """Tell admins of their workspace's letter; of a burst they hear once."""
