@@ -204,7 +204,8 @@ def forbidden_to_say(user: str) -> list[str]:
     said = [f"$JS.API.{verb.format(stream)}" for verb in verbs for stream in streams]
     if user in SERVICES:
         purged = [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(user) for verb in ("GET", "DELETE")]
-        said = [subject for subject in said if subject not in purged]
+        read = ["$JS.API.STREAM.MSG.GET.DEADLETTERS"] if user == "notifications" else []
+        said = [subject for subject in said if subject not in [*purged, *read]]
     if user == KEEPER:
         own = {"$JS.API.CONSUMER.DURABLE.CREATE.TICKETS.mine", "$JS.API.STREAM.MSG.GET.TICKETS"}
         said = [subject for subject in said if subject not in own]

@@ -333,8 +333,11 @@ class Desk:
         """Wait until everything in the stream was delivered and acked."""
 
         async def done() -> bool:
+            # What waits is counted a moment after a message was stored.
+            last = (await api(self.chaos, f"STREAM.INFO.{stream}"))["state"]["last_seq"]
             told = await api(self.chaos, f"CONSUMER.INFO.{stream}.{service}")
-            return not told["num_pending"] and not told["num_ack_pending"]
+            delivered = told["delivered"]["stream_seq"] >= last
+            return delivered and not told["num_pending"] and not told["num_ack_pending"]
 
         await eventually(done)
 
