@@ -238,7 +238,12 @@ async def _settled(desk: Desk) -> dict[str, list[str]]:
 async def test_admins_are_told_of_a_letter_that_came_while_nobody_listened(desk: Desk) -> None:
     helpdesk, ws = desk.helpdesk, desk.workspace.id
     await desk.all_heard()
-    letter = {"id": str(uuid4()), "at": "2026-03-02T09:00:00Z", "service": "tickets", "workspace_id": ws}
+    letter: dict[str, Any] = {
+        "id": str(uuid4()),
+        "at": "2026-03-02T09:00:00Z",
+        "service": "tickets",
+        "workspace_id": ws,
+    }
     letter |= {"stream": "INTAKE", "sequence": 1, "subject": f"tickets.intake.v1.ticket_requested.{ws}.crm"}
     letter |= {"reason": "invalid", "detail": "no subject", "headers": {}, "size": 2, "body": "e30="}
     client = await nats.connect(helpdesk.nats.url_for("tickets"), inbox_prefix=inbox_prefix("tickets").encode())

@@ -62,7 +62,7 @@ class People:
                     await store.seen(tx, session, at)
         return found
 
-    async def _find_tokens(self, _: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
+    async def _find_tokens(self, _purpose: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
         at = self._clock()
         async with self._database.every_workspace(LOOK_UP) as tx:
             found = await store.find_tokens(tx, hashes)
