@@ -57,7 +57,7 @@ class People:
         async with self._database.every_workspace(LOOK_UP) as tx:
             found = await store.find_sessions(tx, asked)
             used = {each.session.id: each.session for each in found if each and not each.session.is_over(at)}
-            for _, session in sorted(used.items()):
+            for session in (used[id] for id in sorted(used)):
                 if session.is_due(at):
                     await store.seen(tx, session, at)
         return found
