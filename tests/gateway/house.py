@@ -28,6 +28,7 @@ from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.erasing import Erasures
 from services.gateway.usecases.exports import Exports
 from services.gateway.usecases.guards import Guard
+from services.gateway.usecases.hooks import Hooks
 from services.gateway.usecases.imports import Imports
 from services.gateway.usecases.integrations import Integrations
 from services.gateway.usecases.invitations import Invitations
@@ -241,6 +242,7 @@ def desk_of(house: House, bus: Bus, public_url: str = "", **more: Any) -> Desk:
         live=(live := Live(bus, house.people)),
         presence=Presence(bus, live),
         seals=Seals(bus),
+        hooks=Hooks(bus, house.database),
         letters=Letters(bus, house.database),
         erasures=Erasures(house.database, bus, house.clock),
         exports=Exports(house.database, bus, house.clock),
