@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import DeadLetter, Model, Query, Token
 
-type Reason = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,50}$")]
+Reason = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,50}$")]
 """A refusal's code."""
 
 

@@ -196,7 +196,7 @@ async def test_n32_a_burst_of_one_system_is_read_past_and_another_is_heard_after
         await say(nth)
     for tenant, integration in ((ws, "quiet"), (other, "quiet")):
         await say(many, tenant, integration)
-    await eventually(all_read)
+    await eventually(all_read, within=60)
     read.set()
 
     async def heard() -> list[str]:

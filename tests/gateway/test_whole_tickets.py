@@ -66,7 +66,7 @@ async def test_lists_and_counts_know_every_filter(desk: Desk) -> None:
     }.items():
         assert await subjects(desk, query) == found, query
     counts = await desk.send("GET", "tickets/counts?status=new&q=printer")
-    assert counts.json() == {"counts": dict.fromkeys(STATUSES, 0) | {"new": 1, "closed": 1}}
+    assert counts.json() == {"counts": dict.fromkeys(STATUSES, 0) | {"new": 1, "closed": 1}, "more": False}
     assert (await desk.send("GET", "tickets/counts?deleted=true")).json()["counts"]["new"] == 1
 
 

@@ -270,7 +270,7 @@ class Delivery:
 
     @property
     def metadata(self) -> Any:
-        return SimpleNamespace(sequence=SimpleNamespace(stream=self.sequence), timestamp=self.stored)
+        return SimpleNamespace(sequence=SimpleNamespace(stream=self.sequence), timestamp=self.stored, num_delivered=1)
 
     async def ack(self) -> None:
         self.settled = "applied"
