@@ -63,6 +63,10 @@ class Commands:
         async with self._database.transaction(command.caller.workspace_id, [named := work.named]) as tx:
             return await tx.once_as_json(named, lambda: handler(command, tx))
 
+    def abandon(self) -> None:
+        """Break off what is not committed."""
+        self._together.abandon()
+
     async def _share(self, workspace_id: str, group: Sequence[_Work]) -> Sequence[str | Refusal | None]:
         patience = _PATIENCE if len(group) > 1 else None
         names = [work.named for work in group]

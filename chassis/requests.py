@@ -161,6 +161,7 @@ class Answers:
         """Break off what is not finished: nobody waits for it any longer."""
         for task in self._tasks:
             task.cancel()
+        self._commands.abandon()
 
     def _taker(self, nats: Client, endpoint: _Endpoint) -> Callable[[Msg], Awaitable[None]]:
         async def take(msg: Msg) -> None:

@@ -47,6 +47,11 @@ class Together[Key, Asked, Told]:
             self._watch(key, lane)
         return await answer
 
+    def abandon(self) -> None:
+        """Break off every turn: nobody waits for it any longer."""
+        for turn in self._turns:
+            turn.cancel()
+
     def _begin(self, key: Key, lane: _Lane[Asked, Told]) -> None:
         lane.turns += 1
         turn = asyncio.create_task(self._take_turns(key, lane))

@@ -669,7 +669,7 @@ async def test_a_search_reaches_no_other_workspace(desk: Desk) -> None:
     [
         "delete from tickets",
         "delete from notes",
-        "update notes set body = 'x'",
+        "update notes set ticket_id = gen_random_uuid()",
         "delete from intake_sources",
         "update intake_sources set external_id = 'x'",
         "delete from ticket_search",
