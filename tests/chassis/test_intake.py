@@ -191,11 +191,18 @@ async def test_n32_a_burst_of_one_system_is_read_past_and_another_is_heard_after
         body = json.dumps({"external_id": f"{nth}", "subject": "Help"}).encode()
         await desk.chaos.publish(TicketRequested.subject_for(tenant, integration), body, headers={"ce-id": f"id-{nth}"})
 
+    async def pause(until: str) -> None:
+        await api(desk.chaos, "CONSUMER.PAUSE.INTAKE.tickets", {"pause_until": until})
+
     desk.script.hears[ws] = react
+    # Read while it is still being told, the burst would come in as many small batches as there are.
+    await pause("2100-01-01T00:00:00Z")
     for nth in range(many):
         await say(nth)
     for tenant, integration in ((ws, "quiet"), (other, "quiet")):
         await say(many, tenant, integration)
+    await desk.chaos.flush()
+    await pause("2000-01-01T00:00:00Z")
     await eventually(all_read, within=60)
     read.set()
 
