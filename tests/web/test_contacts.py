@@ -111,6 +111,7 @@ async def test_contacts_are_found_as_one_types_and_edited_in_place(chromium: Chr
         await window.open("tickets")
         await page.keyboard.press("g")
         await page.keyboard.press("c")
+        await page.wait_for_url("**/contacts")
         await expect(page.locator(".contacts .letter")).to_have_count(2)
         await page.keyboard.press("/")
         await page.keyboard.type("ada@")
