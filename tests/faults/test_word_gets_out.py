@@ -347,10 +347,9 @@ class Run:
             for item in page["items"]:
                 what = (item["kind"], item["ticket_id"], item["actor"]["name"], item["old"], item["new"])
                 told = Told(person, item["cause"], commands.get(item["cause"], ""), *what)
-                tickets = {each["id"]: each["count"] for each in item["tickets"]}
-                assert len(tickets) == 20 or not item["more_tickets"]
+                tickets = tuple((each["id"], each["count"]) for each in item["tickets"])
                 parts = tuple((part["kind"], part["old"], part["new"]) for part in item["parts"])
-                found.append(Seen(told, item["count"], tickets, parts))
+                found.append(Seen(told, item["count"], tickets, item["more_tickets"], parts))
             if not page["next_cursor"]:
                 return found
             cursor = f"&cursor={page['next_cursor']}"
