@@ -31,7 +31,7 @@ SELECTED = {"ticket_created", "status_changed", "note_added"}
 """What the second webhook asks for."""
 _CHOSEN = sorted({*STRONGEST_FIRST} - {"follow_up"})
 _DID = {
-    "assigned": "assigned {it} to you",
+    "assigned": "gave {it} to you",
     "unassigned": "took {it} from you",
     "mention": "mentioned you",
     "note": "wrote to the team",
@@ -403,8 +403,10 @@ def _read(mail: EmailMessage) -> dict[str, list[str]]:
 
 
 def _shown(lines: list[str]) -> list[str]:
-    more = [f"… and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
-    return [*lines[:_LINES], *more]
+    times = {line: lines.count(line) for line in lines}
+    said = [f"{line}, {many} times" if many > 1 else line for line, many in times.items()]
+    more = sum([*times.values()][_LINES:])
+    return [*said[:_LINES], *([f"… and {more} more"] if more else [])]
 
 
 def _sentence(telling: Sequence[Told], first: str, then: str) -> str:
@@ -422,7 +424,7 @@ def _did(told: Told, it: str) -> str:
             labels = {status.value: status.label for status in Status}
             return f"moved {it} from {labels[told.old or '']} to {labels[told.new or '']}"
         case "priority":
-            return f"changed the priority from {told.old} to {told.new}"
+            return f"changed the priority from {f'{told.old}'.capitalize()} to {f'{told.new}'.capitalize()}"
         case "follow_up":
             return f"wrote to {it} though it is closed, so #{told.new} was opened"
     return _DID[told.kind].format(it=it)
