@@ -22,6 +22,7 @@ from contracts.refusals import Unavailable
 
 log = get_logger()
 
+_EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 _PATIENCE: Final = 3.0
 _GLANCE: Final = 1.0
 """Seconds for what is only shown."""
@@ -112,7 +113,9 @@ class Outside:
 
     async def _at(self, time: dt.datetime, end: int) -> int:
         try:
-            found = await self._call(f"STREAM.MSG.GET.{outsider_stream()}", {"start_time": time.isoformat()})
+            # The server counts nanoseconds in 64 bits, which a time before 1677 leaves on the wrong side.
+            start = max(time, _EPOCH).isoformat()
+            found = await self._call(f"STREAM.MSG.GET.{outsider_stream()}", {"start_time": start})
         except NothingThere:
             return end
         return int(found["message"]["seq"])
