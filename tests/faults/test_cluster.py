@@ -70,11 +70,10 @@ class Town:
         subject = TicketRequested.subject_for(self.sent, "shop")
         async for n in paced(1_000_000, _TURN):
             body = b'{"external_id": "%d", "subject": "Help"}' % n
-            while True:
+            async for _ in paced(1_000_000, _TURN):
                 with suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
                     await self.chaos.jetstream(timeout=1).publish(subject, body, headers={"ce-id": f"shop-{n}"})
                     break
-                await asyncio.sleep(_TURN)
             self.intake.append(f"{n} of shop")
 
     async def ask(self) -> None:
