@@ -43,6 +43,7 @@ class OutsideAccess:
     keeper_url: str
     kicker_url: str
     issuer_seed: str
+    ca: str = ""
 
 
 class NothingThere(Exception):
@@ -66,7 +67,7 @@ class Outside:
         """Connect, wait for a broker that is away, and let others in from now on."""
         urls = {KEEPER: self._access.keeper_url, KICKER: self._access.kicker_url, CALLOUT: self._access.callout_url}
         for user, url in urls.items():
-            self._clients[user] = await connect(url, user, closing=lambda: self._closing)
+            self._clients[user] = await connect(url, user, closing=lambda: self._closing, ca=self._access.ca)
         await self._callout.listen(self._clients[CALLOUT])
 
     async def close(self) -> None:
