@@ -49,10 +49,10 @@ class Deployment:
         for service in services:
             await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
 
-    async def make_streams(self, *, apply: bool, replicas: int) -> None:
+    async def make_streams(self, *, apply: bool, replicas: int, ca: str) -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
         url = self._read(f"{PROVISIONER}.nats-url")
-        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas)
+        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, ca=ca)
 
     def _outsiders(self) -> list[Outsider]:
         if not (self._secrets / "integration.nats-url").exists():

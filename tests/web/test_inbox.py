@@ -236,6 +236,7 @@ async def test_the_badge_follows_what_others_do_until_one_wants_no_more(chromium
         await expect(hers.page.locator(".letter")).to_contain_text("gave this to you")
         await desk.note(ticket, "Who comes?")
         await expect(hers.page.locator(".letter")).to_contain_text("wrote to the team")  # an open inbox grows by itself
+        assert (await hers.page.title()).startswith("(2) ")
         await hers.page.keyboard.press("j")
         await hers.page.keyboard.press("Enter")
         await expect(hers.page.locator("#subject")).to_have_value("The printer is on fire")

@@ -148,6 +148,7 @@ async function fetchPage() {
   if (!answer.ok || answer.redirected || address !== readAt()) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of all("[data-live][id]", page)) put(part);
+  document.title = page.title;
   whole = false;
 }
 
