@@ -188,11 +188,13 @@ async def test_what_turns_out_later_to_be_taken_befalls_no_other(desk: Desk) -> 
         tx.later(add, {"ws": command.caller.workspace_id}, taken=Conflict("It is taken."))
 
     async def ask(_: Any, tx: Transaction) -> None:
-        assert await tx.scalar(text("select count(*) from rows")) == 1
+        await tx.scalar(text("select count(*) from rows"))
 
     desk.acts |= {"take": take, "take again": take, "ask": ask}
     told = await desk.together(*(a_note(ws, what) for what in ("take", "take again", "ask", "a")))
-    assert [type(each) for each in told] == [str, Conflict, str, str]
+    # All are tried alone then, in any order.
+    assert sorted(type(each).__name__ for each in told[:2]) == ["Conflict", "str"]
+    assert [type(each) for each in told[2:]] == [str, str]
     assert await heard(desk.database, ws) == ["first", "a"]
 
 
