@@ -1,8 +1,9 @@
 """One transaction: the state change, the facts it announces, the inbox and idempotency rows, or none of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -12,13 +13,13 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from chassis.transaction import TRIED, Named, Parameters, Transaction
 from contracts.refusals import Unavailable
 
-__all__ = ["EVERY", "Database", "Named", "Parameters", "Transaction", "driver_url", "is_unfit", "is_weather"]
+__all__ = ["EVERY", "Database", "Named", "Parameters", "Transaction", "engine_for", "is_unfit", "is_weather"]
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
@@ -36,9 +37,11 @@ _WEATHER = ("08", "40", "53", "55P03", "57", "58")
 _LOST_SESSION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
-def driver_url(url: str) -> str:
-    """Return a PostgreSQL URL in the form that SQLAlchemy's asyncpg dialect reads."""
-    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
+def engine_for(url: str, *, connect: Mapping[str, Any] | None = None, **pool: Any) -> AsyncEngine:
+    """Return an engine whose connections asyncpg opens, so that a URL means the same everywhere: TLS, several hosts."""
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url, **connect or {}), **pool
+    )
 
 
 def is_weather(error: BaseException) -> bool:
@@ -77,13 +80,13 @@ class Database:
         self.url = url
         self.wake: Callable[[], None] = lambda: None
         """Called after a commit that announced something."""
-        self._engine = create_async_engine(
-            driver_url(url),
+        self._engine = engine_for(
+            url,
             pool_size=pool,
             max_overflow=0,
             pool_timeout=5,
             hide_parameters=True,
-            connect_args={
+            connect={
                 "timeout": 5,
                 "server_settings": {
                     "application_name": service,

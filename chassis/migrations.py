@@ -8,10 +8,9 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import schema
-from chassis.database import driver_url
+from chassis.database import engine_for
 
 _LOCK = 4_711_001
 
@@ -27,7 +26,7 @@ def newest(service: str) -> str:
 
 
 async def _migrate(service: str, owner_url: str) -> None:
-    engine = create_async_engine(driver_url(owner_url), poolclass=pool.NullPool)
+    engine = engine_for(owner_url, poolclass=pool.NullPool)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("set local lock_timeout = '5s'"))
