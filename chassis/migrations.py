@@ -28,7 +28,7 @@ def newest(service: str) -> str:
 
 
 def engine_for(url: str) -> AsyncEngine:
-    """Return an engine whose connections asyncpg opens, so that a URL means the same as elsewhere: TLS, several hosts."""
+    """Return an engine whose connections asyncpg opens, so that a URL means here what it means elsewhere."""
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url), poolclass=pool.NullPool
     )
