@@ -26,7 +26,10 @@ from chassis.database import Database
 from chassis.held import Ear
 from chassis.lanes import Again, Lanes, Recorder
 from chassis.logs import get_logger
+from chassis.provision import intake_of
+from chassis.swallowed import Swallowed
 from chassis.telemetry import Metrics
+from contracts.base import Intake
 from contracts.streams import Stream
 
 log = get_logger()
@@ -147,6 +150,8 @@ class Consumer:
         )
         subscriber(self._take)
         self._lanes.clear()
+        if any(issubclass(ear.message, Intake) for ear in self.ears.values()):
+            await client.subscribe(intake_of(self._service), cb=Swallowed(client).overhear)
         try:
             await subscriber.start()
             # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import schema
-from chassis.database import driver_url
 
 _LOCK = 4_711_001
 
@@ -24,6 +23,11 @@ def migrate(service: str, owner_url: str) -> None:
 def newest(service: str) -> str:
     """Return the revision that the code here expects."""
     return str(_scripts(service)[1].get_current_head())
+
+
+def driver_url(url: str) -> str:
+    """Return a PostgreSQL URL in the form that SQLAlchemy's asyncpg dialect reads."""
+    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
 async def _migrate(service: str, owner_url: str) -> None:

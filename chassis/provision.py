@@ -258,6 +258,9 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     say += [request.SUBJECT for request in requests if service in request.ASKED_BY]
     if any(service == request.OWNER for request in requests):
         hear += [f"{service}.{Request.KIND}.>"]
+    if Intake.of_kind(service):
+        say.append(intake_of(service))
+        hear.append(intake_of(service))
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
@@ -363,6 +366,11 @@ def intake_subjects(outsider: Outsider) -> list[str]:
     """Return where another system publishes what it wants of us."""
     versions = sorted({intake.SUBJECT.rpartition(".")[0] for intake in Intake.of_kind()})
     return [f"{version}.*.{outsider.workspace_id}.{outsider.integration}" for version in versions]
+
+
+def intake_of(service: str) -> str:
+    """Return all subjects on which other systems say what they want of a service."""
+    return f"{service}.{Intake.KIND}.*.*.*.*"
 
 
 def _user(
