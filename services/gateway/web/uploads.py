@@ -66,8 +66,8 @@ async def _events(request: Request[Any, Any, Any], boundary: str) -> AsyncGenera
 
 
 async def _nothing() -> AsyncGenerator[Any]:
-    for never in ():
-        yield never
+    return
+    yield
 
 
 async def _file(events: AsyncIterator[MultipartSegment | bytes | None]) -> AsyncIterator[bytes]:
