@@ -9,6 +9,7 @@ from chassis import inbox
 from chassis.database import Transaction
 from chassis.held import Ear, Held, Kept, NotYet, Origin, heard
 from chassis.requests import invalid
+from chassis.swallowed import named
 from chassis.telemetry import traced
 from contracts.base import DeadLetter, Event, Intake, Message
 from contracts.envelope import Received, open_envelope, require_unique_names
@@ -16,10 +17,15 @@ from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, UnknownM
 
 
 async def is_first(tx: Transaction, stream: str, held: Held) -> bool:
-    """Tell whether a message of another system is new; one without an id is known by its place in the stream."""
+    """Tell whether a message of another system is new.
+
+    One without an id is known by its words where NATS was given one, else by its place in the stream.
+    """
     id = open_envelope(held.msg.headers, held.msg.data).id
     if id:
         return await inbox.first_sight(tx, held.integration, id)
+    if words := named(held.msg):
+        return await inbox.first_sight(tx, f"{held.integration} words", words)
     return await inbox.first_sight(tx, f"{stream}.sequence", f"{held.sequence} {held.stored.isoformat()}")
 
 

@@ -43,11 +43,11 @@ _OWNER_SECONDS = 1.0
 class Bus:
     """A service's ears and mouth. What it says as facts goes through `Transaction.announce`."""
 
-    def __init__(self, url: str, service: str, database: Database, metrics: Metrics) -> None:
-        """Connect in `start`."""
+    def __init__(self, url: str, service: str, database: Database, metrics: Metrics, *, ca: str = "") -> None:
+        """Connect in `start`; `ca` is who signs the server's certificate."""
         self.service = service
         self.closing = False
-        self._url = url
+        self._url, self._ca = url, ca
         self._database = database
         self._metrics = metrics
         self._answers = Answers(service, database, metrics)
@@ -215,6 +215,7 @@ class Bus:
                     self.service,
                     self._database,
                     self._metrics,
+                    ca=self._ca,
                     recorder=self._recorders.get(owner),
                     again=self._again(owner),
                 )
@@ -236,7 +237,7 @@ class Bus:
 
     async def start(self) -> None:
         """Connect (waits for a broker that is away), follow and answer."""
-        self._nats = await connect(self._url, self.service, closing=lambda: self.closing)
+        self._nats = await connect(self._url, self.service, closing=lambda: self.closing, ca=self._ca)
         for event, handler in self._followers:
             await self._nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
         await self._answers.start(self._nats)

@@ -1,8 +1,10 @@
 """How every client of ours holds on to NATS: it reconnects for ever, and says aloud what the server refuses."""
 
 import os
+import ssl
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import nats
 from nats.aio.client import Client
@@ -11,6 +13,7 @@ from chassis.logs import get_logger
 
 log = get_logger()
 
+OLDEST_SERVER = (2, 14)
 LOST = 70
 """Exit status of a process whose connection or durable consumer is gone; a supervisor restarts it."""
 
@@ -26,7 +29,27 @@ def die(reason: str) -> None:
     os._exit(LOST)
 
 
-def options(service: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
+def servers(url: str) -> list[str]:
+    """Return the servers that a setting names, with commas between those of a cluster, without who enters them."""
+    parts = [each.strip().partition("://") for each in url.split(",") if each.strip()]
+    return [f"{scheme}://{place.rpartition('@')[2]}" for scheme, _, place in parts]
+
+
+def credentials(url: str) -> tuple[str | None, str | None]:
+    """Return user and password, which stand with the first server.
+
+    A client learns the other servers of a cluster from the one that it reaches, by their bare addresses.
+    """
+    first = urlsplit(url.partition(",")[0])
+    return first.username and unquote(first.username), first.password and unquote(first.password)
+
+
+def trusting(ca: str) -> ssl.SSLContext | None:
+    """Return what trusts these authorities alone, as PEM; None: whom the machine trusts."""
+    return ssl.create_default_context(cadata=ca) if ca else None
+
+
+def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
     """Return the arguments of a connection that survives any outage; `closing` tells that its end is meant."""
 
     async def refused(error: Exception) -> None:
@@ -45,8 +68,8 @@ def options(service: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
             die("the NATS connection was closed for good")
 
     return {
-        "name": service,
-        "inbox_prefix": inbox_prefix(service),
+        "name": user,
+        "inbox_prefix": inbox_prefix(user),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.2,
         "connect_timeout": 2,
@@ -59,6 +82,25 @@ def options(service: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
     }
 
 
-async def connect(url: str, service: str, *, closing: Callable[[], bool]) -> Client:
-    """Connect; waits for a server that is not there yet."""
-    return await nats.connect(url, **options(service, closing=closing))
+async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str = "", **more: Any) -> Client:
+    """Connect as this user of ours; waits for a server that is not there yet. RuntimeError: it is too old."""
+    name, password = credentials(url)
+    refused = False
+    entry = options(user, closing=lambda: refused or closing()) | {"user": name, "password": password}
+    client = await nats.connect(servers(url), **entry | {"tls": trusting(ca)} | more)
+    try:
+        refuse_old(client)
+    except RuntimeError:
+        refused = True
+        await client.close()
+        raise
+    return client
+
+
+def refuse_old(client: Client) -> None:
+    """Raise RuntimeError for a server before 2.14, in which a user could reach JetStream's API without the right."""
+    version = client.connected_server_version
+    if (version.major, version.minor) < OLDEST_SERVER:
+        said = f"{version.major}.{version.minor}.{version.patch}"
+        msg = f"nats-server {said} is too old; {'.'.join(map(str, OLDEST_SERVER))} or newer is needed"
+        raise RuntimeError(msg)

@@ -16,16 +16,20 @@ import nats.errors
 import nats.js.errors
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.security import NatsSecurity, NatsUserPassword
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from chassis.connection import die, inbox_prefix, options
+from chassis.connection import credentials, die, inbox_prefix, options, servers, trusting
 from chassis.database import Database
 from chassis.held import Ear
 from chassis.lanes import Again, Lanes, Recorder
 from chassis.logs import get_logger
+from chassis.provision import intake_of
+from chassis.swallowed import Swallowed
 from chassis.telemetry import Metrics
+from contracts.base import Intake
 from contracts.streams import Stream
 
 log = get_logger()
@@ -88,12 +92,13 @@ class Consumer:
         database: Database,
         metrics: Metrics,
         *,
+        ca: str = "",
         recorder: Recorder | None = None,
         again: Again | None = None,
     ) -> None:
         """Hear nothing yet; see `Lanes` for `recorder` and `again`."""
         self.stream = stream
-        self._url = url
+        self._url, self._ca = url, ca
         self.ears: dict[str, Ear] = {}
         self._service = service
         self._lanes = Lanes(stream.name, service, database, metrics, self.ears, recorder=recorder, again=again)
@@ -110,7 +115,8 @@ class Consumer:
         stepping_down = False
         # FastStream would wait 15 s for a handler that hangs; what is cut off is rolled back and comes again.
         broker = NatsBroker(
-            self._url,
+            servers(self._url),
+            security=_security(self._url, self._ca),
             logger=None,
             graceful_timeout=_GRACE,
             **options(self._service, closing=lambda: stepping_down),
@@ -144,6 +150,8 @@ class Consumer:
         )
         subscriber(self._take)
         self._lanes.clear()
+        if any(issubclass(ear.message, Intake) for ear in self.ears.values()):
+            await client.subscribe(intake_of(self._service), cb=Swallowed(client).overhear)
         try:
             await subscriber.start()
             # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.
@@ -165,6 +173,16 @@ class Consumer:
             die(f"the durable {self._service} of stream {self.stream.name} is gone; run the provisioner")
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("consumer.info", error=repr(error))
+
+
+def _security(url: str, ca: str) -> NatsSecurity:
+    user, password = credentials(url)
+    context = trusting(ca)
+    return (
+        NatsUserPassword(user, password, ssl_context=context)
+        if user and password
+        else NatsSecurity(ssl_context=context)
+    )
 
 
 async def _raw(message: Any) -> Any:

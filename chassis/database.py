@@ -4,28 +4,25 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from weakref import WeakSet
 
 import asyncpg
 from nats.errors import Error as NatsError
-from sqlalchemy import event, text
-from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy import text
 
-from chassis.transaction import TRIED, Named, Parameters, Transaction
+from chassis.statements import Lent, Parameters, Row, Session, speak_json
+from chassis.transaction import TRIED, Named, Transaction
 from contracts.refusals import Unavailable
 
-__all__ = ["EVERY", "Database", "Named", "Parameters", "Transaction", "driver_url", "is_unfit", "is_weather"]
+__all__ = ["EVERY", "Database", "Named", "Parameters", "Row", "Transaction", "is_unfit", "is_weather"]
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
 
 _FAREWELL = 1.0
+_PATIENCE = 5.0
+"""Seconds that a transaction waits for a connection."""
 
-_ENTER = text("select set_config('app.ws', :ws, true)")
+_ENTER = "select set_config('app.ws', $1, true)"
 _ENTER_WITH_KEYS = text(f"select {TRIED}, set_config('app.ws', :ws, true)")
 _ENTER_TOGETHER = text(f"select {TRIED}, set_config('app.ws', :ws, true), set_config('lock_timeout', :patience, true)")
 _DATA = "22"
@@ -36,37 +33,18 @@ _WEATHER = ("08", "40", "53", "55P03", "57", "58")
 _LOST_SESSION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
-def driver_url(url: str) -> str:
-    """Return a PostgreSQL URL in the form that SQLAlchemy's asyncpg dialect reads."""
-    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
 def is_weather(error: BaseException) -> bool:
     """Tell whether an error passes by itself (a store or broker that is away, a deadlock, a full disk) or is a bug."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_weather(each) for each in error.exceptions)
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return (
-            error.connection_invalidated
-            or state.startswith(_WEATHER)
-            or (not state and isinstance(error, (OperationalError, InterfaceError)))
-        )
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
-    return isinstance(error, (OSError, TimeoutError, PoolTimeout, *_LOST_SESSION, NatsError, Unavailable))
+    return isinstance(error, (OSError, TimeoutError, *_LOST_SESSION, NatsError, Unavailable))
 
 
 def is_unfit(error: BaseException) -> bool:
     """Tell whether a value was refused that the store can't keep, such as a NUL: no repeat would change that."""
-    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "").startswith(_DATA)
-
-
-def _forget_details(context: ExceptionContext) -> None:
-    # PostgreSQL's DETAIL quotes the row, which holds people's words, and errors are logged.
-    cause = getattr(context.original_exception, "__cause__", None)
-    if isinstance(cause, asyncpg.PostgresError):
-        cause.detail = None
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_DATA)
 
 
 class Database:
@@ -77,27 +55,9 @@ class Database:
         self.url = url
         self.wake: Callable[[], None] = lambda: None
         """Called after a commit that announced something."""
-        self._engine = create_async_engine(
-            driver_url(url),
-            pool_size=pool,
-            max_overflow=0,
-            pool_timeout=5,
-            hide_parameters=True,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": service,
-                    "statement_timeout": "15000",
-                    "lock_timeout": "5000",
-                    # A frozen process must not keep rows locked for those that go on.
-                    "idle_in_transaction_session_timeout": "4000",
-                },
-            },
-        )
-        self._connections: WeakSet[asyncpg.Connection] = WeakSet()
+        self._service, self._most = service, pool
+        self._pool: asyncpg.Pool[Row] | None = None
         self._closed = False
-        event.listen(self._engine.sync_engine, "handle_error", _forget_details)
-        event.listen(self._engine.sync_engine, "connect", self._connected)
 
     @asynccontextmanager
     async def transaction(
@@ -117,9 +77,9 @@ class Database:
     @asynccontextmanager
     async def rehearsal(self, workspace_id: str) -> AsyncGenerator[Transaction]:
         """Begin as `transaction` does, and take everything back at the end: what would be refused is refused."""
-        async with self._engine.connect() as connection:
-            await connection.execute(_ENTER, {"ws": workspace_id})
-            tx = Transaction(connection, workspace_id)
+        async with self._session(commits=False) as session:
+            tx = Transaction(session, workspace_id)
+            await session.execute(_ENTER, workspace_id)
             yield tx
             await tx.write_facts()
 
@@ -136,8 +96,8 @@ class Database:
     async def _begin(
         self, workspace_id: str, commands: Sequence[Named] = (), patience: float | None = None
     ) -> AsyncGenerator[Transaction]:
-        async with self._engine.begin() as connection:
-            tx = Transaction(connection, workspace_id)
+        async with self._session() as session:
+            tx = Transaction(session, workspace_id)
             if commands:
                 values: dict[str, Any] = {"ws": workspace_id}
                 values["names"] = [named.in_workspace(workspace_id) for named in commands]
@@ -147,16 +107,57 @@ class Database:
                     free = await tx.scalar(_ENTER_TOGETHER, values | {"patience": f"{patience * 1000:.0f}ms"})
                 await tx.begin(commands, free)
             else:
-                await connection.execute(_ENTER, {"ws": workspace_id})
+                await session.execute(_ENTER, workspace_id)
             yield tx
             await tx.write_facts()
         if tx.wakes:
             self.wake()
 
+    @asynccontextmanager
+    async def _session(self, *, commits: bool = True) -> AsyncGenerator[Lent]:
+        """Lend a connection for one transaction."""
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(
+                self.url,
+                min_size=0,
+                max_size=self._most,
+                max_inactive_connection_lifetime=0,
+                max_cached_statement_lifetime=0,
+                record_class=Row,
+                init=self._opened,
+                reset=_as_it_is,
+                timeout=5,
+                server_settings={
+                    "application_name": self._service,
+                    "statement_timeout": "15000",
+                    "lock_timeout": "5000",
+                    # A frozen process must not keep rows locked for those that go on.
+                    "idle_in_transaction_session_timeout": "4000",
+                },
+            )
+        pool = await self._pool
+        try:
+            async with pool.acquire(timeout=_PATIENCE) as session:
+                work = session.transaction()
+                await work.start()
+                try:
+                    yield session
+                except BaseException as error:
+                    with suppress(asyncpg.InterfaceError):  # the session is lost, and with it all that it did
+                        if isinstance(error, Exception):
+                            await work.rollback()
+                        else:  # a frozen server would not let go of who is called off
+                            session.terminate()
+                    raise
+                await (work.commit() if commits else work.rollback())
+        except asyncpg.PostgresError as error:
+            # PostgreSQL's DETAIL quotes the row, which holds people's words, and errors are logged.
+            error.detail = None
+            raise
+
     def at_work(self) -> int:
         """Return how many sessions are in use."""
-        pool = self._engine.pool
-        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
 
     async def answers(self) -> bool:
         """Tell whether the store answers within two seconds."""
@@ -173,17 +174,21 @@ class Database:
     async def close(self) -> None:
         """Let go of every connection, for good; a transaction that is still at work is cut off."""
         self._closed = True
+        if self._pool is None:
+            return
         try:
             with suppress(TimeoutError):  # a frozen server does not answer a farewell
                 async with asyncio.timeout(_FAREWELL):
-                    await self._engine.dispose()
+                    await self._pool.close()
         finally:
-            # The pool closes only what lies in it. What is out, or comes back to it later, nobody would ever close.
-            for connection in list(self._connections):
-                connection.terminate()
+            self._pool.terminate()
 
-    def _connected(self, adapted: AdaptedConnection, _: ConnectionPoolEntry) -> None:
-        connection: asyncpg.Connection = adapted.driver_connection
+    async def _opened(self, session: Session) -> None:
         if self._closed:  # it was being opened meanwhile
-            connection.terminate()
-        self._connections.add(connection)
+            msg = "the store is closed"
+            raise asyncpg.InterfaceError(msg)
+        await speak_json(session)
+
+
+async def _as_it_is(_: Session) -> None:
+    """Leave a session alone that comes back: all that is set in it ends with its transaction."""

@@ -58,10 +58,10 @@ class Deployment:
         finally:
             await superuser.close()
 
-    async def make_streams(self, *, apply: bool, replicas: int) -> None:
+    async def make_streams(self, *, apply: bool, replicas: int, ca: str) -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
         url = self._read(f"{PROVISIONER}.nats-url")
-        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas)
+        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, ca=ca)
 
     async def back_up(self, directory: Path, secrets: Secrets | None, say: Say) -> backup.Manifest:
         """Copy every store into a directory; the desk may run, and what it was told before this is in it."""

@@ -16,10 +16,10 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from chassis.connection import inbox_prefix
+from chassis.connection import credentials, inbox_prefix, refuse_old, servers, trusting
 from chassis.looking import stream_fill
 from chassis.migrations import newest
-from chassis.provision import OLDEST_SERVER, drift, heard_streams
+from chassis.provision import drift, heard_streams
 from chassis.redaction import without_secrets
 from chassis.settings import PREFIX, ServiceSettings
 
@@ -98,7 +98,7 @@ async def _examine[S: ServiceSettings](
 ) -> list[Finding]:
     found = [ok("settings", "all that must be given is given"), *secrets_at_hand(os.environ), _disk()]
     found += await store(service, settings.database_url)
-    found += await broker(service, settings.nats_url)
+    found += await broker(service, settings.nats_url, settings.nats_ca)
     if more is not None:
         found += await more(settings)
     return found
@@ -195,7 +195,7 @@ async def _clock(session: asyncpg.Connection) -> Finding:
     return (ok if abs(skew) <= _MOST_SKEW else wrong)("clock", words)
 
 
-async def broker(service: str, url: str) -> list[Finding]:
+async def broker(service: str, url: str, ca: str = "") -> list[Finding]:
     """Look at NATS: whether it answers, is new enough, has our streams as they should be, and binds this user."""
     what = "nats"
     told: list[Exception] = []
@@ -207,9 +207,13 @@ async def broker(service: str, url: str) -> list[Finding]:
             refused.set()
 
     client = Client()
+    user, password = credentials(url)
     try:
         await client.connect(
-            url,
+            servers(url),
+            user=user,
+            password=password,
+            tls=trusting(ca),
             name=f"{service} doctor",
             inbox_prefix=inbox_prefix(service),
             allow_reconnect=False,
@@ -228,14 +232,13 @@ async def broker(service: str, url: str) -> list[Finding]:
 
 
 def _server(client: Client) -> Finding:
-    version = client.connected_server_version
-    if (version.major, version.minor) < OLDEST_SERVER:
-        return wrong(
-            "nats", f"nats-server {version} is too old: {'.'.join(map(str, OLDEST_SERVER))} or newer is needed"
-        )
+    try:
+        refuse_old(client)
+    except RuntimeError as error:
+        return wrong("nats", str(error))
     if client.max_payload < _LEAST_PAYLOAD:
         return wrong("nats", f"max_payload is {client.max_payload}, and must be {_LEAST_PAYLOAD} or more")
-    return ok("nats", f"nats-server {version} answers")
+    return ok("nats", f"nats-server {client.connected_server_version} answers")
 
 
 async def _streams(client: Client, service: str) -> list[Finding]:

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy import TextClause, text
 
 from chassis.bus import Bus
-from chassis.database import Database, Transaction, is_weather
+from chassis.database import Database, Row, Transaction, is_weather
 from chassis.logs import get_logger
 from contracts.base import SERVICES, now
 from contracts.erasing import (
@@ -208,7 +208,7 @@ async def underway(tx: Transaction, owner: str, person: PersonRef) -> Erasure | 
     return _erasure(row) if row else None
 
 
-async def hold(tx: Transaction, erasure: Erasure) -> RowMapping | None:
+async def hold(tx: Transaction, erasure: Erasure) -> Row | None:
     """Let nobody else do it before the commit, and return `told_at`; None: it is done."""
     return await tx.one(_HOLD, _key(erasure))
 
@@ -317,7 +317,7 @@ def _key(erasure: Erasure) -> dict[str, Any]:
     return {"ws": erasure.workspace_id, "id": erasure.id, "owner": erasure.owner}
 
 
-def _erasure(row: RowMapping) -> Erasure:
+def _erasure(row: Row) -> Erasure:
     return Erasure(
         id=row["id"],
         workspace_id=row["workspace_id"],

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import EVERY, Transaction
+from chassis.database import EVERY, Row, Transaction
 from contracts.base import DeadLetter, now, uuid7
 from contracts.letters import LetterGroup
 
@@ -127,7 +127,7 @@ def _storable(words: str) -> str:
     return words.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def dead_letter_of(service: str, row: RowMapping | Mapping[str, Any]) -> DeadLetter:
+def dead_letter_of(service: str, row: Row | Mapping[str, Any]) -> DeadLetter:
     """Return a row as the message that tells of it."""
     kind = DeadLetter.of_kind(service)[0]
     return kind(
@@ -167,7 +167,7 @@ async def letter_groups(tx: Transaction) -> Sequence[LetterGroup]:
     return [LetterGroup(**row) for row in await tx.all(_GROUPS, {"ws": tx.workspace_id})]
 
 
-async def take_letter(tx: Transaction, id: uuid.UUID) -> RowMapping | None:
+async def take_letter(tx: Transaction, id: uuid.UUID) -> Row | None:
     """Return the row of a dead letter of this workspace; nobody else takes it before the commit."""
     return await tx.one(_TAKE, {"ws": tx.workspace_id, "id": id})
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import schema
-from chassis.database import driver_url
 
 _LOCK = 4_711_001
 
@@ -34,6 +33,11 @@ def knows(service: str, revision: str) -> bool:
 def scripts(service: str) -> Path:
     """Return where a service's migrations lie."""
     return Path(__file__).parent.parent / "services" / service / "migrations"
+
+
+def driver_url(url: str) -> str:
+    """Return a PostgreSQL URL in the form that SQLAlchemy's asyncpg dialect reads."""
+    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
 async def _migrate(service: str, owner_url: str, to: str) -> None:

@@ -19,9 +19,9 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 from nats.nuid import NUID
 from pydantic import TypeAdapter
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Database, Transaction
+from chassis.database import Database, Row, Transaction
 from chassis.inbox import dead_letter_of
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, Part, span, traced, traceparent
@@ -95,10 +95,10 @@ class _Outgoing:
     subject: str
     headers: dict[str, str]
     body: bytes
-    row: RowMapping
+    row: Row
 
 
-def body_of(row: RowMapping) -> dict[str, Any]:
+def body_of(row: Row) -> dict[str, Any]:
     """Return the event's body as it is told, its words put back; words that were erased stay digests."""
     body: dict[str, Any] = dict(row["body"])
     words: dict[str, tuple[str, str]] = row["texts"] or {}
@@ -203,7 +203,7 @@ class Relay:
             if not await tx.scalar(_LOCK):
                 return []
             rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
-            if not rows and (await tx.execute(_NUMBER, {"many": _AT_ONCE})).rowcount:
+            if not rows and await tx.execute(_NUMBER, {"many": _AT_ONCE}):
                 rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
             return [_event(row) for row in rows] + [
                 _letter(self._service, row) for row in await tx.all(_UNSENT_LETTERS, {"many": _AT_ONCE})
@@ -262,7 +262,7 @@ def _told(out: _Outgoing) -> Iterator[dict[str, str]]:
         yield out.headers | {"traceparent": traceparent()} if told.is_recording() else out.headers
 
 
-def _event(row: RowMapping) -> _Outgoing:
+def _event(row: Row) -> _Outgoing:
     kind = Message.registry[row["type"]]
     headers = event_headers(
         id=str(row["id"]),
@@ -279,7 +279,7 @@ def _event(row: RowMapping) -> _Outgoing:
     )
 
 
-def _letter(service: str, row: RowMapping) -> _Outgoing:
+def _letter(service: str, row: Row) -> _Outgoing:
     letter = dead_letter_of(service, row)
     kind = next(kind for kind in DeadLetter.of_kind(service))
     subject = f"{kind.SUBJECT}.{row['workspace_id'] or 'unknown'}"

@@ -22,6 +22,7 @@ from contracts.refusals import Unavailable
 
 log = get_logger()
 
+_EPOCH: Final = dt.datetime.fromtimestamp(0, dt.UTC)
 _PATIENCE: Final = 3.0
 _GLANCE: Final = 1.0
 """Seconds for what is only shown."""
@@ -42,6 +43,7 @@ class OutsideAccess:
     keeper_url: str
     kicker_url: str
     issuer_seed: str
+    ca: str = ""
 
 
 class NothingThere(Exception):
@@ -65,7 +67,7 @@ class Outside:
         """Connect, wait for a broker that is away, and let others in from now on."""
         urls = {KEEPER: self._access.keeper_url, KICKER: self._access.kicker_url, CALLOUT: self._access.callout_url}
         for user, url in urls.items():
-            self._clients[user] = await connect(url, user, closing=lambda: self._closing)
+            self._clients[user] = await connect(url, user, closing=lambda: self._closing, ca=self._access.ca)
         await self._callout.listen(self._clients[CALLOUT])
 
     async def close(self) -> None:
@@ -111,7 +113,9 @@ class Outside:
 
     async def _at(self, time: dt.datetime, end: int) -> int:
         try:
-            found = await self._call(f"STREAM.MSG.GET.{outsider_stream()}", {"start_time": time.isoformat()})
+            # The server counts nanoseconds in 64 bits, which a time before 1677 leaves on the wrong side.
+            start = max(time, _EPOCH).isoformat()
+            found = await self._call(f"STREAM.MSG.GET.{outsider_stream()}", {"start_time": start})
         except NothingThere:
             return end
         return int(found["message"]["seq"])

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 
 from chassis.bus import wake_subject
-from chassis.connection import inbox_prefix, options
+from chassis.connection import connect, inbox_prefix
 from chassis.logs import get_logger
 from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, TicketEvent
 from contracts.signals import SIGNALS
@@ -21,7 +20,6 @@ from contracts.streams import DEADLETTERS, STREAMS, Stream, stream_of
 
 log = get_logger()
 
-OLDEST_SERVER = (2, 14)
 PROVISIONER, OPERATOR = "provisioner", "operator"
 KEEPER, CALLOUT, KICKER = "keeper", "callout", "kicker"
 """Whom the gateway enters as for other systems: it keeps their consumers, lets them in, and cuts them off."""
@@ -33,6 +31,7 @@ OUT = "OUT"
 _KEPT = ("DURABLE.CREATE", "INFO", "DELETE", "RESET")
 _ACK_WAIT = dt.timedelta(seconds=30)
 _MOST_UNACKED = 20_000
+_NOT_FOUND = 404
 
 
 class Drift(Exception):
@@ -160,7 +159,7 @@ def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[st
 
 
 async def provision(
-    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1
+    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1, ca: str = ""
 ) -> None:
     """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
 
@@ -168,11 +167,10 @@ async def provision(
 
     Raises RuntimeError for a server older than 2.14.
     """
-    client = await nats.connect(
-        nats_url, **options(PROVISIONER, closing=lambda: True) | {"max_reconnect_attempts": 10, "connect_timeout": 5}
+    client = await connect(
+        nats_url, PROVISIONER, closing=lambda: True, ca=ca, max_reconnect_attempts=10, connect_timeout=5
     )
     try:
-        _check_version(client)
         found: list[str] = []
         for stream in STREAMS:
             wanted = stream_config(stream, replicas)
@@ -186,27 +184,22 @@ async def provision(
         await client.close()
 
 
-def _check_version(client: Client) -> None:
-    version = client.connected_server_version
-    if (version.major, version.minor) < OLDEST_SERVER:
-        msg = f"nats-server {version} is too old; 2.14 or newer is needed"
-        raise RuntimeError(msg)
-
-
 async def _ensure(client: Client, subject: str, wanted: Mapping[str, Any], body: Any, *, apply: bool) -> list[str]:
     """Make a stream or consumer that is missing; return how one that exists differs."""
     consumer = subject.startswith("CONSUMER")
     answer = await _call(client, subject.format("INFO"))
-    if "error" in answer:
+    if _is_missing(answer):
         verb, action = ("DURABLE.CREATE", "create") if consumer else ("CREATE", "")
+    elif refused := _refused(subject.rpartition("}.")[2], answer):
+        return refused
     else:
         differences = _differences(subject.rpartition("}.")[2], wanted, answer["config"])
         if not differences or not apply:
             return differences
         verb, action = ("DURABLE.CREATE", "update") if consumer else ("UPDATE", "")
     answer = await _call(client, subject.format(verb), body | {"action": action} if consumer else body)
-    if "error" in answer:
-        return [f"{subject.rpartition('}.')[2]}: {answer['error'].get('description')}"]
+    if refused := _refused(subject.rpartition("}.")[2], answer):
+        return refused
     log.info("provisioned", what=subject.format(verb))
     return []
 
@@ -215,6 +208,17 @@ async def _call(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
     answer = await client.request(f"$JS.API.{verb}", json.dumps(body).encode() if body else b"", timeout=5)
     read: dict[str, Any] = json.loads(answer.data)
     return read
+
+
+def _is_missing(answer: Mapping[str, Any]) -> bool:
+    return bool(answer.get("error", {}).get("code") == _NOT_FOUND)
+
+
+def _refused(what: str, answer: Mapping[str, Any]) -> list[str]:
+    """What is not there, or why a cluster can't tell: one that has lost too many servers says so."""
+    if "error" not in answer:
+        return []
+    return [f"{what}: {'missing' if _is_missing(answer) else answer['error'].get('description')}"]
 
 
 def _differences(what: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
@@ -235,17 +239,11 @@ async def drift(client: Client, service: str) -> list[str]:
         answer = await _call(client, f"STREAM.INFO.{stream.name}")
         # How many copies there are is the operator's choice.
         wanted = {key: value for key, value in stream_config(stream).items() if key != "num_replicas"}
-        found += (
-            [f"{stream.name}: missing"] if "error" in answer else _differences(stream.name, wanted, answer["config"])
-        )
+        found += _refused(stream.name, answer) or _differences(stream.name, wanted, answer["config"])
     for stream in heard:
         answer = await _call(client, f"CONSUMER.INFO.{stream.name}.{service}")
         what = f"{stream.name}.{service}"
-        found += (
-            [f"{what}: missing"]
-            if "error" in answer
-            else _differences(what, consumer_config(service), answer["config"])
-        )
+        found += _refused(what, answer) or _differences(what, consumer_config(service), answer["config"])
     return found
 
 
@@ -260,6 +258,9 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     say += [request.SUBJECT for request in requests if service in request.ASKED_BY]
     if any(service == request.OWNER for request in requests):
         hear += [f"{service}.{Request.KIND}.>"]
+    if Intake.of_kind(service):
+        say.append(intake_of(service))
+        hear.append(intake_of(service))
     if service == "gateway":
         hear += [f"{owner}.{Event.KIND}.>" for owner in SERVICES if owner != "tickets"]
     hear += [f"{event.SUBJECT}.*" for event in Event.of_kind() if service in event.FOLLOWED_BY]
@@ -365,6 +366,11 @@ def intake_subjects(outsider: Outsider) -> list[str]:
     """Return where another system publishes what it wants of us."""
     versions = sorted({intake.SUBJECT.rpartition(".")[0] for intake in Intake.of_kind()})
     return [f"{version}.*.{outsider.workspace_id}.{outsider.integration}" for version in versions]
+
+
+def intake_of(service: str) -> str:
+    """Return all subjects on which other systems say what they want of a service."""
+    return f"{service}.{Intake.KIND}.*.*.*.*"
 
 
 def _user(

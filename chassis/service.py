@@ -56,7 +56,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics(name)
         self.database = Database(settings.database_url, name)
-        self.bus = Bus(settings.nats_url, name, self.database, self.metrics)
+        self.bus = Bus(settings.nats_url, name, self.database, self.metrics, ca=settings.nats_ca)
         self.leader = Leader(settings.database_url, name, self.metrics)
         self.health = Health(
             name,

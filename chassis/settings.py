@@ -31,7 +31,11 @@ class ServiceSettings(BaseSettings):
     )
 
     nats_url: str = Field(repr=False)
-    """Where NATS is, with the service's own user and password."""
+    """Where NATS is, with the service's own user and password; with commas between the servers of a cluster, and
+    `tls://` where they speak TLS."""
+    nats_ca: str = ""
+    """The authority that signed NATS's certificate, as PEM; `COUNTERFOIL_NATS_CA_FILE` names its file.
+    Empty: those that the machine trusts."""
     database_url: str = Field(repr=False)
     """The service's own database, as its app role."""
     http_host: str = "127.0.0.1"

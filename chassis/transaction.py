@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pydantic import BaseModel
-from sqlalchemy import CursorResult, Executable, RowMapping, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import TextClause, text
 
+from chassis.statements import Lent, Parameters, Row, prepared
 from chassis.telemetry import Part, step, traceparent
 from contracts.base import Event, IdempotencyKey
 from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge
@@ -21,9 +21,6 @@ from contracts.texts import seal, sealed_texts
 # headers.
 _FOR_HEADERS = 6 * 1024
 _FOR_A_SALT = 128
-
-type Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-
 
 TRIED = "array(select pg_try_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as name)"
 _TRY = text(f"select {TRIED}")
@@ -104,7 +101,7 @@ class _Answered:
 class Transaction:
     """What a handler works with. It neither opens nor commits it; what must be sent is announced."""
 
-    def __init__(self, connection: AsyncConnection, workspace_id: str) -> None:
+    def __init__(self, connection: Lent, workspace_id: str) -> None:
         """Wrap a connection whose transaction has begun and whose workspace is set."""
         self.workspace_id = workspace_id
         self._connection = connection
@@ -117,28 +114,45 @@ class Transaction:
         self.retells = False
         """Whether it hears again what was heard before: nothing leaves by it."""
 
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
-        """Run a statement."""
-        if not _only_reads(statement):
+    async def execute(self, statement: TextClause, parameters: Parameters = None) -> int:
+        """Run a statement, and return how many rows it wrote or found."""
+        said: str = await self._run(self._connection.execute, statement, *prepared(statement).values(parameters))
+        many = said.rpartition(" ")[2]
+        return int(many) if many.isdecimal() else 0
+
+    async def each(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each of these."""
+        values = prepared(statement).values
+        await self._run(self._connection.executemany, statement, [values(row) for row in rows])
+
+    async def one(self, statement: TextClause, parameters: Parameters = None) -> Row | None:
+        """Return the only row, or None where there is none."""
+        rows = await self.all(statement, parameters)
+        if len(rows) > 1:
+            msg = f"{len(rows)} rows in place of one"
+            raise LookupError(msg)
+        return rows[0] if rows else None
+
+    async def all(self, statement: TextClause, parameters: Parameters = None) -> Sequence[Row]:
+        """Return the rows."""
+        values = prepared(statement).values(parameters)
+        rows: Sequence[Row] = await self._run(self._connection.fetch, statement, *values)
+        return rows
+
+    async def scalar(self, statement: TextClause, parameters: Parameters = None) -> Any:
+        """Return the first column of the first row, or None."""
+        rows = await self.all(statement, parameters)
+        return next(iter(rows[0].values())) if rows else None
+
+    async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
+        known = prepared(statement)
+        if not known.only_reads:
             self._writes += 1
         with step(Part.CLIENT, "sql", {"db.system.name": "postgresql"}) as told:
             if told.is_recording():
-                words = str(statement)
-                told.update_name(words.split(maxsplit=1)[0].lower())
-                told.set_attribute("db.query.text", words)
-            return await self._connection.execute(statement, parameters)
-
-    async def one(self, statement: Executable, parameters: Parameters = None) -> RowMapping | None:
-        """Return the only row, or None; raises sqlalchemy's MultipleResultsFound."""
-        return (await self.execute(statement, parameters)).mappings().one_or_none()
-
-    async def all(self, statement: Executable, parameters: Parameters = None) -> Sequence[RowMapping]:
-        """Return the rows."""
-        return (await self.execute(statement, parameters)).mappings().all()
-
-    async def scalar(self, statement: Executable, parameters: Parameters = None) -> Any:
-        """Return the first column of the first row, or None."""
-        return (await self.execute(statement, parameters)).scalar()
+                told.update_name(known.sql.split(maxsplit=1)[0].lower())
+                told.set_attribute("db.query.text", known.sql)
+            return await run(known.sql, *values)
 
     def announce(self, *facts: Event) -> None:
         """Let others know, once this is committed. There is no other way out of a service."""
@@ -285,7 +299,3 @@ class Transaction:
                 for name, value in zip(_WORD, (fact.workspace_id, fact.id, pointer, salt, word), strict=True):
                     columns[name].append(value)
         return columns
-
-
-def _only_reads(statement: Executable) -> bool:
-    return isinstance(statement, TextClause) and statement.text.lstrip()[:6].lower() == "select"

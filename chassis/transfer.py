@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from asyncpg import PostgresError
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Transaction
 from contracts.refusals import Invalid, Malformed, NotAllowed, NotFound
@@ -57,8 +57,8 @@ async def page(tx: Transaction, table: Table, after: str | None) -> RowPage:
         values |= {f"after{nth}": place for nth, place in enumerate(_place(table, after))}
     try:
         found = await tx.all(_page_of(table, after is not None), values)
-    except DBAPIError as error:
-        if after is not None and (getattr(error.orig, "sqlstate", None) or "").startswith("22"):
+    except PostgresError as error:
+        if after is not None and (error.sqlstate or "").startswith("22"):
             raise Malformed("the place is none") from error
         raise
     rows: list[dict[str, Any]] = []
@@ -94,9 +94,9 @@ async def put(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]], 
             await tx.execute(text(f"select count(({names})) {source}"), values)
             return 0
         insert = f"insert into {table.name} ({names}) select {names} {source} on conflict ({keys}) do nothing"
-        return (await tx.execute(text(insert), values)).rowcount
-    except DBAPIError as error:
-        if (getattr(error.orig, "sqlstate", None) or "").startswith(("22", "23")):
+        return await tx.execute(text(insert), values)
+    except PostgresError as error:
+        if (error.sqlstate or "").startswith(("22", "23")):
             raise Invalid.field(
                 "rows", "unfit", "does not fit: a value of the wrong form, or a name of nothing"
             ) from error

@@ -7,9 +7,10 @@ from uuid import UUID
 import click
 from click.shell_completion import get_completion_class
 
-from client.cli import REFUSED, as_json_lines, code_of, columns, plain, print_json, refusals
+from client.cli import REFUSED, as_json_lines, code_of, columns, moment, plain, print_json, refusals
 from client.desk import Desk
 from client.files import main
+from client.shapes import Integration
 from contracts.base import DeadLetter
 from contracts.refusals import NotFound, Refusal
 
@@ -101,7 +102,7 @@ def list_integrations(desk: Desk, as_json: bool) -> None:  # noqa: FBT001 - as a
     if as_json:
         print_json(found)
         return
-    for line in columns([(str(each.id), each.name, _or_dash(each.pending), _or_dash(each.seen_at)) for each in found]):
+    for line in columns([(str(each.id), each.name, _to_read(each), _seen(each)) for each in found]):
         click.echo(line)
 
 
@@ -176,8 +177,14 @@ def _named(desk: Desk, name: str) -> UUID:
     raise NotFound(f"No integration is called {name}.")
 
 
-def _or_dash(value: object) -> str:
-    return "-" if value is None else str(value)
+def _to_read(each: Integration) -> str:
+    return "not known at the moment" if each.pending is None else f"{each.pending} to read"
+
+
+def _seen(each: Integration) -> str:
+    if each.seen_at is not None:
+        return f"seen {moment(each.seen_at)}"
+    return "never seen" if each.maker_id else "stands in the configuration of NATS"
 
 
 def _retried(desk: Desk, letter: UUID) -> bool:

@@ -3,6 +3,9 @@
 Exit codes: 0 done, 1 refused, 2 used wrongly, 3 not signed in or not allowed, 4 not found, 5 away.
 """
 
+import datetime as dt
+import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +28,19 @@ _PRIORITY = click.Choice([priority.value for priority in Priority])
 as_json_lines = click.option("--json", "as_json", is_flag=True, help="One JSON object for each, a line each.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "COUNTERFOIL"})
+class Command(click.Group):
+    """Ends well where nobody reads on: `counterfoil events | head -1`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run what was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "COUNTERFOIL"})
 @click.option("--url", default="http://localhost:8080", show_default=True, envvar="COUNTERFOIL_URL", show_envvar=True)
 @click.option("--workspace", default="demo", show_default=True, envvar="COUNTERFOIL_WORKSPACE", show_envvar=True)
 @click.option("--token", envvar="COUNTERFOIL_TOKEN", show_envvar=True, help="An API token, from Settings > API tokens.")
@@ -230,13 +245,19 @@ def _print_ticket(ticket: TicketSnapshot) -> None:
 
 def _step(entry: Entry) -> str:
     change = "" if entry.old is None and entry.new is None else f" {_value(entry.old)} → {_value(entry.new)}"
-    return plain(f"{entry.at:%Y-%m-%dT%H:%M:%SZ} {entry.type} by {entry.actor.name}{change}")
+    return plain(f"{moment(entry.at)} {entry.type} by {entry.actor.name}{change}")
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - whatever a fact tells
     if isinstance(value, dict):
-        return str(value.get("name") or value.get("number") or value.get("id"))
+        known = value.get("name") or value.get("number") or value.get("id")
+        return str(known or json.dumps(value, ensure_ascii=False))
     return "-" if value is None else str(value)
+
+
+def moment(at: dt.datetime) -> str:
+    """Return a time as all commands write it."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def plain(words: str) -> str:

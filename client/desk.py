@@ -139,7 +139,7 @@ class Desk:
     def import_file(self, lines: Iterable[bytes], *, dry_run: bool = False) -> dict[str, Any]:
         """Put the lines of a file into the workspace, and return what became of it; once more goes on where it ended.
 
-        Raises Unavailable where the desk is away before it has all of them.
+        What is wrong with the file stands in `faults`; Unavailable where the desk is away before it has all of it.
         """
         try:
             answer = self._http.post(
@@ -152,7 +152,10 @@ class Desk:
         except httpx.TransportError as error:
             raise Unavailable(f"The desk broke off: {error}") from error
         if not answer.is_success:
-            raise _refusal(answer)
+            refusal = _refusal(answer)
+            if "faults" not in refusal.facts:
+                raise refusal
+            return refusal.facts
         report: dict[str, Any] = answer.json()
         return report
 

@@ -24,11 +24,21 @@ __all__ = ["main"]
 @click.pass_obj
 def export(desk: Desk, file: Path) -> None:
     """Write the whole workspace to FILE, readable by you alone, and say how much of what is in it."""
-    file = file.absolute()
-    with refusals(), NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as temporary:
+    with refusals():
+        try:
+            counts = _written(file.absolute(), whole(desk.export()))
+        except OSError as error:
+            raise click.BadParameter(f"{file} can't be written: {error.strerror}") from None
+    for kind, many in sorted(counts.items()):
+        click.echo(f"{kind}: {many}")
+
+
+def _written(file: Path, lines: Iterator[bytes]) -> dict[str, int]:
+    """Put the lines into a file that is not there before it is whole; return what its last line counts."""
+    with NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as temporary:
         try:
             line = b"{}"
-            for line in whole(desk.export()):
+            for line in lines:
                 temporary.write(line)
             temporary.flush()
             os.fsync(temporary.fileno())
@@ -36,8 +46,8 @@ def export(desk: Desk, file: Path) -> None:
         except BaseException:
             Path(temporary.name).unlink()
             raise
-    for kind, many in sorted(json.loads(line)["counts"].items()):
-        click.echo(f"{kind}: {many}")
+    counts: dict[str, int] = json.loads(line)["counts"]
+    return counts
 
 
 @main.command("import")

@@ -13,6 +13,7 @@ class Integration(Model):
     id: UUID
     name: str
     internal: bool
+    maker_id: UUID | None
     created_at: AwareDatetime
     seen_at: AwareDatetime | None
     pending: int | None

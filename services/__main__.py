@@ -262,9 +262,10 @@ async def make_ready(*, apply: bool) -> None:
         if secrets_directory := os.environ.get("COUNTERFOIL_SECRETS"):
             deployment = Deployment(Path(secrets_directory))
             await deployment.make_databases(SERVICES)
-            await deployment.make_streams(apply=apply, replicas=_replicas())
+            await deployment.make_streams(apply=apply, replicas=_replicas(), ca=_told("COUNTERFOIL_NATS_CA"))
         else:
-            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply, replicas=_replicas())
+            url, ca = _given("COUNTERFOIL_NATS_URL"), _told("COUNTERFOIL_NATS_CA")
+            await provision(url, apply=apply, replicas=_replicas(), ca=ca)
     except Drift as drift:
         raise StartFailed("\n".join(("this is not as the contracts say:", *drift.findings))) from None
 
@@ -340,10 +341,14 @@ def _port(environment: Mapping[str, str], name: str, usual: int) -> int:
     return int(text)
 
 
-def _given(name: str) -> str:
+def _told(name: str) -> str:
     """What the environment says, or the file that it names."""
     file = os.environ.get(f"{name}_FILE")
-    if not (text := Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(name)):
+    return Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(name, "")
+
+
+def _given(name: str) -> str:
+    if not (text := _told(name)):
         raise StartFailed(f"{name} is not set: it names the server, with the provisioner's user and password.")
     return text
 

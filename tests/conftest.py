@@ -1,7 +1,12 @@
 """Loads the fixtures, and puts what takes longest first. What tests share lies in tests/support."""
 
+import gc
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+# What lives as long as the run is looked through seldom, and once it is collected never again.
+gc.set_threshold(20_000, 20, 50)
 
 pytest_plugins = ["tests.support.infra", "tests.support.stack", "tests.support.chromium"]
 
@@ -40,3 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(named, len(_LONGEST_FIRST))
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later look for garbage."""
+    gc.collect()
+    gc.freeze()

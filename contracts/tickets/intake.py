@@ -12,6 +12,7 @@ from contracts.tickets.conversations import AuthorKind
 from contracts.tickets.shapes import Fields, Priority, Status, Tags
 
 # The window is the shortest there is: one system must not be able to suppress another's message by naming its id first.
+# What falls into it all the same is said again by who leads.
 INTAKE = Stream(
     "INTAKE",
     ("tickets.intake.>",),

@@ -305,7 +305,7 @@ async def erase(tx: Transaction, book: Book, words: Sequence[ErasedWords]) -> No
 
 async def prune(tx: Transaction) -> int:
     """Forget some announcements that were sent long ago; return how many."""
-    return (await tx.execute(_PRUNE, {"many": _PRUNED_AT_ONCE})).rowcount
+    return await tx.execute(_PRUNE, {"many": _PRUNED_AT_ONCE})
 
 
 # Reports

@@ -48,7 +48,8 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
                 settings(), partial(erase_again, listed=Path(asked.file).read_text(encoding="utf-8"), say=print)
             )
         case "rebuild":
-            return _with_store(settings(), partial(rebuild, nats_url=settings().nats_url, say=print))
+            where = settings()
+            return _with_store(where, partial(rebuild, nats_url=where.nats_url, ca=where.nats_ca, say=print))
         case _:
             return _with_store(settings(), partial(verify, workspace_id=asked.workspace, heads=asked.head, say=print))
 
@@ -218,12 +219,12 @@ def _unreadable(why: str) -> BookVerdict:
     return BookVerdict(book=Book.TICKETS, ok=False, entries=0, head=GENESIS, erased=0, broken_at=0, why=why)
 
 
-async def rebuild(database: Database, *, nats_url: str, say: Say) -> int:
+async def rebuild(database: Database, *, nats_url: str, say: Say, ca: str = "") -> int:
     """Write the books from the owners' logs: into an empty database, or what it lacks where the rest is the same.
 
     Asks as this service's own NATS user. A book that says something else than the log, or more, is left as it is.
     """
-    nats = await connect(nats_url, "activity", closing=lambda: True)
+    nats = await connect(nats_url, "activity", closing=lambda: True, ca=ca)
     ends: dict[tuple[str, Book], int] = {}
     try:
         for book, owner in OWNERS.items():

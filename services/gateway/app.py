@@ -140,6 +140,7 @@ def _outside(settings: Settings) -> OutsideAccess | None:
         keeper_url=settings.keeper_nats_url,
         kicker_url=settings.kicker_nats_url,
         issuer_seed=settings.nats_issuer.get_secret_value(),
+        ca=settings.nats_ca,
     )
 
 

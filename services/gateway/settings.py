@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chassis.connection import servers
 from chassis.settings import ServiceSettings
 from contracts.texts import Email
 
@@ -80,8 +81,7 @@ class Settings(ServiceSettings):
     @property
     def nats_address(self) -> str:
         """Where other systems reach NATS."""
-        parts = urlsplit(self.nats_url)
-        return self.nats_public_url or f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return self.nats_public_url or servers(self.nats_url)[0].rstrip("/")
 
     @model_validator(mode="after")
     def _an_owner_has_a_password(self) -> Self:

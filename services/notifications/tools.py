@@ -32,7 +32,7 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
         database = Database(settings().database_url, "notifications", pool=2)
         try:
             if asked.verb == "rebuild":
-                return await rebuild(database, settings().nats_url, print)
+                return await rebuild(database, settings().nats_url, print, settings().nats_ca)
             if asked.verb == "inbound":
                 return await (came_in(database, print) if asked.id is None else as_it_came(database, asked.id, print))
             if asked.show is not None:
@@ -59,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def rebuild(database: Database, nats_url: str, say: Say) -> int:
+async def rebuild(database: Database, nats_url: str, say: Say, ca: str = "") -> int:
     """Make every inbox anew, asking as this service's own NATS user; the service may run meanwhile."""
     bus = Bus("", "notifications", database, Metrics("notifications"))
     listen(bus)
-    nats = await connect(nats_url, "notifications", closing=lambda: True)
+    nats = await connect(nats_url, "notifications", closing=lambda: True, ca=ca)
     try:
         async with aclosing(rebuilding.rebuild(database, partial(ask, nats), bus.retell)) as made:
             async for workspace_id, items in made:

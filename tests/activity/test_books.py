@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from chassis.bus import NotYet
 from chassis.database import Database, Transaction
@@ -218,10 +218,10 @@ async def test_the_services_role_can_add_and_nothing_else(ledger: Ledger, owners
 
     for database, said in ((ledger.database, "permission denied"), (owners, "never changed")):
         for statement in ("update entries set entry = entry", "delete from entries", "truncate entries cascade"):
-            with pytest.raises(DBAPIError, match=said):
+            with pytest.raises(asyncpg.PostgresError, match=said):
                 async with database.transaction(owner.workspace) as tx:
                     await run(tx, statement)
-        with pytest.raises(DBAPIError, match=said):
+        with pytest.raises(asyncpg.PostgresError, match=said):
             async with database.transaction(owner.workspace) as tx:
                 await run(tx, "update entry_texts set text = 'another'")
     for column, value in {
@@ -230,7 +230,7 @@ async def test_the_services_role_can_add_and_nothing_else(ledger: Ledger, owners
         "audience": "'team'",
         "ticket_id": "gen_random_uuid()",
     }.items():
-        with pytest.raises(DBAPIError, match="non-DEFAULT"):
+        with pytest.raises(asyncpg.PostgresError, match="non-DEFAULT"):
             async with owners.transaction(owner.workspace) as tx:
                 await run(tx, f"insert into entries (workspace_id, {column}) values ('x', {value})")
     assert (await ledger.verify(owner)).ok
@@ -243,7 +243,7 @@ async def test_a_workspace_sees_its_own_books_alone(ledger: Ledger) -> None:
     async with ledger.database.transaction(stranger.workspace) as tx:
         for table in ("entries", "entry_texts"):
             assert await tx.scalar(text(f"select count(*) from {table}")) == 0
-    with pytest.raises(DBAPIError, match="row-level security"):
+    with pytest.raises(asyncpg.PostgresError, match="row-level security"):
         async with ledger.database.transaction(stranger.workspace) as tx:
             await tx.execute(INSERT, {"ws": owner.workspace})
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from chassis.commands import Commands
 from chassis.database import Database, Transaction
@@ -159,7 +159,7 @@ async def test_one_that_fails_in_the_middle_fails_alone(desk: Desk, how: str) ->
 
     desk.acts["fails"] = fail
     told = await desk.together(*(a_note(ws, what) for what in ("a", "fails", "b")))
-    assert isinstance(told[1], {"refused": Conflict, "crashed": KeyError, "broken": DBAPIError}[how])
+    assert isinstance(told[1], {"refused": Conflict, "crashed": KeyError, "broken": asyncpg.PostgresError}[how])
     assert [type(each) for each in (told[0], told[2])] == [str, str]
     assert sorted(await heard(desk.database, ws)) == ["a", "b", "first"]
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Database, Transaction, is_weather
 from contracts.base import IdempotencyKey, Model, now
@@ -146,7 +146,7 @@ async def test_a_session_cut_in_the_middle_has_no_effect_and_the_retry_has_one(d
         await tx.execute(text("select pg_terminate_backend(pg_backend_pid())"))
         return Receipt(at="")
 
-    with pytest.raises(DBAPIError) as raised:
+    with pytest.raises(asyncpg.PostgresError) as raised:
         await send(database, ws, act=cut)
     assert is_weather(raised.value)
     assert await heard(database, ws) == []

@@ -195,11 +195,10 @@ async def test_a_service_whose_drain_is_cut_short_keeps_nothing_open(
         await eventually(lambda: tickets.leader.leading)
         await gateway.bus.nats.publish(AddNote.SUBJECT, a_note(ws).model_dump_json().encode())
         await begun.wait()
-        connections = list(tickets.database._connections)
-        assert connections
+        assert tickets.database.at_work()
     await cut.wait()
 
-    assert all(connection.is_closed() for connection in connections)
+    assert tickets.database.at_work() == 0
     assert not tickets.leader.leading
     assert not tickets.bus.connected
 

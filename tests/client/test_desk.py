@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +20,7 @@ from contracts.base import DeadLetter
 from contracts.letters import DeadLetterPage
 from contracts.refusals import Invalid, NotFound, StaleVersion, Unavailable
 from contracts.tickets import Allowed, Priority, Status, TicketSnapshot
+from tests.support.pages import ROOT
 
 NOON = "2026-03-02T12:00:00Z"
 ID = "0199c0de-0001-7abc-9def-000000000001"
@@ -300,7 +305,14 @@ def test_another_system_is_let_in_with_what_its_programs_read_and_shut_out_by_na
     counterfoil: Callable[..., tuple[int, str, str]],
 ) -> None:
     known: dict[str, Any] = {"id": ID, "name": "alerts", "internal": False, "created_at": NOON, "seen_at": None}
-    known |= {"pending": 3, "subjects": [], "stream": "TICKETS", "consumer": "int_alerts_1", "inbox_prefix": "_INBOX_1"}
+    known |= {
+        "maker_id": ID,
+        "pending": 3,
+        "subjects": [],
+        "stream": "TICKETS",
+        "consumer": "int_alerts_1",
+        "inbox_prefix": "_INBOX_1",
+    }
     made = httpx.Response(201, json=known | {"workspace_id": "1", "nats_url": "nats://alerts:secret@desk:4222"})
     ended, out, _ = counterfoil("integrations", "create", "alerts", answers=(made,))
     assert ended == 0
@@ -314,7 +326,18 @@ def test_another_system_is_let_in_with_what_its_programs_read_and_shut_out_by_na
     def page() -> httpx.Response:
         return httpx.Response(200, json={"items": [known], "next_cursor": None})
 
-    assert counterfoil("integrations", "list", answers=(page(),))[1].split() == [ID, "alerts", "3", "-"]
+    assert counterfoil("integrations", "list", answers=(page(),))[1].split() == [
+        ID,
+        "alerts",
+        "3",
+        "to",
+        "read",
+        "never",
+        "seen",
+    ]
+    seen = known | {"seen_at": "2026-11-28T13:30:54.930211+00:00", "pending": None}
+    page_of_one = httpx.Response(200, json={"items": [seen], "next_cursor": None})
+    assert counterfoil("integrations", "list", answers=(page_of_one,))[1].endswith("  seen 2026-11-28T13:30:54Z\n")
     door = Door(page(), httpx.Response(200, json=known))
     assert counterfoil("integrations", "replay", "alerts", "1", answers=(), door=door)[0] == 0
     assert json.loads(door.asked[1].content) == {"from": 1}
@@ -322,6 +345,32 @@ def test_another_system_is_let_in_with_what_its_programs_read_and_shut_out_by_na
     assert counterfoil("integrations", "revoke", "alerts", answers=(), door=door)[0] == 0
     assert door.asked[1].url.path.endswith(f"/integrations/{ID}")
     assert counterfoil("integrations", "revoke", "other", answers=(page(),))[0] == 4
+
+
+def test_events_say_what_became_of_a_thing_and_end_well_where_nobody_reads_on(
+    counterfoil: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    made = entry(1, type="assistant_created", old=None, new={"title": "How can we help?"})
+    page = {"items": [made, *(entry(nth) for nth in range(2, 2000))], "next_cursor": 2000, "more": False}
+    _, out, _ = counterfoil("events", answers=(httpx.Response(200, json=page),))
+    assert out.startswith(f'1 {NOON} assistant_created by Ada - → {{"title": "How can we help?"}}\n')
+
+    (tmp_path / "page.json").write_text(json.dumps(page), encoding="utf-8")
+    program = (
+        "import httpx, pathlib, client.cli, client.__main__ as it; from client import Desk;"
+        "answer = httpx.Response(200, text=pathlib.Path('page.json').read_text());"
+        "client.cli.Desk = lambda *a, **k: Desk(*a, transport=httpx.MockTransport(lambda _: answer)); it.run()"
+    )
+    shell = f'"{sys.executable}" -c "{program}" --token x events | head -n 1; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

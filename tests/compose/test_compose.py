@@ -157,6 +157,10 @@ class Compose:
                     counts.append(sum(endpoint["num_requests"] for endpoint in stats["endpoints"]))
         return sorted(counts)
 
+    async def posted(self, gateway: str) -> int:
+        """Return how many requests one gateway has answered that were to write."""
+        return (await self.run("sh", "-c", f"docker logs {gateway} 2>&1")).count('"method": "POST"')
+
     async def containers(self, service: str) -> list[str]:
         return (await self("ps", "-q", service)).split()
 
@@ -242,10 +246,14 @@ async def test_an_image_that_needs_a_neighbour_is_not_built(stack: Compose, tmp_
         await stack.docker("build", "--force-rm", "--network=host", "--build-arg=SERVICE=tickets", str(tmp_path))
 
 
-async def test_three_of_a_kind_share_the_requests(stack: Compose) -> None:
-    await stack.up("--no-recreate", "--scale", "tickets=3")
+async def test_replicas_share_the_requests(stack: Compose) -> None:
+    replicas = {"tickets": 3, "activity": 2, "notifications": 2, "gateway": 2}
+    await stack.up("--no-recreate", *(word for each in replicas.items() for word in ("--scale", "{}={}".format(*each))))
+    assert {name: len(await stack.containers(name)) for name in replicas} == replicas
     before = await stack.answered("tickets")
     assert len(before) == 3
+    gateways = await stack.containers("gateway")
+    heard = [await stack.posted(gateway) for gateway in gateways]
 
     await asyncio.gather(*(stack.insist(f"Bucket {number}") for number in range(60)))
 
@@ -253,9 +261,12 @@ async def test_three_of_a_kind_share_the_requests(stack: Compose) -> None:
     assert len(after) == 3
     assert after[0] > 0
     assert sum(after) - sum(before) >= 60
+    assert [earlier < await stack.posted(gateway) for gateway, earlier in zip(gateways, heard, strict=True)] == [
+        True
+    ] * 2
 
 
-@pytest.mark.parametrize("part", [*SERVICES, "nats", "postgres"])
+@pytest.mark.parametrize("part", [*SERVICES, "proxy", "nats", "postgres"])
 async def test_what_is_killed_comes_back_and_nothing_is_lost(stack: Compose, part: str) -> None:
     (victim, *_) = await stack.containers(part)
     restarts = (await stack.inspect(victim))["RestartCount"]
@@ -293,3 +304,23 @@ async def test_the_ledger_has_heard_of_every_ticket_once(stack: Compose) -> None
         return bool(found["tickets"]["entries"] == opened)
 
     await eventually(told, within=30)
+
+
+async def test_the_proxy_says_where_a_request_comes_from_and_believes_nobody_else(stack: Compose) -> None:
+    wrong = {"email": "nobody@example.com", "password": "a-wrong-password"}
+    answers = [
+        (await stack.send("POST", "/sessions", wrong, X_Forwarded_For=f"203.0.113.{number}")).status_code
+        for number in range(6)
+    ]
+    elsewhere = (
+        "import json, urllib.error, urllib.request as web\n"
+        f"body = json.dumps({wrong!r}).encode()\n"
+        "asked = web.Request('http://proxy:8080/api/v1/sessions', body, {'Content-Type': 'application/json'})\n"
+        "try: web.urlopen(asked)\n"
+        "except urllib.error.HTTPError as refusal: print(refusal.code)"
+    )
+
+    assert answers == [httpx.codes.UNAUTHORIZED] * 5 + [httpx.codes.TOO_MANY_REQUESTS]
+    assert (await stack("exec", "-T", "tickets", "python", "-c", elsewhere)).split() == ["401"]
+    async with httpx.AsyncClient() as http:
+        assert (await http.get(f"http://127.0.0.1:{stack.port}/metrics")).status_code == httpx.codes.NOT_FOUND

@@ -90,7 +90,7 @@ def test_an_image_holds_its_own_service_alone() -> None:
 
 
 def test_the_four_services_and_what_they_need_are_there() -> None:
-    assert {name for name, part in PARTS.items() if "profiles" not in part} == OURS | {"nats", "postgres"}
+    assert {name for name, part in PARTS.items() if "profiles" not in part} == OURS | {"nats", "postgres", "proxy"}
     assert {name for name, part in PARTS.items() if "profiles" in part} == BESIDE
     assert {PARTS[name]["build"]["args"]["SERVICE"] for name in SERVICES} == {*SERVICES}
     assert [name for name in TASKS if "args" in PARTS[name]["build"]] == []
@@ -112,13 +112,14 @@ def test_services_wait_for_what_provisions_them() -> None:
     }
 
 
-def test_only_the_gateway_is_open_to_the_outside() -> None:
-    assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["gateway"]
-    assert PARTS["gateway"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
+def test_only_the_proxy_is_open_to_the_outside() -> None:
+    assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["proxy"]
+    assert PARTS["proxy"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
+    assert PARTS["proxy"]["depends_on"] == {"gateway": {"condition": "service_healthy"}}
 
 
 def test_our_containers_can_neither_write_nor_rise() -> None:
-    for name in OURS | {"nats"}:
+    for name in OURS | {"nats", "proxy"}:
         assert PARTS[name]["read_only"] is True
         assert PARTS[name]["cap_drop"] == ["ALL"]
         assert PARTS[name]["security_opt"] == ["no-new-privileges:true"]

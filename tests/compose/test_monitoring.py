@@ -15,6 +15,7 @@ from prometheus_client import Metric
 from chassis.telemetry import Metrics
 from contracts.base import SERVICES
 from services.notifications.usecases.counting import Counts
+from tests.support.each import for_each
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -67,7 +68,7 @@ def asked() -> list[tuple[str, str]]:
     return [(where, expression.replace(*GRAFANAS_OWN)) for where, expression in (*rules, *panels)]
 
 
-@pytest.mark.parametrize(("where", "expression"), asked())
+@for_each(("where", "expression"), asked())
 def test_an_expression_parses_and_asks_for_what_is_told(where: str, expression: str) -> None:
     known = told()
     found = list(selectors(promql_parser.parse(expression)))

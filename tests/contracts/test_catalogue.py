@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from contracts.__main__ import PAGE
@@ -14,6 +13,7 @@ from contracts.base import DeadLetter, Event, Intake, Message, Request
 from contracts.catalogue import SAMPLES, asyncapi, envelopes, json_schemas, messages_markdown
 from contracts.envelope import headers_for
 from contracts.refusals import Refusal
+from tests.support.each import for_each
 
 OFFICIAL = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
 SCHEMAS = json_schemas()
@@ -21,9 +21,9 @@ DOCUMENT = asyncapi()
 TEXT = messages_markdown(SAMPLES)
 KINDS: list[type[Message]] = Message.of_kind()
 
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.SUBJECT)
-every_schema = pytest.mark.parametrize("name", SCHEMAS)
-every_fact = pytest.mark.parametrize("kind", Event.of_kind(), ids=lambda kind: kind.SUBJECT)
+every_kind = for_each("kind", KINDS)
+every_schema = for_each("name", SCHEMAS)
+every_fact = for_each("kind", Event.of_kind())
 
 
 def sample_of(kind: type[Message]) -> Any:
@@ -184,7 +184,7 @@ def test_a_message_is_told_from_where_counterfoil_stands(kind: type[Message]) ->
         assert channel["x-stream"]["max_msg_size"] > 0
 
 
-@pytest.mark.parametrize("id", DOCUMENT["components"]["messages"])
+@for_each("id", DOCUMENT["components"]["messages"])
 def test_an_example_is_what_the_document_says(id: str) -> None:
     message = DOCUMENT["components"]["messages"][id]
 

@@ -37,6 +37,7 @@ from contracts.tickets import (
     TicketPage,
     TicketSnapshot,
 )
+from tests.support.each import for_each
 
 CALLER = Caller(workspace_id="northwind", kind=ActorKind.USER, id="ada", name="Ada", role=Role.OWNER)
 TICKET = UUID(int=42)
@@ -108,7 +109,7 @@ def test_only_services_hear() -> None:
     assert Message.registry == known
 
 
-@pytest.mark.parametrize("kind", Message.registry.values(), ids=lambda kind: kind.SUBJECT)
+@for_each("kind", Message.registry.values())
 def test_a_message_knows_its_owner_and_type_and_says_what_it_is_for(kind: type[Message]) -> None:
     owner, _, _, name = kind.SUBJECT.split(".")
 
@@ -117,7 +118,7 @@ def test_a_message_knows_its_owner_and_type_and_says_what_it_is_for(kind: type[M
     assert set(kind.HEARD_BY) <= set(SERVICES)
 
 
-@pytest.mark.parametrize("kind", [*Event.of_kind(), *Intake.of_kind()], ids=lambda kind: kind.SUBJECT)
+@for_each("kind", [*Event.of_kind(), *Intake.of_kind()])
 def test_what_is_stored_is_heard_by_somebody(kind: type[Message]) -> None:
     """What the ledger and the inbox announce is only followed: it hints at what can be read from them."""
     assert bool(kind.HEARD_BY) is (kind.OWNER not in ("activity", "notifications"))
@@ -126,7 +127,7 @@ def test_what_is_stored_is_heard_by_somebody(kind: type[Message]) -> None:
 # Requests and replies
 
 
-@pytest.mark.parametrize("kind", Request.of_kind(), ids=lambda kind: kind.SUBJECT)
+@for_each("kind", Request.of_kind())
 def test_a_request_names_its_reply(kind: type[Request[BaseModel]]) -> None:
     assert issubclass(kind.reply(), BaseModel)
     assert issubclass(kind, Query | Command | LookUp | Errand)
@@ -201,7 +202,7 @@ def test_a_code_is_one_refusals() -> None:
         type("Gone", (Refusal,), {"code": "not_found"})
 
 
-@pytest.mark.parametrize("kind", [*Refusal.registry.values()], ids=lambda kind: kind.code)
+@for_each("kind", Refusal.registry.values())
 def test_a_refusal_comes_out_as_it_went_in(kind: type[Refusal]) -> None:
     again = Refusal.from_wire(kind("Because.", retry_after=5).to_wire())
 

@@ -10,10 +10,11 @@ import contracts
 from contracts.base import Event, Message, RecordEvent, TicketEvent
 from contracts.streams import STREAMS, stream_of
 from contracts.texts import sealed_texts
+from tests.support.each import for_each
 
 SAMPLES = sorted((Path(contracts.__file__).parent / "samples").glob("*.json"))
 
-every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+every_sample = for_each("sample", SAMPLES)
 
 
 def differences(sample: Any, message: Any, at: str = "") -> list[str]:
@@ -66,7 +67,7 @@ def test_a_reader_ignores_what_it_does_not_know(sample: Path) -> None:
     assert kind.model_validate(body | {"from_the_future": {"x": 1}}) == kind.model_validate(body)
 
 
-@pytest.mark.parametrize("kind", Event.of_kind(), ids=lambda kind: kind.SUBJECT)
+@for_each("kind", Event.of_kind())
 def test_a_fact_is_about_one_record_has_an_audience_and_a_salt_for_each_word(kind: type[Event]) -> None:
     fact = kind.model_validate_json(next(path for path in SAMPLES if path.stem == kind.SUBJECT).read_bytes())
 

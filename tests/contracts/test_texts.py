@@ -26,6 +26,7 @@ from contracts.texts import (
     sealed_texts,
     unseal,
 )
+from tests.support.each import for_each
 
 SALT = "000102030405060708090a0b0c0d0e0f"
 
@@ -122,20 +123,14 @@ CONTROLS = ["\x00", "\x07", "\x1b", "\x7f", "\ud800"]
 BREAKS = ["\n", "\r", "\u2028", "\u2029", "\x85", "\t"]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [Line, Body, NonEmptyBody, Name, Label, ExternalId, SearchText],
-    ids=["line", "body", "non-empty body", "name", "label", "external id", "search text"],
-)
-@pytest.mark.parametrize("bad", CONTROLS, ids=ascii)
+@for_each("kind", [Line, Body, NonEmptyBody, Name, Label, ExternalId, SearchText])
+@for_each("bad", CONTROLS)
 def test_no_control_character_gets_in(kind: Any, bad: str) -> None:
     assert refused(kind, f"a{bad}b")
 
 
-@pytest.mark.parametrize(
-    "kind", [Line, Name, Label, ExternalId, SearchText], ids=["line", "name", "label", "external id", "search text"]
-)
-@pytest.mark.parametrize("bad", BREAKS, ids=ascii)
+@for_each("kind", [Line, Name, Label, ExternalId, SearchText])
+@for_each("bad", BREAKS)
 def test_a_line_is_one_line(kind: Any, bad: str) -> None:
     assert refused(kind, f"a{bad}b")
 

@@ -2,9 +2,8 @@
 
 import re
 
-import pytest
-
 from tests.docs.guards import ROOT, guards, is_there
+from tests.support.each import for_each
 
 ROWS = re.findall(
     r"^\| ([HNWKD]\d+(?:.[HNWKD]\d+)?) \|(.*)\|$",
@@ -18,7 +17,7 @@ def test_no_attack_is_told_twice() -> None:
     assert len(numbers) == len(set(numbers)) > 60
 
 
-@pytest.mark.parametrize("row", [cells for _, cells in ROWS], ids=[number for number, _ in ROWS])
+@for_each("row", [cells for _, cells in ROWS])
 def test_every_attack_is_tried(row: str) -> None:
     assert guards(row)
     assert [guard for guard in guards(row) if not is_there(guard)] == []

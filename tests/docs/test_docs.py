@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from chassis.callout import Callout, draw_issuer
@@ -13,6 +12,7 @@ from chassis.settings import PREFIX
 from chassis.telemetry import Metrics
 from services.notifications.usecases.counting import Counts
 from tests.support.configuration import page, settings
+from tests.support.each import for_each
 from tests.support.pages import DOCS, README, ROOT, Block, blocks, prose
 
 ADRS = DOCS / "adr"
@@ -27,8 +27,8 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _SHOUTED = {"warning", "error", "critical", "exception"}
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-every_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
+every_page = for_each("page", PAGES)
+every_record = for_each("record", RECORDS)
 
 
 def code(page: Path) -> Iterator[str]:
@@ -161,9 +161,7 @@ def test_no_log_line_is_explained_that_is_never_written() -> None:
     assert [event for event in sorted(explained) if f'"{event}"' not in source] == []
 
 
-@pytest.mark.parametrize(
-    "block", [block for page in PAGES for block in blocks(page, "python")], ids=lambda block: block.text[-40:]
-)
+@for_each("block", [block for page in PAGES for block in blocks(page, "python")])
 def test_every_example_in_python_compiles(block: Block) -> None:
     compile(block.text, "an example", "exec")
 

@@ -84,7 +84,7 @@ def test_the_commands_of_the_page_ask_for_nothing_that_another_system_may_not_ha
 
 
 @pytest.mark.parametrize("program", ["alert.py", "alert.mjs", "alert.sh"])
-async def test_an_alert_that_fires_twice_is_one_ticket_and_its_end_resolves_it(
+async def test_each_firing_of_an_alert_is_one_ticket_and_its_end_resolves_it(
     stack: Stack, desk: Desk, modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, program: str
 ) -> None:
     name = program.replace(".", "-")
@@ -100,17 +100,28 @@ async def test_an_alert_that_fires_twice_is_one_ticket_and_its_end_resolves_it(
     async def says(*words: str) -> None:
         await run(home, *start, f"examples/{program}", *words)
 
-    async def tickets(status: str) -> list[dict[str, Any]]:
-        found = (await desk.get(f"tickets?q={name}&status=all"))["items"]
-        assert [ticket["status"] for ticket in found] == [status]
+    async def tickets(*statuses: str) -> list[dict[str, Any]]:
+        found = (await desk.get(f"tickets?q={name}&status=all&sort=number"))["items"]
+        assert [ticket["status"] for ticket in found] == [*statuses]
         return list(found)
 
-    await says("fires", f"disk-{name}", f"Disk full on {name}")
-    await says("fires", f"disk-{name}", f"Disk full on {name}")
-    (ticket,) = await eventually(lambda: tickets("new"))
-    assert (ticket["subject"], ticket["priority"]) == (f"Disk full on {name}", "critical")
-    await says("ends", f"disk-{name}")
+    alert, words = f"disk {name}/9", f'Disk "a\\b" full on {name}'
+    for twice in range(2):
+        await says("fires", alert, words)
+        await eventually(lambda: tickets("new"), within=20) if not twice else None
+    await says("ends", alert)
     await eventually(lambda: tickets("resolved"))
+    for wrong in ((), ("fire", alert), ("ends", alert), ("ends", "nothing that fires")):
+        with pytest.raises(AssertionError) as refused:
+            await says(*wrong)
+        assert "Traceback" not in str(refused.value)
+        assert re.search(r"fires\|ends NAME|does not fire", str(refused.value))
+    for _ in range(2):
+        await says("fires", alert, words)
+    *_, ticket = await eventually(lambda: tickets("resolved", "new"))
+    assert (ticket["subject"], ticket["priority"]) == (words, "critical")
+    await says("ends", alert)
+    await eventually(lambda: tickets("resolved", "resolved"))
 
 
 @pytest.mark.parametrize("program", ["read_model.py", "read_model.mjs"])

@@ -38,6 +38,7 @@ HEARD_BY_WATCHERS: Final = {
 OUTSIDE: Final = ("widget", "intake")
 A_MINUTE: Final = dt.timedelta(seconds=60)
 ALONE_AT_MOST: Final = 10
+TICKETS_AT_MOST: Final = 20
 """More causes than these within a minute are one item of an inbox."""
 
 type Fact = Mapping[str, Any]
@@ -65,8 +66,9 @@ class Seen:
     told: Told
     """What matters most in it."""
     count: int
-    tickets: Mapping[str, int]
-    """Of how many causes it tells, by ticket."""
+    tickets: tuple[tuple[str, int], ...]
+    """Of how many causes it tells, by ticket: those that matter most, the newest first, and no more than fit."""
+    more_tickets: int
     parts: tuple[tuple[str, str | None, str | None], ...]
 
 
@@ -207,10 +209,11 @@ class Hearing:
     def sees(self, person: str) -> list[Seen]:
         """Return what somebody finds in their inbox now, newest first."""
         role, found = self.roles[person], []
+        place = {told: nth for nth, (told, _) in enumerate(self.inboxes)}
         for item in reversed(self.shown[person].items):
             left = [told for told, audience in item if _sees(role, audience) and not self.tickets[told.ticket].deleted]
             if left:
-                found.append(_seen(left))
+                found.append(_seen(sorted(left, key=place.__getitem__)))
         return found
 
     def minute_is_over(self) -> dict[str, list[Told]]:
@@ -277,13 +280,17 @@ def _told(person: str, kind: str, type: str, fact: Fact) -> Told:
 
 def _seen(told: list[Told]) -> Seen:
     commands: dict[str, set[str]] = defaultdict(set)
+    strength = dict.fromkeys((each.ticket for each in told), len(STRONGEST_FIRST))
     for each in told:
         commands[each.ticket].add(each.command)
+        strength[each.ticket] = min(strength[each.ticket], STRONGEST_FIRST.index(each.kind))
+    tickets = sorted(dict.fromkeys(each.ticket for each in reversed(told)), key=strength.__getitem__)
     count = len({each.command for each in told})
     said = sorted(told, key=lambda each: STRONGEST_FIRST.index(each.kind))
     parts = dict.fromkeys((each.kind, each.old, each.new) for each in said) if count == 1 else {}
     strongest = min(reversed(told), key=lambda each: STRONGEST_FIRST.index(each.kind))
-    return Seen(strongest, count, {ticket: len(each) for ticket, each in commands.items()}, tuple(parts))
+    shown = tuple((ticket, len(commands[ticket])) for ticket in tickets[:TICKETS_AT_MOST])
+    return Seen(strongest, count, shown, len(tickets) - len(shown), tuple(parts))
 
 
 def _user(fact: Fact) -> str | None:

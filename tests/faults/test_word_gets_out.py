@@ -31,7 +31,7 @@ SELECTED = {"ticket_created", "status_changed", "note_added"}
 """What the second webhook asks for."""
 _CHOSEN = sorted({*STRONGEST_FIRST} - {"follow_up"})
 _DID = {
-    "assigned": "assigned {it} to you",
+    "assigned": "gave {it} to you",
     "unassigned": "took {it} from you",
     "mention": "mentioned you",
     "note": "wrote to the team",
@@ -347,10 +347,9 @@ class Run:
             for item in page["items"]:
                 what = (item["kind"], item["ticket_id"], item["actor"]["name"], item["old"], item["new"])
                 told = Told(person, item["cause"], commands.get(item["cause"], ""), *what)
-                tickets = {each["id"]: each["count"] for each in item["tickets"]}
-                assert len(tickets) == 20 or not item["more_tickets"]
+                tickets = tuple((each["id"], each["count"]) for each in item["tickets"])
                 parts = tuple((part["kind"], part["old"], part["new"]) for part in item["parts"])
-                found.append(Seen(told, item["count"], tickets, parts))
+                found.append(Seen(told, item["count"], tickets, item["more_tickets"], parts))
             if not page["next_cursor"]:
                 return found
             cursor = f"&cursor={page['next_cursor']}"
@@ -404,8 +403,10 @@ def _read(mail: EmailMessage) -> dict[str, list[str]]:
 
 
 def _shown(lines: list[str]) -> list[str]:
-    more = [f"… and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
-    return [*lines[:_LINES], *more]
+    times = {line: lines.count(line) for line in lines}
+    said = [f"{line}, {many} times" if many > 1 else line for line, many in times.items()]
+    more = sum([*times.values()][_LINES:])
+    return [*said[:_LINES], *([f"… and {more} more"] if more else [])]
 
 
 def _sentence(telling: Sequence[Told], first: str, then: str) -> str:
@@ -423,7 +424,7 @@ def _did(told: Told, it: str) -> str:
             labels = {status.value: status.label for status in Status}
             return f"moved {it} from {labels[told.old or '']} to {labels[told.new or '']}"
         case "priority":
-            return f"changed the priority from {told.old} to {told.new}"
+            return f"changed the priority from {f'{told.old}'.capitalize()} to {f'{told.new}'.capitalize()}"
         case "follow_up":
             return f"wrote to {it} though it is closed, so #{told.new} was opened"
     return _DID[told.kind].format(it=it)

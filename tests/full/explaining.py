@@ -4,15 +4,15 @@ The stores' own functions are called with a transaction that has each statement 
 copy of a statement can grow old here.
 """
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy import TextClause
 
-from chassis.database import Database, Parameters, Transaction
+from chassis.database import Database, Transaction
+from chassis.statements import prepared
 
 
 @dataclass(slots=True)
@@ -37,16 +37,16 @@ class Explained(Transaction):
         super().__init__(inner._connection, inner.workspace_id)
         self.cost = Cost()
 
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
-        """Explain a statement, then run it."""
+    async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
+        sql = prepared(statement).sql
         for form in ("json", "text"):
-            asked = text(f"explain (analyze, buffers, format {form}) {statement}")
-            found = (await super().execute(asked, parameters)).scalars().all()
+            rows = await self._connection.fetch(f"explain (analyze, buffers, format {form}) {sql}", *values)
+            found = [row["QUERY PLAN"] for row in rows]
             if form == "json":
-                self._sum(found[0] if isinstance(found[0], list) else json.loads(found[0]))
+                self._sum(found[0])
             else:
                 self.cost.plans.append("\n".join(found))
-        return await super().execute(statement, parameters)
+        return await super()._run(run, statement, *values)
 
     def _sum(self, explained: Sequence[Any]) -> None:
         whole = explained[0]

@@ -1,8 +1,6 @@
 """Three NATS servers on one machine: an integration comes in anywhere, and is cut off everywhere."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,51 +10,14 @@ import pytest
 from nats.aio.client import Client
 from pydantic import SecretStr
 
-from chassis.callout import draw_issuer, issuer_of
 from chassis.database import Database
-from chassis.embedded.nats import EmbeddedNats
-from chassis.embedded.process import held_port
-from chassis.provision import CALLOUT, KEEPER, KICKER, PROVISIONER, accounts, provision, users
+from chassis.provision import CALLOUT, KEEPER, KICKER
 from services.gateway import app as gateway
 from services.gateway.settings import Settings
 from tests.gateway.house import House
+from tests.support.cluster import SERVERS, Member, a_cluster
 from tests.support.eventually import eventually
-from tests.support.infra import PostgresServer, temporary_directory
-
-_PASSWORD = "one-for-all-of-us"
-_SERVERS = ("north", "east", "west")
-
-
-class Member(EmbeddedNats):
-    """One server of a cluster."""
-
-    name: str = ""
-    cluster: str = ""
-
-    def _configuration(self) -> str:
-        return super()._configuration().replace("server_name: counterfoil", f"server_name: {self.name}") + self.cluster
-
-
-@asynccontextmanager
-async def a_cluster() -> AsyncIterator[tuple[list[Member], str]]:
-    """Three servers that know each other, with every stream, and the seed of whoever answers for others."""
-    issuer = draw_issuer()
-    entrance = accounts(dict.fromkeys(users(), _PASSWORD), issuer_of(issuer))
-    async with AsyncExitStack() as stack:
-        directory = stack.enter_context(temporary_directory())
-        with held_port() as one, held_port() as two, held_port() as three:
-            ports = (one, two, three)
-        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
-        members = []
-        for name, port in zip(_SERVERS, ports, strict=True):
-            member = Member(directory / name, accounts=entrance)
-            member.name = name
-            member.cluster = f'cluster {{ name: desk, listen: "127.0.0.1:{port}", routes: [{routes}] }}\n'
-            members.append(member)
-            stack.push_async_callback(member.stop)
-        await asyncio.gather(*(member.start() for member in members))
-        await provision(members[0].url(PROVISIONER, _PASSWORD), apply=True)
-        yield members, issuer
+from tests.support.infra import PostgresServer
 
 
 @pytest.mark.timeout(180)  # three servers agree on who leads before anything is there
@@ -67,16 +28,15 @@ async def test_who_is_revoked_is_cut_off_on_every_server_and_a_gateway_that_is_a
     database = Database(urls.app, "gateway", pool=5)
     house = House(database)
     async with AsyncExitStack() as stack:
-        members, issuer = await stack.enter_async_context(a_cluster())
+        cluster = await stack.enter_async_context(a_cluster())
+        members = list(cluster.members.values())
         stack.push_async_callback(database.close)
-        hands: dict[str, Any] = {
-            f"{user}_nats_url": members[0].url(user, _PASSWORD) for user in (CALLOUT, KEEPER, KICKER)
-        }
+        hands: dict[str, Any] = {f"{user}_nats_url": cluster.url(user) for user in (CALLOUT, KEEPER, KICKER)}
         desk = gateway.build(
             Settings(
-                nats_url=members[0].url("gateway", _PASSWORD),
+                nats_url=cluster.url("gateway"),
                 database_url=urls.app,
-                nats_issuer=SecretStr(issuer),
+                nats_issuer=SecretStr(cluster.issuer),
                 **hands,
             )
         )
@@ -112,7 +72,7 @@ async def test_who_is_revoked_is_cut_off_on_every_server_and_a_gateway_that_is_a
         alerts, stays = await made("alerts"), await made("stays")
         everywhere = [await comes_in(alerts, member) for member in members]
         others = [await comes_in(stays, member) for member in members]
-        assert [client._server_info["server_name"] for client in everywhere] == [*_SERVERS]
+        assert [client._server_info["server_name"] for client in everywhere] == [*SERVERS]
         assert {client._server_info["cluster"] for client in everywhere} == {"desk"}
         for client in everywhere:
             assert await writes(alerts, client) == "INTAKE"
@@ -124,6 +84,6 @@ async def test_who_is_revoked_is_cut_off_on_every_server_and_a_gateway_that_is_a
         await desk.stop()
         for member, client in zip(members, others, strict=True):
             for service in ("tickets", "activity", "notifications", "gateway"):
-                ours = await nats.connect(member.url(service, _PASSWORD), allow_reconnect=False)
+                ours = await nats.connect(member.url(service, cluster.password), allow_reconnect=False)
                 await ours.close()
             assert await writes(stays, client) == "INTAKE"

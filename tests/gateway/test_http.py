@@ -18,6 +18,7 @@ from services.gateway.routes import _HANDLERS, web
 from services.gateway.routes.operations import describe
 from services.gateway.usecases.accounts import Accounts
 from tests.gateway.house import PASSWORD, House, desk_of, door, is_problem, without_trace
+from tests.support.each import for_each
 
 API = "/api/v1"
 SAFETY = {
@@ -154,7 +155,7 @@ async def test_a_bearer_token_wins_over_the_cookie(house: House, client: httpx.A
     is_problem(broken, 401, "unauthenticated")
 
 
-@pytest.mark.parametrize("described", [pytest.param(each, id=each[2]["operationId"]) for each in OPERATIONS])
+@for_each("described", OPERATIONS)
 async def test_every_operation_but_the_open_ones_needs_a_session(
     client: httpx.AsyncClient, described: tuple[str, str, dict[str, Any]]
 ) -> None:
@@ -859,7 +860,7 @@ async def test_the_description_is_whole(client: httpx.AsyncClient) -> None:
     assert {host for host in hosts if not host.endswith("example.com")} <= {"https://", "http://"}
 
 
-@pytest.mark.parametrize("described", [pytest.param(each, id=each[2]["operationId"]) for each in OPERATIONS])
+@for_each("described", OPERATIONS)
 def test_an_operation_says_what_it_takes_and_what_it_answers(described: tuple[str, str, dict[str, Any]]) -> None:
     path, method, operation = described
     parameters = [each["name"] for each in operation["parameters"] if "name" in each]

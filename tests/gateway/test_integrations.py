@@ -135,7 +135,7 @@ async def test_a_repeat_with_the_same_key_names_the_integration_and_not_its_pass
     assert "cfn_" not in again.text
 
 
-@pytest.mark.parametrize("name", ["", "Shop", "a.b", "a b", "*", ">", "a" * 65, "ü", 'a"', None, 7])
+@pytest.mark.parametrize("name", ["", "Shop", "a.b", "a b", "*", ">", "a" * 65, "ü", 'a"', "-", "_a", None, 7])
 async def test_a_name_is_one_plain_token(ledger: Desk, name: Any) -> None:
     problem = is_problem(await ledger.send("POST", "integrations", {"name": name}), 422, "invalid")
     assert [each["field"] for each in problem["errors"]] == ["name"]
@@ -259,21 +259,23 @@ async def test_the_past_is_read_again_from_a_time_or_a_sequence_on(ledger: Desk)
         between = (await ledger.change(ticket, status="open"))["updated_at"]
         assert await eventually(lambda: facts(shop, made)) == ["status_changed"]
 
-        for since, again in ((1, ["ticket_created", "status_changed"]), (between, ["status_changed"])):
+        everything = ["ticket_created", "status_changed"]
+        for since, again in ((1, everything), ("1600-01-01T00:00:00Z", everything), (between, ["status_changed"])):
             answer = await ledger.send("POST", f"integrations/{made['id']}/replay", {"from": since})
             assert answer.status_code == 200, answer.text
             assert answer.json()["pending"] == len(again)
             assert await facts(shop, made) == again
 
-    for wrong, code in ((0, "greater_than_equal"), (2**52, "range"), ("2999-01-01T00:00:00Z", "range"), ("soon", "")):
+    at_fault = ((0, "greater_than_equal"), (2**52, "range"), ("2999-01-01T00:00:00Z", "range"), ("soon", ""))
+    for wrong, code in (*at_fault, ("200", ""), ("200.5", ""), (200.5, ""), (True, "")):
         problem = is_problem(
             await ledger.send("POST", f"integrations/{made['id']}/replay", {"from": wrong}), 422, "invalid"
         )
         assert {error["field"].partition(".")[0] for error in problem["errors"]} == {"from"}
         assert code in {error["code"] for error in problem["errors"]} | {""}
     told = [fact["body"] for fact in await ledger.room.house.facts(ledger.workspace.id) if "replayed" in fact["type"]]
-    assert [fact["name"] for fact in told] == [NAME, NAME]
-    assert told[0]["sequence"] < told[1]["sequence"]
+    assert [fact["name"] for fact in told] == [NAME, NAME, NAME]
+    assert told[0]["sequence"] == told[1]["sequence"] < told[2]["sequence"]
 
 
 async def test_only_those_who_run_the_desk_know_of_integrations(ledger: Desk) -> None:

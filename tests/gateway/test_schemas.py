@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from contracts.base import Message
 from contracts.catalogue import SAMPLES, asyncapi, json_schemas
 from tests.gateway.house import House, door, is_problem
+from tests.support.each import for_each
 
 ADDRESSES = ["/api/asyncapi.json", "/api/schemas/", "/api/schemas/tickets.events.v1.status_changed.json"]
 
@@ -39,7 +40,7 @@ async def test_the_index_leads_to_every_schema(client: httpx.AsyncClient, addres
     assert [item["title"] for item in items] == [schema["title"] for schema in found.values()]
 
 
-@pytest.mark.parametrize("subject", Message.registry)
+@for_each("subject", Message.registry)
 async def test_the_name_of_a_schema_is_the_subject(client: httpx.AsyncClient, subject: str) -> None:
     answer = await client.get(f"/api/schemas/{subject}.json")
 

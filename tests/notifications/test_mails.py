@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
 from contracts.base import uuid7
@@ -288,7 +288,7 @@ async def test_the_ledger_keeps_no_words_of_what_was_sent(office: Office) -> Non
     mail_id = await office.asks()
     await office.sends()
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         async with office.database.every_workspace("test") as tx:
             await tx.execute(
                 text("update mails set to_email = 'x', to_name = 'x', letter = '{}' where id = :id"), {"id": mail_id}

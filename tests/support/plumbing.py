@@ -8,7 +8,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import schema
-from chassis.database import driver_url
+from chassis.migrations import driver_url
 from tests.support.infra import PostgresServer, Urls
 
 

@@ -129,19 +129,21 @@ async def note_down(tx: Transaction, what: str) -> None:
 # NATS
 
 
+def with_chaos(accounts: str, password: str) -> str:
+    """Add `CHAOS` to `APP`, known to whoever answers for others: who is not named there is asked about."""
+    chaos = f'    users: [\n      {{ user: {CHAOS}, password: "{password}" }}\n'
+    return accounts.replace("auth_users: [", f'auth_users: ["{CHAOS}", ').replace("    users: [\n", chaos, 1)
+
+
 @asynccontextmanager
 async def a_broker(*outsiders: Outsider, provisioned: bool = True) -> AsyncIterator[NatsServer]:
     """A NATS server for these tests alone, with every stream, and with `CHAOS` beside the users that are shipped."""
     passwords = {user: secrets.token_hex(8) for user in (*provision.users(), CHAOS)}
     passwords |= {outsider.user: outsider.password for outsider in outsiders}
     issuer = draw_issuer()
-    # Whoever is not named as known is asked about, also one that nobody ships.
-    accounts = provision.accounts(passwords, issuer_of(issuer), outsiders).replace(
-        "auth_users: [", f'auth_users: ["{CHAOS}", '
-    )
-    chaos = f'    users: [\n      {{ user: {CHAOS}, password: "{passwords[CHAOS]}" }}\n'
+    accounts = with_chaos(provision.accounts(passwords, issuer_of(issuer), outsiders), passwords[CHAOS])
     with temporary_directory() as directory:
-        server = EmbeddedNats(directory / "nats", accounts=accounts.replace("    users: [\n", chaos, 1))
+        server = EmbeddedNats(directory / "nats", accounts=accounts)
         broker = NatsServer(lambda: server.url("{user}", "{password}"), issuer, passwords, server)
         try:
             await server.start()

@@ -47,6 +47,7 @@ from services.tickets.domain import (
     require_desk,
     sees_addresses,
 )
+from tests.support.each import for_each
 from tests.tickets.builders import (
     ACME,
     GLOBEX,
@@ -95,8 +96,8 @@ MOVES = {
     "spam": "open closed",
 }
 
-every_standing = pytest.mark.parametrize(("role", "assignment"), list(product(Role, ASSIGNMENTS)))
-every_pair = pytest.mark.parametrize(("old", "new"), list(product(Status, Status)))
+every_standing = for_each(("role", "assignment"), product(Role, ASSIGNMENTS))
+every_pair = for_each(("old", "new"), product(Status, Status))
 
 
 def me(role: Role) -> Caller:
@@ -107,7 +108,7 @@ def me(role: Role) -> Caller:
 
 
 @every_standing
-@pytest.mark.parametrize("action", Action)
+@for_each("action", Action)
 def test_a_right_is_the_tables(role: Role, assignment: str, action: Action) -> None:
     ticket = a_ticket(assignee=ASSIGNMENTS[assignment])
     granted = action.value in RIGHTS[role.value, assignment].split()
@@ -171,7 +172,7 @@ def test_a_guest_can_not_be_given_work() -> None:
         a_ticket().change(TicketChange(assignee=guest), caller(), by())
 
 
-@pytest.mark.parametrize("kind", TicketEvent.of_kind(), ids=lambda kind: kind.TYPE)
+@for_each("kind", TicketEvent.of_kind())
 def test_the_teams_own_words_are_the_teams_and_the_rest_is_for_everyone(kind: type[TicketEvent]) -> None:
     teams = kind in (NoteAdded, NotePinned, CommentAdded)
 

@@ -28,6 +28,7 @@ from services.tickets.domain import (
     require_creation,
     require_sight,
 )
+from tests.support.each import for_each
 from tests.tickets.builders import ACME, NOON, a_ticket, by, caller, id_of, opened, person, the_clock
 
 ASSIGNMENTS: dict[str, Person | None] = {"nobody": None, "me": person("Me"), "another": person("Ann")}
@@ -77,7 +78,7 @@ def settled(**rules: Any) -> TicketSettings:
 EVERY_RULE = settled(members_may_claim=True, members_may_note_any=True)
 
 
-@pytest.mark.parametrize("standing", RIGHTS, ids=str)
+@for_each("standing", RIGHTS)
 def test_a_right_is_the_tables_under_every_settlement(standing: tuple[str, str, bool, bool]) -> None:
     role, assignment, claim, note = standing
     rules = settled(members_may_claim=claim, members_may_note_any=note)
@@ -192,8 +193,8 @@ def test_only_who_runs_the_desk_deletes_restores_and_sees_what_is_deleted(role: 
             ticket.restore(who, by(who))
 
 
-@pytest.mark.parametrize("action", Action)
-@pytest.mark.parametrize("role", Role)
+@for_each("action", Action)
+@for_each("role", Role)
 def test_a_deleted_ticket_may_be_read_and_restored_by_those_who_see_it(role: Role, action: Action) -> None:
     ticket = a_ticket(assignee=person("Me"), rules=EVERY_RULE)
     ticket.delete(caller(), by())

@@ -9,11 +9,10 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import Executable, RowMapping, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import TextClause, text
 
 from chassis import cursors
-from chassis.database import Database, Transaction
+from chassis.database import Database, Row, Transaction
 from contracts.base import Message, Role, TicketEvent, uuid7
 from contracts.refusals import Conflict, Malformed, NotFound, Refusal
 from contracts.tickets import ConversationRef, ListTickets, NoteKind, Priority, Status, TicketChange
@@ -33,7 +32,7 @@ class Explaining(Transaction):
         super().__init__(tx._connection, tx.workspace_id)
         self.plans: list[str] = []
 
-    async def all(self, statement: Executable, parameters: Any = None) -> Sequence[RowMapping]:
+    async def all(self, statement: TextClause, parameters: Any = None) -> Sequence[Row]:
         plan = await super().all(text(f"explain (analyze, costs off, timing off) {statement}"), parameters)
         self.plans.append("\n".join(row["QUERY PLAN"] for row in plan))
         return await super().all(statement, parameters)
@@ -644,7 +643,7 @@ async def test_no_row_is_written_into_another_workspace(desk: Desk, table: str) 
         )
     names = ", ".join(column["name"] for column in columns)
     picked = f"select cast(:theirs as text), {names} from {table} limit 1"
-    with pytest.raises(DBAPIError, match="row-level security"):
+    with pytest.raises(asyncpg.PostgresError, match="row-level security"):
         async with mine.database.transaction(mine.workspace) as tx:
             await tx.execute(
                 text(f"insert into {table} (workspace_id, {names}) {picked}"), {"theirs": theirs.workspace}
@@ -686,6 +685,6 @@ async def test_a_search_reaches_no_other_workspace(desk: Desk) -> None:
     ],
 )
 async def test_the_service_may_not_do_what_it_never_does(database: Database, statement: str) -> None:
-    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+    with pytest.raises(asyncpg.PostgresError, match=r"permission denied|must be owner"):
         async with database.transaction("acme") as tx:
             await tx.execute(text(statement))

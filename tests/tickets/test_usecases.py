@@ -1,11 +1,12 @@
 """What is asked of tickets, from the command to the answer and the facts, on a real PostgreSQL."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import TextClause
 
 from chassis.bus import NotYet
 from chassis.database import Transaction
@@ -669,9 +670,9 @@ class Counting(Transaction):
         super().__init__(tx._connection, tx.workspace_id)
         self.statements = 0
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
         self.statements += 1
-        return await super().execute(statement, parameters)
+        return await super()._run(run, statement, *values)
 
 
 async def test_a_request_costs_few_statements(desk: Desk) -> None:

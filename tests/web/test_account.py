@@ -98,7 +98,8 @@ async def test_each_role_sees_its_own_settings_and_no_other(desk: Desk, a_browse
     for role in (Role.GUEST, Role.MEMBER):
         browser = a_browser()
         browser.be(await desk.member(role))
-        page = await browser.open(f"{base}/settings/account")
+        page = await browser.open(f"{base}/settings")
+        assert page.answer.url.path == f"{base}/settings/account"
         assert page.status == 200
         assert page.all("a", href=f"{base}/settings/members")
         assert not page.all("a", href=f"{base}/settings/tokens")

@@ -13,6 +13,7 @@ import httpx
 from contracts import transfer
 from contracts.base import Role
 from contracts.transfer import ENTRY
+from tests.gateway.house import is_problem
 from tests.gateway.newsroom import Desk
 from tests.support.pages import ROOT
 from tests.web.test_export import fill
@@ -55,7 +56,10 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     member = await desk.member(Role.ADMIN)
     assert (await sent(desk, file, who=member)).status_code == 403
     assert (await sent(desk, file)).status_code == 409
-    assert (await sent(copy, "{}\n")).status_code == 400
+    for nothing in ("", "{}\n"):
+        assert (await sent(copy, nothing)).status_code == 400
+    is_problem(await sent(copy, "no JSON\n"), 422, "invalid")
+    assert (await copy.get("imports"))["items"] == []
     assert (await copy.send("POST", "import", {})).status_code == 415
 
     tried = (await sent(copy, file, dry_run=True)).json()
@@ -66,20 +70,16 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
         line.replace('"number": 1,', '"number": "one",') if '"kind": "ticket"' in line else line for line in lines
     ]
     at = next(nth for nth, (one, two) in enumerate(zip(lines, broken, strict=True), 1) if one != two)
-    forged = [
-        line.replace("ticket_created", "ticket_restored", 1) if nth == len(lines) - 2 else line
-        for nth, line in enumerate(lines)
-    ]
     said = (await sent(copy, "".join([*broken[:-1], "no JSON\n", lines[-1]]), dry_run=True)).json()
     assert [fault["line"] for fault in said["faults"]][:2] == sorted([at, len(lines)])
     assert (await copy.get("tickets?status=all"))["items"] == []
     assert (await copy.get("imports"))["items"] == []
-    assert forged
 
     # Cut off in the midst of the record, and once more from the beginning.
     cut = next(nth for nth, line in enumerate(lines) if '"book": "tickets", "seq": 4,' in line)
-    first = (await sent(copy, "".join(lines[:cut]))).json()
+    first = is_problem(await sent(copy, "".join(lines[:cut])), 422, "invalid")
     assert (first["finished"], "cut off" in first["faults"][0]["detail"]) == (False, True)
+    assert [each["field"] for each in first["errors"]] == [f"line {cut}"]
     (state,) = (await copy.get("imports"))["items"]
     assert (state["lines"], state["finished_at"]) == (cut, None)
     again = (await sent(copy, file)).json()
@@ -130,6 +130,15 @@ async def test_a_shell_takes_a_workspace_from_one_place_to_another(desk: Desk, t
     file.write_text("".join(lines[:-1]), encoding="utf-8")
     code, told = await counterfoil(await another(desk), "import", str(file))
     assert (code, f"line {len(lines) - 1}: the file ends before its last line" in told) == (1, True)
+    third = await another(desk)
+    code, told = await counterfoil(third, "import", str(file), "--resume")
+    assert (code, told.splitlines()[-1], (await third.get("imports"))["items"][0]["finished_at"]) == (
+        1,
+        "broken off",
+        None,
+    )
+    code, told = await counterfoil(desk, "export", str(tmp_path / "nowhere" / "desk.jsonl"))
+    assert (code, "Traceback" in told, "can't be written: No such file or directory" in told) == (2, False, True)
 
 
 async def counterfoil(desk: Desk, *arguments: str) -> tuple[int | None, str]:

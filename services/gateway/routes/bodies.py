@@ -1,6 +1,7 @@
 """What a client said: bodies and query strings, read once, strictly, and never repeated in an answer."""
 
 import asyncio
+import datetime as dt
 import hashlib
 import json
 import math
@@ -30,6 +31,9 @@ _PATIENCE = 15.0
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -44,8 +48,22 @@ def left_out() -> Any:  # noqa: ANN401 - stands where a value of any type was no
     return None
 
 
-Moment = AwareDatetime | Annotated[int, Field(ge=1, lt=2**53)]
-"""A time, or a number of what came in order."""
+def is_time(text: str) -> bool:
+    """Tell whether this has the form of a time by RFC 3339."""
+    return _TIME.fullmatch(text) is not None
+
+
+def _time(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
+    if isinstance(value, str) and is_time(value):
+        return dt.datetime.fromisoformat(value.upper())
+    msg = "must be a time such as 2026-03-02T09:00:00Z"
+    raise ValueError(msg)
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_time)]
+"""A time by RFC 3339, with its offset."""
+Moment = Time | Annotated[int, Field(ge=1, lt=2**53, strict=True)]
+"""A time, or a number of what came in order; a number in quotes is neither."""
 
 
 def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent

@@ -1,7 +1,5 @@
 """Which tickets are meant: the same words for a list, its counts and a bulk change."""
 
-import datetime as dt
-import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,39 +7,19 @@ from uuid import UUID
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from contracts.refusals import NotAllowed, NotFound
 from contracts.texts import Label, SearchText
 from contracts.tickets import CountTickets, ListTickets, Priority, Status, TicketCounts, TicketPage
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Flag, Given, query
+from services.gateway.routes.bodies import Flag, Given, Time, query
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Cursor
 
 UUID_FORM = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-
-
-def is_moment(text: str) -> bool:
-    """Tell whether this has the form of a time by RFC 3339."""
-    return _MOMENT.fullmatch(text) is not None
-
-
-def _moment(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
-    if isinstance(value, str) and is_moment(value):
-        return dt.datetime.fromisoformat(value.upper())
-    msg = "must be a time such as 2026-03-02T09:00:00Z"
-    raise ValueError(msg)
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-"""A time by RFC 3339, with its offset."""
-
 StatusOrAll = Literal["new", "open", "in_progress", "waiting_on_customer", "resolved", "closed", "spam", "all"]
 Sort = Literal["updated", "-updated", "created", "-created", "priority", "-priority", "number", "-number"]
 
@@ -61,10 +39,10 @@ class TicketTerms(Given):
     q: SearchText = Field(
         default="", description="Words of the subject, or parts of them, in any case; or a number, `42` or `#42`."
     )
-    created_from: Moment | None = Field(default=None, description="RFC 3339, with an offset.")
-    created_to: Moment | None = Field(default=None, description="Exclusive.")
-    updated_from: Moment | None = None
-    updated_to: Moment | None = Field(default=None, description="Exclusive.")
+    created_from: Time | None = Field(default=None, description="RFC 3339, with an offset.")
+    created_to: Time | None = Field(default=None, description="Exclusive.")
+    updated_from: Time | None = None
+    updated_to: Time | None = Field(default=None, description="Exclusive.")
 
 
 class TicketSearch(TicketTerms):

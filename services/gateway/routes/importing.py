@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from contracts.refusals import Conflict, Malformed, NotAllowed, NotFound, WrongMediaType
+from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed, NotFound, WrongMediaType
 from services.gateway.routes.bodies import Flag, Given, query
 from services.gateway.routes.operations import LINES, W, operation
 from services.gateway.routes.replies import reply
@@ -44,7 +44,15 @@ async def import_workspace(request: Request[Any, Any, Any], workspace: FromPath[
     terms = query(request, ImportTerms)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != LINES:
         raise WrongMediaType(f"Send the file as {LINES}.")
-    return reply(await desk_of(request).imports.take(visitor, _lines(request), dry_run=terms.dry_run))
+    report = await desk_of(request).imports.take(visitor, _lines(request), dry_run=terms.dry_run)
+    if report.finished or terms.dry_run:
+        return reply(report)
+    errors = [{"field": f"line {each.line}", "code": "malformed", "detail": each.detail} for each in report.faults]
+    raise Invalid(
+        "The import ended at a fault; the same file, mended, goes on there.",
+        errors=errors,
+        **report.model_dump(mode="json"),
+    )
 
 
 @operation(

@@ -1,13 +1,12 @@
 """Integrations: other systems that enter NATS."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from contracts.base import Token
 from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, Taken
 from services.gateway.routes.bodies import Given, Moment, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
@@ -20,7 +19,9 @@ from services.gateway.usecases import answers
 class NewIntegration(Given):
     """Another system to let in."""
 
-    name: Token = Field(description="Who it is, in its subjects and in the record; nobody else's ever after.")
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = Field(
+        description="Who it is, in its subjects and in the record; nobody else's ever after."
+    )
     internal: bool = Field(default=False, description="Whether it reads notes, comments and what else is the team's.")
 
 

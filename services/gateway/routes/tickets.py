@@ -27,8 +27,8 @@ from contracts.tickets import (
     TicketSnapshot,
 )
 from services.gateway.domain import Visitor
-from services.gateway.routes.bodies import Given, left_out, query, read
-from services.gateway.routes.filters import UUID_FORM, is_moment
+from services.gateway.routes.bodies import Given, is_time, left_out, query, read
+from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
@@ -61,7 +61,7 @@ class NewTicket(Given):
 
 
 def _time_or_version(value: str) -> str:
-    if not (_VERSION.fullmatch(value) or is_moment(value)):
+    if not (_VERSION.fullmatch(value) or is_time(value)):
         msg = "must be a version such as 7, or a time such as 2026-03-02T09:00:00Z"
         raise ValueError(msg)
     return value

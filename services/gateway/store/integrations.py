@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.refusals import Taken
 from services.gateway.domain import Integration
 from services.gateway.store.rows import unless
@@ -117,5 +117,5 @@ async def integration_seen(tx: Transaction, integration: Integration, at: dt.dat
     await tx.execute(_SEEN, {"ws": integration.workspace_id, "id": integration.id, "at": at})
 
 
-def _integration(row: RowMapping) -> Integration:
+def _integration(row: Row) -> Integration:
     return Integration(**row)

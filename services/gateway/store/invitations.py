@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from contracts.refusals import Conflict
 from services.gateway.domain import Invitation
@@ -76,5 +76,5 @@ async def use_invitation(tx: Transaction, invitation: Invitation, at: dt.datetim
     await tx.execute(_USE_INVITATION, {"ws": invitation.workspace_id, "id": invitation.id, "at": at})
 
 
-def _invitation(row: RowMapping) -> Invitation:
+def _invitation(row: Row) -> Invitation:
     return Invitation(**{**row, "role": Role(row["role"])})

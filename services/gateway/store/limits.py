@@ -41,4 +41,4 @@ async def take_back_hit(tx: Transaction, key: bytes) -> None:
 
 async def purge_hits(tx: Transaction, now: dt.datetime) -> int:
     """Forget tries that no limit looks at any more; returns how many."""
-    return (await tx.execute(_PURGE, {"now": now})).rowcount
+    return await tx.execute(_PURGE, {"now": now})

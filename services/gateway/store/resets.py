@@ -3,9 +3,9 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from services.gateway.domain import RESET_LIFE, Reset, User
 
 _COLUMNS = (
@@ -75,10 +75,10 @@ async def forget_resets(tx: Transaction, user_id: UUID) -> None:
 
 async def purge_resets(tx: Transaction, before: dt.datetime) -> int:
     """Forget wishes of before this; returns how many."""
-    return (await tx.execute(_PURGE, {"before": before})).rowcount
+    return await tx.execute(_PURGE, {"before": before})
 
 
-def _reset(row: RowMapping) -> Reset:
+def _reset(row: Row) -> Reset:
     return Reset(
         id=row["reset_id"],
         user=User(id=row["id"], email=row["email"], name=row["name"]),

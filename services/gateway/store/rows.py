@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Any, cast
 
-from sqlalchemy import RowMapping, TextClause
-from sqlalchemy.exc import IntegrityError
+from asyncpg import UniqueViolationError
+from sqlalchemy import TextClause
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from contracts.refusals import Conflict
 from services.gateway.domain import Member, User, Workspace
@@ -16,13 +16,11 @@ async def unless(refusal: Conflict, tx: Transaction, statement: TextClause, valu
     """Run a statement; a unique value that is another's becomes the refusal, and the transaction is lost."""
     try:
         await tx.execute(statement, values)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != "23505":
-            raise
+    except UniqueViolationError as error:
         raise refusal from error
 
 
-def workspace_of(row: RowMapping) -> Workspace:
+def workspace_of(row: Row) -> Workspace:
     """Return the workspace of a row."""
     return Workspace(
         id=row["workspace_id"],
@@ -33,7 +31,7 @@ def workspace_of(row: RowMapping) -> Workspace:
     )
 
 
-def member_of(row: RowMapping) -> Member:
+def member_of(row: Row) -> Member:
     """Return the member of a row."""
     return Member(
         user=User(id=row["id"], email=row["email"], name=row["name"]),

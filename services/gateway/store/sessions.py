@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from services.gateway.domain import SESSION_IDLE, Session, User, Workspace
 from services.gateway.store.rows import workspace_of
@@ -105,7 +105,7 @@ async def seen(tx: Transaction, session: Session, now: dt.datetime) -> None:
 
 async def end_session(tx: Transaction, user_id: UUID, session_id: UUID) -> bool:
     """Forget a session of this user: its token opens nothing from now on. False where it is not there."""
-    return (await tx.execute(_END_SESSION, {"id": session_id, "user": user_id})).rowcount > 0
+    return await tx.execute(_END_SESSION, {"id": session_id, "user": user_id}) > 0
 
 
 async def end_sessions(tx: Transaction, user_id: UUID) -> None:
@@ -122,10 +122,10 @@ async def purge(tx: Transaction, now: dt.datetime) -> tuple[int, int]:
     """Forget sessions and invitations that are over; returns how many of each."""
     sessions = await tx.execute(_PURGE_SESSIONS, {"now": now, "idle": now - SESSION_IDLE})
     invitations = await tx.execute(_PURGE_INVITATIONS, {"now": now})
-    return sessions.rowcount, invitations.rowcount
+    return sessions, invitations
 
 
-def _session(row: RowMapping) -> Session:
+def _session(row: Row) -> Session:
     return Session(
         id=row["id"],
         user_id=row["user_id"],
@@ -136,7 +136,7 @@ def _session(row: RowMapping) -> Session:
     )
 
 
-def _found(row: RowMapping) -> Found:
+def _found(row: Row) -> Found:
     session = Session(
         id=row["session_id"],
         user_id=row["id"],

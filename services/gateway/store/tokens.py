@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from services.gateway.domain import ApiToken, Scope, Workspace, outranks
 from services.gateway.store.rows import workspace_of
@@ -131,10 +131,10 @@ async def remove_tokens_above(tx: Transaction, workspace_id: str, maker_id: UUID
 
 async def purge_tokens(tx: Transaction, before: dt.datetime) -> int:
     """Forget tokens that ended before this; returns how many."""
-    return (await tx.execute(_PURGE, {"before": before})).rowcount
+    return await tx.execute(_PURGE, {"before": before})
 
 
-def _token(row: RowMapping) -> ApiToken:
+def _token(row: Row) -> ApiToken:
     return ApiToken(
         id=row["token_id"],
         workspace_id=row["workspace_id"],

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from services.gateway.domain import View
 
 _COLUMNS = "select workspace_id, id, owner_id, name, query, shared, created_at, version from views"
@@ -73,5 +73,5 @@ def _values(view: View) -> dict[str, object]:
     }
 
 
-def _view(row: RowMapping) -> View:
+def _view(row: Row) -> View:
     return View(**row)

@@ -45,4 +45,4 @@ async def is_open(tx: Transaction, workspace_id: str) -> bool:
 
 async def purge_visitor_tokens(tx: Transaction, now: dt.datetime) -> int:
     """Forget the tokens that open nothing any more; returns how many."""
-    return (await tx.execute(_PURGE, {"now": now})).rowcount
+    return await tx.execute(_PURGE, {"now": now})

@@ -14,6 +14,7 @@ from services.gateway.routes.passwords import NewPassword
 from services.gateway.routes.sessions import NewSelf
 from services.gateway.routes.visitors import came
 from services.gateway.web.forms import Form
+from services.gateway.web.places import Part, places
 from services.gateway.web.rendering import DENSITIES, see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
@@ -26,6 +27,13 @@ _DONE: Mapping[str, str] = {
     "sessions": "You are signed out everywhere else.",
 }
 """What a form led to, by what the address says of it."""
+
+
+@get("/w/{workspace:str}/settings")
+async def settings(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Lead whoever comes without saying where to the first of the settings."""
+    here = await enter(request, workspace)
+    return see(f"{here.base}/{places(Part.SETTINGS, here.role)[0].path}")
 
 
 @get(_PAGE)
@@ -100,4 +108,4 @@ def _done(here: Here, what: str, headers: Mapping[str, str] | None = None) -> AS
     return see(f"{here.base}/settings/account?done={what}", headers)
 
 
-HANDLERS = (account_page, rename, change_password, end_others, end_session)
+HANDLERS = (settings, account_page, rename, change_password, end_others, end_session)

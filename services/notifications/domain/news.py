@@ -1,6 +1,7 @@
 """Writes news to a member: who did what on which ticket, one thing or many."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -21,7 +22,7 @@ NEWS_LIFE: Final = dt.timedelta(days=1)
 
 _BLOCKS, _LINES = 20, 8
 _DID = {
-    Kind.ASSIGNED: "assigned {it} to you",
+    Kind.ASSIGNED: "gave {it} to you",
     Kind.UNASSIGNED: "took {it} from you",
     Kind.MENTION: "mentioned you",
     Kind.NOTE: "wrote to the team",
@@ -133,9 +134,10 @@ def _block(block: Sequence[Sequence[News]], sender: Sender) -> tuple[str, list[s
     news = block[0][0]
     tickets = _gathered(block[0], _ticket)
     if len(tickets) == 1:
-        told = [_sentence(each) for each in block[:_LINES]]
-        if len(block) > _LINES:
-            told.append(f"… and {len(block) - _LINES} more")
+        said = Counter(map(_sentence, block))
+        told = [each if times == 1 else f"{each}, {times} times" for each, times in said.items()]
+        if more := sum([*said.values()][_LINES:]):
+            told[_LINES:] = [f"… and {more} more"]
         return _title(news), told, [("", _link(news, sender))]
     links = [(_title(each[0]), _link(each[0], sender)) for each in tickets[:_BLOCKS]]
     if len(tickets) > _BLOCKS:
@@ -196,7 +198,7 @@ def _did(kind: Kind, old: str | None, new: str | None, it: str) -> str:
     if kind is Kind.STATUS:
         return f"moved {it} from {_status(old)} to {_status(new)}"
     if kind is Kind.PRIORITY:
-        return f"changed the priority from {old} to {new}"
+        return f"changed the priority from {(old or '').capitalize()} to {(new or '').capitalize()}"
     if kind is Kind.FOLLOW_UP:
         return f"wrote to {it} though it is closed, so #{new} was opened"
     return _DID[kind].format(it=it)

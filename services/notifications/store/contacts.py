@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.mail import MailKind
 from services.notifications.domain import ToTell
 
@@ -67,7 +67,7 @@ async def told(tx: Transaction, news: ToTell, causes: Iterable[UUID], now: dt.da
 async def told_resolved(tx: Transaction, ticket_id: UUID, now: dt.datetime) -> bool:
     """Remember that an answer says that the ticket is resolved; False where that was not to be told."""
     where = {"ws": tx.workspace_id, "ticket": ticket_id, "now": now}
-    return bool((await tx.execute(_RESOLVED, where)).rowcount)
+    return bool(await tx.execute(_RESOLVED, where))
 
 
 async def tell_later(tx: Transaction, news: ToTell, until: dt.datetime) -> None:
@@ -77,17 +77,17 @@ async def tell_later(tx: Transaction, news: ToTell, until: dt.datetime) -> None:
 
 async def claim_stranger(tx: Transaction, key: bytes, now: dt.datetime, before: dt.datetime) -> bool:
     """Take the one mail that an address gets that nobody vouches for; False: it had one after `before`."""
-    return bool((await tx.execute(_CLAIM, {"key": key, "now": now, "before": before})).rowcount)
+    return bool(await tx.execute(_CLAIM, {"key": key, "now": now, "before": before}))
 
 
 async def forget_told(tx: Transaction, before: dt.datetime) -> int:
     """Forget what was written of before then."""
-    return (await tx.execute(_FORGET, {"before": before})).rowcount
+    return await tx.execute(_FORGET, {"before": before})
 
 
 async def forget_strangers(tx: Transaction, before: dt.datetime) -> int:
     """Forget who was written to before then."""
-    return (await tx.execute(_FORGET_STRANGERS, {"before": before})).rowcount
+    return await tx.execute(_FORGET_STRANGERS, {"before": before})
 
 
 async def workspace_name(tx: Transaction) -> str | None:
@@ -100,7 +100,7 @@ def _key(news: ToTell) -> dict[str, object]:
     return {"ws": news.workspace_id, "kind": news.kind.value, "cause": news.cause}
 
 
-def _news(row: RowMapping) -> ToTell:
+def _news(row: Row) -> ToTell:
     return ToTell(
         workspace_id=row["workspace_id"],
         kind=MailKind(row["kind"]),

@@ -4,9 +4,9 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from contracts.preferences import QuietHours
 
@@ -103,7 +103,7 @@ async def give_token(tx: Transaction, workspace_id: str, person: UUID, token: st
 
 async def leave(tx: Transaction, token: str) -> bool:
     """Pause the mail of whoever has this token; False where nobody has."""
-    return bool((await tx.execute(_LEAVE, {"token": token})).rowcount)
+    return bool(await tx.execute(_LEAVE, {"token": token}))
 
 
 async def workspace(tx: Transaction, name: str, slug: str) -> None:
@@ -121,7 +121,7 @@ async def rename(tx: Transaction, person: UUID, name: str) -> None:
     await tx.execute(_RENAME, {"ws": tx.workspace_id, "user": person, "name": name})
 
 
-def _wishes(row: RowMapping) -> Wishes:
+def _wishes(row: Row) -> Wishes:
     quiet = None
     if row["zone"] is not None:
         quiet = QuietHours(start=_clock(row["quiet_from"]), end=_clock(row["quiet_until"]), zone=row["zone"])

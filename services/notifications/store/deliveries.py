@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import LoggedFact, uuid7
 from contracts.webhooks import Delivery, DeliveryState, Trouble, Try
 from services.notifications.domain import Due, Endpoint, Outcome
@@ -128,7 +128,7 @@ async def queue_facts(
             }
         )
     if rows:
-        await tx.execute(_QUEUE_AGAIN if again else _QUEUE_ONCE, rows)
+        await tx.each(_QUEUE_AGAIN if again else _QUEUE_ONCE, rows)
 
 
 async def queue_test(tx: Transaction, webhook: UUID, event: UUID, type: str, now: dt.datetime) -> None:
@@ -238,7 +238,7 @@ async def redeliver(tx: Transaction, webhook: UUID, id: UUID, now: dt.datetime) 
 
 async def forget_deliveries(tx: Transaction, before: dt.datetime) -> int:
     """Forget what was over before then; return how much that was."""
-    return (await tx.execute(_FORGET, {"before": before})).rowcount
+    return await tx.execute(_FORGET, {"before": before})
 
 
 def _about(fact: LoggedFact) -> tuple[str, str, int]:
@@ -248,7 +248,7 @@ def _about(fact: LoggedFact) -> tuple[str, str, int]:
     return str(record["kind"]), str(record["id"]), int(record["version"])
 
 
-def _due(row: RowMapping) -> Due:
+def _due(row: Row) -> Due:
     secrets = (row["secret"], row["old_secret"]) if row["old_secret"] else (row["secret"],)
     return Due(
         id=row["id"],
@@ -263,7 +263,7 @@ def _due(row: RowMapping) -> Due:
     )
 
 
-def _delivery(row: RowMapping) -> Delivery:
+def _delivery(row: Row) -> Delivery:
     pending = row["state"] == DeliveryState.PENDING
     return Delivery(
         id=row["id"],

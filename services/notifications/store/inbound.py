@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 
 _NAMES = UUID("7c1f3b0e-6a54-4d0b-8a5e-2f0d8a3f9b61")
 _ABOUT = "id, workspace_id, nth, token, sender, received_at, state, reason, attempts, octet_length(raw) as size"
@@ -93,7 +93,7 @@ async def keep_inbound(tx: Transaction, *, token: str, known_as: str, sender: st
     """Keep a mail as it came; False: it came before."""
     id = uuid5(_NAMES, f"{token} {known_as}")
     row = {"id": id, "token": token, "known_as": known_as, "sender": sender, "raw": raw, "at": at}
-    return bool((await tx.execute(_KEEP, row)).rowcount)
+    return bool(await tx.execute(_KEEP, row))
 
 
 async def room_taken(tx: Transaction, token: str, since: dt.datetime, *, known: bool) -> tuple[int, int]:
@@ -126,7 +126,7 @@ async def newest_inbound(tx: Transaction, many: int) -> Sequence[Inbound]:
 
 async def settle_inbound(tx: Transaction, id: UUID, state: InboundState, reason: str | None, at: dt.datetime) -> bool:
     """Remember what became of a mail; False where that was known."""
-    return bool((await tx.execute(_SETTLE, {"id": id, "state": state.value, "reason": reason, "at": at})).rowcount)
+    return bool(await tx.execute(_SETTLE, {"id": id, "state": state.value, "reason": reason, "at": at}))
 
 
 async def let_inbound_wait(tx: Transaction, id: UUID, reason: str, until: dt.datetime) -> None:
@@ -136,7 +136,7 @@ async def let_inbound_wait(tx: Transaction, id: UUID, reason: str, until: dt.dat
 
 async def receive_again(tx: Transaction, nth: int) -> bool:
     """Have a mail that was buried delivered once more; False where it is not kept."""
-    return bool((await tx.execute(_AGAIN, {"ws": tx.workspace_id, "nth": nth})).rowcount)
+    return bool(await tx.execute(_AGAIN, {"ws": tx.workspace_id, "nth": nth}))
 
 
 async def delivered_lately(tx: Transaction, token: str, since: dt.datetime, many: int) -> Sequence[dt.datetime]:
@@ -147,11 +147,11 @@ async def delivered_lately(tx: Transaction, token: str, since: dt.datetime, many
 
 async def forget_inbound(tx: Transaction, before: dt.datetime, strangers: int) -> int:
     """Forget what came before then, and of what is for nobody known all but so many; return how much that was."""
-    old = (await tx.execute(_FORGET, {"before": before})).rowcount
-    return old + (await tx.execute(_FORGET_STRANGERS, {"many": strangers})).rowcount
+    old = await tx.execute(_FORGET, {"before": before})
+    return old + await tx.execute(_FORGET_STRANGERS, {"many": strangers})
 
 
-def _inbound(row: RowMapping) -> Inbound:
+def _inbound(row: Row) -> Inbound:
     return Inbound(
         id=row["id"],
         nth=row["nth"],

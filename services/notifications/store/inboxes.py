@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Actor, ActorKind, Audience
 from contracts.notifications import Item, Kind, Notice, NoticePart, NoticeTicket
 from services.notifications.domain import STRONGEST_FIRST
@@ -197,17 +197,15 @@ async def _items(tx: Transaction, sql: _Reading, where: dict[str, Any], keys: li
     return [_shown(items[key], rows[items[key]["shown"]], tickets[key], parts[key]) for key in keys]
 
 
-def _by_item(rows: Iterable[RowMapping]) -> Mapping[Any, list[RowMapping]]:
-    found: dict[Any, list[RowMapping]] = defaultdict(list)
+def _by_item(rows: Iterable[Row]) -> Mapping[Any, list[Row]]:
+    found: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["item"]].append(row)
     return found
 
 
-def _shown(
-    item: RowMapping, row: RowMapping, tickets: Sequence[RowMapping], parts: Sequence[RowMapping]
-) -> dict[str, Any]:
-    alone = [dict(row) | {"causes": 1}] if row["ticket_id"] is not None and not tickets else []
+def _shown(item: Row, row: Row, tickets: Sequence[Row], parts: Sequence[Row]) -> dict[str, Any]:
+    alone: list[Any] = [{**row, "causes": 1}] if row["ticket_id"] is not None and not tickets else []
     about = tuple(
         NoticeTicket(
             id=each["ticket_id"],

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Role
 from contracts.refusals import NotFound
 
@@ -91,5 +91,5 @@ async def who_runs_the_desk(tx: Transaction) -> dict[UUID, Role]:
     return {row["user_id"]: Role(row["role"]) for row in await tx.all(_DESK, {"ws": tx.workspace_id})}
 
 
-def _role(row: RowMapping) -> Role | None:
+def _role(row: Row) -> Role | None:
     return Role(row["role"]) if row["role"] else None

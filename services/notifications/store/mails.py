@@ -4,15 +4,15 @@ Who sends runs in a transaction over all workspaces; who looks, in that of one.
 """
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from chassis.telemetry import traceparent
 from contracts.mail import MailKind, MailState
 from services.notifications.domain import Addressee, Automatic, Delivery, Letter, Mail, Outgoing
@@ -21,9 +21,9 @@ _QUEUE = text(
     "insert into mails (id, kind, workspace_id, cause, recipient, ticket_id, state, made_at, not_before, expires_at,"
     " to_email, to_name, letter, traceparent)"
     " values (:id, :kind, :ws, :cause, :recipient, :ticket, 'pending', :at, :at, :expires_at, :to_email, :to_name,"
-    " :letter, :traceparent)"
+    " cast(:letter as jsonb), :traceparent)"
     " on conflict do nothing"
-).bindparams(bindparam("letter", type_=JSONB(none_as_null=True)))
+)
 _DUE = text(
     "select * from mails where state = 'pending' and not_before <= :now and expires_at > :now"
     " order by not_before, nth limit :many"
@@ -86,10 +86,10 @@ async def queue(tx: Transaction, mail: Outgoing, at: dt.datetime) -> bool:
         "expires_at": mail.expires_at,
         "to_email": mail.to and mail.to.email,
         "to_name": mail.to and mail.to.name,
-        "letter": asdict(mail.letter) if mail.letter else None,
+        "letter": json.dumps(asdict(mail.letter)) if mail.letter else None,
         "traceparent": traceparent(),
     }
-    return bool((await tx.execute(_QUEUE, row)).rowcount)
+    return bool(await tx.execute(_QUEUE, row))
 
 
 async def due_mails(tx: Transaction, now: dt.datetime, many: int) -> Sequence[Mail]:
@@ -121,7 +121,7 @@ async def sent_lately(tx: Transaction, mail: Mail, since: dt.datetime, many: int
 
 async def begin_delivery(tx: Transaction, mail: Mail, now: dt.datetime) -> bool:
     """Let nobody else send it, and call it uncertain until there is an answer; False: somebody else has it."""
-    return bool((await tx.execute(_BEGIN, {"id": mail.id, "attempts": mail.attempts, "now": now})).rowcount)
+    return bool(await tx.execute(_BEGIN, {"id": mail.id, "attempts": mail.attempts, "now": now}))
 
 
 async def settle_delivery(tx: Transaction, mail: Mail, delivery: Delivery, now: dt.datetime) -> None:
@@ -150,15 +150,15 @@ async def let_wait(tx: Transaction, mail: Mail, until: dt.datetime) -> None:
 
 async def resend_mail(tx: Transaction, mail_id: UUID, now: dt.datetime) -> bool:
     """Let a mail that was not sent, or is uncertain, be sent again; False where there is none, or nothing to send."""
-    return bool((await tx.execute(_RESEND, {"id": mail_id, "now": now})).rowcount)
+    return bool(await tx.execute(_RESEND, {"id": mail_id, "now": now}))
 
 
 async def forget_words(tx: Transaction, now: dt.datetime) -> int:
     """Wipe the words of what is over, and give up what was not sent by then; return how many."""
-    return (await tx.execute(_OVER, {"now": now})).rowcount
+    return await tx.execute(_OVER, {"now": now})
 
 
-def mail_of(row: RowMapping) -> Mail:
+def mail_of(row: Row) -> Mail:
     """Return the mail in a row."""
     written = row["letter"]
     return Mail(

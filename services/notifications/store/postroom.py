@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.mail import MailKind, MailRecipient, MailRow, MailState
 from contracts.refusals import Malformed
 
@@ -52,7 +52,7 @@ def _before(scope: str, cursor: str) -> int:
     raise Malformed("the cursor is broken")
 
 
-def _row(row: RowMapping, now: dt.datetime) -> MailRow:
+def _row(row: Row, now: dt.datetime) -> MailRow:
     kind, _, id = row["recipient"].partition(":")
     has_words = row["letter"] is not None or row["kind"] == MailKind.NEWS
     return MailRow(

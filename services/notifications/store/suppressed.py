@@ -53,7 +53,7 @@ async def suppressions(tx: Transaction, many: int) -> Sequence[Suppression]:
 
 async def lift(tx: Transaction, id: UUID) -> bool:
     """Write to an address again; False where it is not in the list."""
-    return bool((await tx.execute(_LIFT, {"ws": tx.workspace_id, "id": id})).rowcount)
+    return bool(await tx.execute(_LIFT, {"ws": tx.workspace_id, "id": id}))
 
 
 async def server_said(tx: Transaction, said: str, at: dt.datetime) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, RowMapping, text
+from sqlalchemy import TextClause, text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Audience, TicketEvent, uuid7
 from contracts.notifications import Kind
 from services.notifications.domain import OURSELVES, Place, Window, because, codes_of, place
@@ -129,15 +129,14 @@ async def add_trouble(tx: Transaction, person: UUID, kind: Kind, cause: UUID, at
     return True
 
 
-async def _look(tx: Transaction, row: dict[str, Any]) -> tuple[RowMapping, RowMapping]:
+async def _look(tx: Transaction, row: dict[str, Any]) -> tuple[Row, Row]:
     """Keep others from an inbox; return how far it is, and what it says of the same cause."""
-    held = (await tx.execute(_HOLD, row)).mappings().one()
-    return held, (await tx.execute(_BEFORE, row)).mappings().one()
+    (held,) = await tx.all(_HOLD, row)
+    (before,) = await tx.all(_BEFORE, row)
+    return held, before
 
 
-async def _enter(
-    tx: Transaction, statement: Executable, held: RowMapping, before: RowMapping, row: dict[str, Any]
-) -> Told:
+async def _enter(tx: Transaction, statement: TextClause, held: Row, before: Row, row: dict[str, Any]) -> Told:
     told_before = None if before["first"] is None else (before["first"], before["opened"])
     at = place(held["told"] + 1, row["at"], _window(held), told_before)
     item_id = await tx.scalar(statement, row | _written(at))
@@ -164,7 +163,7 @@ def _written(at: Place) -> dict[str, Any]:
     }
 
 
-def _window(held: RowMapping) -> Window | None:
+def _window(held: Row) -> Window | None:
     if held["opened"] is None:
         return None
     return Window(opened=held["opened"], since=held["opened_at"], causes=held["causes"])

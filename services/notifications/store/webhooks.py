@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.webhooks import Replay, Trouble, Webhook
 
 _MOST_COUNTED = 1000
@@ -258,7 +258,7 @@ async def replayed(tx: Transaction, replay: UUID, book: str, to: int | None, tol
     await tx.execute(_REPLAYED[book], {"ws": tx.workspace_id, "replay": replay, "to": to, "told": told})
 
 
-def _webhook(row: RowMapping) -> Webhook:
+def _webhook(row: Row) -> Webhook:
     return Webhook(
         id=row["id"],
         url=row["url"],

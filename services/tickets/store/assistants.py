@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from chassis.outbox import events_since
 from contracts.refusals import Conflict, Malformed
 from contracts.tickets import WidgetSettings
@@ -52,7 +52,7 @@ _FORGET_NONCES = text("delete from identity_nonces where expires_at <= :now")
 async def add_assistant(tx: Transaction, assistant: Assistant, secret: str) -> None:
     """Remember a new assistant; raises Conflict when its id is taken, here or elsewhere."""
     added = await tx.execute(_ADD, _values(assistant) | {"secret": secret, "created_at": assistant.created_at})
-    if not added.rowcount:
+    if not added:
         raise Conflict("There is an assistant with this id already.")
 
 
@@ -73,7 +73,7 @@ async def save_assistant(
 ) -> None:
     """Remember its next version; raises Conflict if others came between."""
     saved = await tx.execute(_SAVE, _values(assistant) | {"secret": secret, "deleted_at": deleted_at})
-    if not saved.rowcount:
+    if not saved:
         raise Conflict("The assistant was changed at the same moment; read it again.")
 
 
@@ -104,12 +104,12 @@ async def use_nonce(tx: Transaction, assistant_id: UUID, nonce: str, expires_at:
     used = await tx.execute(
         _USE_NONCE, {"ws": tx.workspace_id, "assistant": assistant_id, "nonce": nonce, "expires_at": expires_at}
     )
-    return bool(used.rowcount)
+    return bool(used)
 
 
 async def forget_nonces(tx: Transaction, now: dt.datetime) -> int:
     """Forget the signatures that are void by now; returns how many."""
-    return (await tx.execute(_FORGET_NONCES, {"now": now})).rowcount
+    return await tx.execute(_FORGET_NONCES, {"now": now})
 
 
 def _values(assistant: Assistant) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _values(assistant: Assistant) -> dict[str, Any]:
     }
 
 
-def _assistant(row: RowMapping) -> Assistant:
+def _assistant(row: Row) -> Assistant:
     return Assistant(**{**row, "widget": WidgetSettings.model_validate(row["widget"])})
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import ActorKind, Caller
 from contracts.refusals import Conflict
 from contracts.tickets import BulkItem, BulkOutcome, BulkSnapshot, BulkState, ChangeTickets, TicketFilter
@@ -78,23 +78,21 @@ async def add_bulk(tx: Transaction, command: ChangeTickets, at: dt.datetime) -> 
             "at": at,
         },
     )
-    if not added.rowcount:
+    if not added:
         raise Conflict("There is a bulk change with this id already.")
 
 
 async def choose_ids(tx: Transaction, bulk: UUID, ids: Sequence[UUID], *, deleted: bool) -> int:
     """Settle which tickets it is by their ids, deleted ones where those are seen; return how many there are."""
     values = {"ws": tx.workspace_id, "bulk": bulk, "ids": list(ids), "deleted": deleted}
-    return (await tx.execute(_BY_ID, values)).rowcount
+    return await tx.execute(_BY_ID, values)
 
 
 async def choose_filtered(tx: Transaction, bulk: UUID, wanted: TicketFilter, most: int) -> int:
     """Settle which tickets it is by a filter; return how many there are, `most` + 1 where there are more."""
     conditions, values = where(wanted, wanted.statuses)
     statement = f"{_ITEMS} from tickets t where {' and '.join(conditions)} limit :most"
-    return (
-        await tx.execute(text(statement), {"ws": tx.workspace_id, "bulk": bulk, "most": most + 1, **values})
-    ).rowcount
+    return await tx.execute(text(statement), {"ws": tx.workspace_id, "bulk": bulk, "most": most + 1, **values})
 
 
 async def others_in(tx: Transaction, bulk: UUID, caller: Caller) -> int:
@@ -120,7 +118,7 @@ async def take_up(tx: Transaction, bulk: UUID, many: int) -> tuple[ChangeTickets
 async def record(tx: Transaction, bulk: UUID, done: Sequence[Done]) -> None:
     """Remember what became of tickets."""
     if done:
-        await tx.execute(_DONE, [_values(tx, bulk, each) for each in done])
+        await tx.each(_DONE, [_values(tx, bulk, each) for each in done])
 
 
 async def finish(tx: Transaction, bulk: UUID, at: dt.datetime) -> None:
@@ -163,7 +161,7 @@ def _values(tx: Transaction, bulk: UUID, done: Done) -> Mapping[str, Any]:
     }
 
 
-def _item(row: RowMapping) -> BulkItem:
+def _item(row: Row) -> BulkItem:
     return BulkItem(
         ticket_id=row["ticket_id"],
         number=row["number"],

@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from chassis.outbox import events_since
 from contracts.refusals import Conflict, NotFound, Taken
 from contracts.tickets import ExternalRef
@@ -99,7 +99,7 @@ async def contact_called(tx: Transaction, name: ExternalRef) -> KnownContact | N
 
 async def add_contact(tx: Transaction, known: KnownContact) -> bool:
     """Remember somebody new; False where the id or the address is another's. Raises Taken for a name elsewhere."""
-    if not (await tx.execute(_INSERT, _values(known))).rowcount:
+    if not await tx.execute(_INSERT, _values(known)):
         return False
     await _call(tx, known.id, set(known.external_ids))
     return True
@@ -110,7 +110,7 @@ async def save_contact(tx: Transaction, known: KnownContact, old: KnownContact) 
     if known.email is not None and known.email != old.email:
         await tx.execute(_ONE_BY_ONE, {"ws": tx.workspace_id, "email_key": folded(known.email)})
         await require_free(tx, known)
-    if not (await tx.execute(_UPDATE, _values(known))).rowcount:
+    if not await tx.execute(_UPDATE, _values(known)):
         raise Conflict("The contact was changed at the same moment; read it again.")
     if gone := set(old.external_ids) - set(known.external_ids):
         await tx.execute(_NOT_CALLED, _names(tx, known.id, gone))
@@ -153,7 +153,7 @@ async def require_free(tx: Transaction, known: KnownContact) -> None:
 async def _call(tx: Transaction, contact_id: UUID, names: set[ExternalRef]) -> None:
     if not names:
         return
-    if (await tx.execute(_CALLED, _names(tx, contact_id, names))).rowcount < len(names):
+    if await tx.execute(_CALLED, _names(tx, contact_id, names)) < len(names):
         raise _taken("external_ids", "another contact is called so")
 
 
@@ -187,11 +187,11 @@ def _values(known: KnownContact) -> dict[str, object]:
     }
 
 
-def _known(row: RowMapping | None) -> KnownContact | None:
+def _known(row: Row | None) -> KnownContact | None:
     return known_of(row) if row else None
 
 
-def known_of(row: RowMapping) -> KnownContact:
+def known_of(row: Row) -> KnownContact:
     """Return the contact that a row tells of."""
     return KnownContact(
         id=row["id"],

@@ -7,9 +7,9 @@ number, then the number of a new one, then the contact. Everybody takes them in 
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.refusals import Conflict
 from contracts.tickets import MessagePosted
 from services.tickets.domain import Contact, Conversation
@@ -100,7 +100,7 @@ async def begin_conversation(tx: Transaction, begun: Conversation) -> bool:
         "created_at": begun.created_at,
         "updated_at": begun.updated_at,
     }
-    return bool((await tx.execute(_BEGIN, values)).rowcount)
+    return bool(await tx.execute(_BEGIN, values))
 
 
 async def add_message(
@@ -124,7 +124,7 @@ async def add_message(
             "unverified_sender": posted.unverified_sender,
         },
     )
-    if not added.rowcount:
+    if not added:
         raise Conflict("There is a message with this id already.")
     moved = await tx.execute(
         _WRITTEN,
@@ -138,7 +138,7 @@ async def add_message(
             "before": written.version - 1,
         },
     )
-    if not moved.rowcount:
+    if not moved:
         raise Conflict("Somebody else wrote at the same moment.")
 
 
@@ -173,7 +173,7 @@ async def links(tx: Transaction, conversation_id: UUID) -> int:
     return int(await tx.scalar(_LINKS, {"ws": tx.workspace_id, "id": conversation_id}))
 
 
-def _conversation(row: RowMapping) -> Conversation:
+def _conversation(row: Row) -> Conversation:
     return Conversation(
         id=row["id"],
         workspace_id=row["workspace_id"],

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.refusals import Malformed
 from contracts.tickets import ListTickets
 from services.tickets.domain import Ticket, TicketState, field_values
@@ -71,7 +71,7 @@ class _Asked:
     values: Mapping[str, Any]
     many: int
 
-    async def rows(self, tx: Transaction, *also: str, tickets: str = "tickets", **values: Any) -> Sequence[RowMapping]:
+    async def rows(self, tx: Transaction, *also: str, tickets: str = "tickets", **values: Any) -> Sequence[Row]:
         """Return the rows, of these tickets and if this holds too."""
         statement = (
             *("with page as (select t.priority_rank,", TICKET, "from", tickets, "t"),
@@ -82,7 +82,7 @@ class _Asked:
             text(" ".join(statement)), {"ws": tx.workspace_id, "many": self.many, **self.values, **values}
         )
 
-    async def searched(self, tx: Transaction, words: Search) -> Sequence[RowMapping]:
+    async def searched(self, tx: Transaction, words: Search) -> Sequence[Row]:
         """Return the rows that have the words."""
         found = await self._along(tx, words, GLANCE if words.indexed else LOOK)
         if len(found) == self.many:
@@ -92,7 +92,7 @@ class _Asked:
         found = await self._along(tx, words, LOOK)
         return found if len(found) == self.many else await self._along(tx, words, None)
 
-    async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[RowMapping]:
+    async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
         """Return the rows among the first so many of the order."""
         first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} limit :most)"  # noqa: S608 - constants
         return await self.rows(tx, words.check, tickets=first, most=most, **words.values)

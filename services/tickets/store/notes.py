@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.base import Actor, ActorKind, Person
 from contracts.refusals import Conflict, NotFound
 from contracts.tickets import CommentAdded, ListNotes, NoteAdded, NoteKind, NotePinned, NoteSnapshot
@@ -53,7 +53,7 @@ async def add_note(tx: Transaction, fact: NoteAdded | CommentAdded) -> None:
             "mentions": json.dumps([person.model_dump(mode="json") for person in fact.mentions], ensure_ascii=False),
         },
     )
-    if not added.rowcount:
+    if not added:
         raise Conflict("There is a note with this id already.")
 
 
@@ -89,7 +89,7 @@ async def note_page(tx: Transaction, ticket: Ticket, query: ListNotes) -> tuple[
     return page, more
 
 
-def _note(row: RowMapping) -> NoteSnapshot:
+def _note(row: Row) -> NoteSnapshot:
     return NoteSnapshot(
         id=row["id"],
         ticket_id=row["ticket_id"],

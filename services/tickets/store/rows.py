@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from chassis.database import Row
 from contracts.base import Person, Role
 from contracts.tickets import ConversationRef, Priority, Status, TicketRef, TicketSettings
 from services.tickets.domain import Contact, Ticket, TicketState, field_values, fields_of
@@ -32,12 +31,12 @@ BESIDE = """
 CONTACT = "left join contacts c on c.workspace_id = t.workspace_id and c.id = t.contact_id"
 
 
-def ticket_of(row: RowMapping) -> Ticket:
+def ticket_of(row: Row) -> Ticket:
     """Return the ticket that a row tells of, under the rules of its workspace."""
     return tickets_of([row])[0]
 
 
-def tickets_of(rows: Sequence[RowMapping]) -> list[Ticket]:
+def tickets_of(rows: Sequence[Row]) -> list[Ticket]:
     """Return the tickets that rows of one workspace tell of, under its rules."""
     rules = rules_of(rows[0]["rules"]) if rows else TicketSettings()
     return [Ticket(state_of(row), rules) for row in rows]
@@ -48,7 +47,7 @@ def rules_of(row: Mapping[str, Any] | None) -> TicketSettings:
     return TicketSettings.model_validate(row or {})
 
 
-def state_of(row: RowMapping) -> TicketState:
+def state_of(row: Row) -> TicketState:
     """Return the ticket that a row tells of."""
     return TicketState(
         id=row["id"],
@@ -103,7 +102,7 @@ def values_of(state: TicketState) -> dict[str, Any]:
     }
 
 
-def _assignee(row: RowMapping) -> Person | None:
+def _assignee(row: Row) -> Person | None:
     if row["assignee_id"] is None:
         return None
     return Person(id=row["assignee_id"], name=row["assignee_name"], role=Role(row["assignee_role"]))

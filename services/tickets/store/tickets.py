@@ -104,7 +104,7 @@ def folded(words: str) -> str:
 
 async def next_number(tx: Transaction) -> tuple[int, TicketSettings]:
     """Return the workspace's next number, and what it has settled; nobody else gets a number before the commit."""
-    row = (await tx.execute(_NEXT_NUMBER, {"ws": tx.workspace_id})).mappings().one()
+    (row,) = await tx.all(_NEXT_NUMBER, {"ws": tx.workspace_id})
     return row["last"], rules_of(row["rules"])
 
 
@@ -162,7 +162,7 @@ async def save(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) ->
         "description": state.description if described else None,
         "before": state.version - len(facts),
     }
-    if not (await tx.execute(_UPDATE, values)).rowcount:
+    if not await tx.execute(_UPDATE, values):
         raise Conflict("The ticket was changed at the same moment; read it again.")
     if any(isinstance(fact, SubjectChanged) for fact in facts):
         await tx.execute(_FIND_BY, {"ws": state.workspace_id, "id": state.id, "words": folded(state.subject)})

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from chassis import cursors
-from chassis.database import Transaction
+from chassis.database import Row, Transaction
 from contracts.refusals import Malformed
 from contracts.tickets import (
     AssistantRef,
@@ -149,7 +149,7 @@ def _place(values: Sequence[Any]) -> dict[str, Any]:
         raise Malformed("the cursor is broken") from error
 
 
-def _row(row: RowMapping) -> ConversationRow:
+def _row(row: Row) -> ConversationRow:
     contact = row["contact_id"]
     return ConversationRow(
         id=row["id"],
@@ -169,9 +169,7 @@ def _row(row: RowMapping) -> ConversationRow:
     )
 
 
-def _message(
-    row: RowMapping, id: UUID, external_id: str | None, conversation_id: UUID | None = None
-) -> MessageSnapshot:
+def _message(row: Row, id: UUID, external_id: str | None, conversation_id: UUID | None = None) -> MessageSnapshot:
     return MessageSnapshot(
         id=id,
         conversation_id=conversation_id or row["conversation_id"],

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from asyncpg import PostgresError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Transaction
 from chassis.transfer import Table
@@ -73,8 +73,8 @@ async def put_facts(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> int:
         facts = [LoggedFact.model_validate(row) for row in rows]
         for fact in facts:
             fresh += await _put_fact(tx, fact)
-    except (KeyError, TypeError, ValueError, DBAPIError) as error:
-        if isinstance(error, DBAPIError) and not (getattr(error.orig, "sqlstate", None) or "").startswith(("22", "23")):
+    except (KeyError, TypeError, ValueError, PostgresError) as error:
+        if isinstance(error, PostgresError) and not (error.sqlstate or "").startswith(("22", "23")):
             raise
         raise Invalid.field(
             "rows", "unfit", "can't stand in the record: another fact does, or it can't be read"
@@ -107,7 +107,7 @@ async def _put_fact(tx: Transaction, fact: LoggedFact) -> int:
         "audience": body["audience"],
         "body": json.dumps(body, ensure_ascii=False),
     }
-    added = (await tx.execute(_FACT, row)).rowcount
+    added = await tx.execute(_FACT, row)
     if added and texts:
         await tx.execute(
             _TEXTS,
