@@ -1,14 +1,16 @@
 """Brings a service's database to the schema that its code expects. Run as the database's owner role."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chassis import schema
 
@@ -35,13 +37,15 @@ def scripts(service: str) -> Path:
     return Path(__file__).parent.parent / "services" / service / "migrations"
 
 
-def driver_url(url: str) -> str:
-    """Return a PostgreSQL URL in the form that SQLAlchemy's asyncpg dialect reads."""
-    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1)
+def engine_for(url: str) -> AsyncEngine:
+    """Return an engine whose connections asyncpg opens, so that a URL means here what it means elsewhere."""
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url), poolclass=pool.NullPool
+    )
 
 
 async def _migrate(service: str, owner_url: str, to: str) -> None:
-    engine = create_async_engine(driver_url(owner_url), poolclass=pool.NullPool)
+    engine = engine_for(owner_url)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("set local lock_timeout = '5s'"))
