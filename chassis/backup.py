@@ -165,7 +165,7 @@ async def restore(superuser_url: str, owner_url: Callable[[str], str], directory
 
 
 async def _copy_out(session: asyncpg.Connection, directory: Path) -> Store:
-    revision: str = await session.fetchval(f"select version_num from {_VERSIONS}")  # noqa: S608 - a constant
+    revision: str = await session.fetchval("select version_num from alembic_version")
     tables: dict[str, Table] = {}
     for row in await session.fetch(_COLUMNS, _VERSIONS):
         digest = hashlib.sha256()
@@ -184,7 +184,10 @@ async def _copy_out(session: asyncpg.Connection, directory: Path) -> Store:
 async def _copy_in(session: asyncpg.Connection, directory: Path, store: Store) -> None:
     """Put every row back as it was; what triggers and foreign keys would do was done when it was written."""
     await session.execute("set local session_replication_role = replica")
-    await session.execute(f"truncate {', '.join(store.tables)}")
+    there = {row["table"] for row in await session.fetch(_COLUMNS, _VERSIONS)}
+    if there != set(store.tables):
+        raise StartFailed(f"{directory} has other tables than its release: {sorted(there ^ set(store.tables))}")
+    await session.execute(f"truncate {', '.join(sorted(there))}")
     for name, table in store.tables.items():
         digest = hashlib.sha256()
         with gzip.open(directory / f"{name}.gz", "rb") as file:
