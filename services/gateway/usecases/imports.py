@@ -154,8 +154,7 @@ class Imports:
     async def look(self, visitor: Visitor, lines: AsyncIterator[bytes]) -> ImportReport:
         """Say what a file would bring into a new workspace, and what is wrong with it; nothing is made."""
         here, _ = visitor.here
-        nowhere = replace(here, id=str(uuid7()))
-        return await self.take(replace(visitor, workspace=nowhere), lines, dry_run=True)
+        return await self.take(replace(visitor, workspace=replace(here, id=str(uuid7()))), lines, dry_run=True)
 
     async def take(self, visitor: Visitor, lines: AsyncIterator[bytes], *, dry_run: bool) -> ImportReport:
         """Read a file to its end, and put what it holds into the workspace unless it is a dry run.
