@@ -51,8 +51,14 @@ def trusting(ca: str) -> ssl.SSLContext | None:
 
 def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
     """Return the arguments of a connection that survives any outage; `closing` tells that its end is meant."""
+    lost = False
 
     async def refused(error: Exception) -> None:
+        # nats-py would wait for ever for the end of a connection whose certificate it did not take.
+        if isinstance(error, ssl.SSLCertVerificationError):
+            if lost:
+                die(f"NATS's certificate can't be trusted: {error.verify_message}")
+            raise error
         # A forbidden subject shows nowhere else: to whoever asked it looks like a timeout.
         log.warning("nats.error", error=repr(error))
 
@@ -60,6 +66,8 @@ def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
         log.info("nats.reconnected")
 
     async def disconnected() -> None:
+        nonlocal lost
+        lost = True
         if not closing():
             log.warning("nats.disconnected")
 
@@ -83,13 +91,14 @@ def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 
 
 async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str = "", **more: Any) -> Client:
-    """Connect as this user of ours; waits for a server that is not there yet. RuntimeError: it is too old."""
+    """Connect as this user of ours; waits for a server that is not there yet. RuntimeError: it won't do."""
     name, password = credentials(url)
     refused = False
     entry = options(user, closing=lambda: refused or closing()) | {"user": name, "password": password}
     client = await nats.connect(servers(url), **entry | {"tls": trusting(ca)} | more)
     try:
         refuse_old(client)
+        _refuse_open(client, url)
     except RuntimeError:
         refused = True
         await client.close()
@@ -103,4 +112,11 @@ def refuse_old(client: Client) -> None:
     if (version.major, version.minor) < OLDEST_SERVER:
         said = f"{version.major}.{version.minor}.{version.patch}"
         msg = f"nats-server {said} is too old; {'.'.join(map(str, OLDEST_SERVER))} or newer is needed"
+        raise RuntimeError(msg)
+
+
+def _refuse_open(client: Client, url: str) -> None:
+    # nats-py goes by what the server says, whatever the URL asks for.
+    if url.startswith("tls://") and not client._server_info.get("tls_required"):  # noqa: SLF001 - nobody else tells
+        msg = "NATS does not speak TLS, and COUNTERFOIL_NATS_URL asks for it"
         raise RuntimeError(msg)

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import shutil
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -203,6 +205,8 @@ async def broker(service: str, url: str, ca: str = "") -> list[Finding]:
 
     async def hear(error: Exception) -> None:
         told.append(error)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            raise error
         if "permissions violation" in str(error).lower():
             refused.set()
 
@@ -223,7 +227,8 @@ async def broker(service: str, url: str, ca: str = "") -> list[Finding]:
             error_cb=hear,
         )
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        await client.close()
+        with suppress(TimeoutError):  # it would wait for ever where the certificate was not taken
+            await asyncio.wait_for(client.close(), 1)
         return [wrong(what, _because(next(iter(told), error)))]
     try:
         return [_server(client), *await _streams(client, service), await _rights(client, refused)]

@@ -1,8 +1,10 @@
 """Logs: an event name and keys, never a sentence; pretty on a terminal, one JSON object a line elsewhere."""
 
+import json
 import logging
 import signal
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal
 
@@ -25,6 +27,23 @@ _QUIET = {
 }
 
 
+class _Lines(structlog.WriteLogger):
+    """Writes lines for whoever reads them; that nobody does any more is no reason to fail."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
+
+
+_encoder = json.JSONEncoder()
+
+
+def _json(event: EventDict, **_: Any) -> str:
+    return _encoder.encode(event)
+
+
 def _trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     event.setdefault("trace_id", trace_id())
     return event
@@ -42,12 +61,14 @@ def configure(service: str, level: str = "info", style: Literal["auto", "json", 
     last: Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if pretty
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_json)
     )
+    lines = _Lines(sys.stderr)
+    # Our own lines, one for each request and message, do not go round by the standard library's records.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, places_alone, redact, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

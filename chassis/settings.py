@@ -37,7 +37,8 @@ class ServiceSettings(BaseSettings):
     """The authority that signed NATS's certificate, as PEM; `COUNTERFOIL_NATS_CA_FILE` names its file.
     Empty: those that the machine trusts."""
     database_url: str = Field(repr=False)
-    """The service's own database, as its app role."""
+    """The service's own database, as its app role. As libpq reads it: `?sslmode=verify-full&sslrootcert=/ca.pem`
+    asks for TLS and says who signed the server's certificate."""
     http_host: str = "127.0.0.1"
     """The address to listen on."""
     http_port: int = 0

@@ -124,6 +124,25 @@ async def test_no_way_into_a_log_line_lets_a_secret_through(said: io.StringIO) -
     assert "test_redaction.py:" in written
 
 
+class Broken(io.StringIO):
+    """What a pipe is whose other end is gone."""
+
+    tried = 0
+
+    def write(self, _: str) -> int:
+        self.tried += 1
+        raise BrokenPipeError
+
+
+@pytest.mark.usefixtures("said")
+def test_a_line_that_nobody_reads_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Broken()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    logs.configure("tickets")
+    logs.get_logger().info("test.unread")
+    assert pipe.tried == 1
+
+
 def test_a_line_stays_whole_and_in_its_form(said: io.StringIO) -> None:
     logs.get_logger().info("test.whole", ms=1.5, rows=3, ok=True, nothing=None, of=["a", 1], why="two\nlines\x1b[31m")
     (line,) = said.getvalue().splitlines()

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
 
 from chassis import schema
-from chassis.migrations import driver_url
+from chassis.migrations import engine_for
 from tests.support.infra import PostgresServer, Urls
 
 
 async def plumbed(server: PostgresServer, name: str, *statements: str, tenants: Sequence[str] = ()) -> Urls:
     """Make a fresh database, its plumbing, what `statements` make, and the wall around `tenants`."""
     urls = await server.fresh_database(name)
-    engine = create_async_engine(driver_url(urls.owner), poolclass=pool.NullPool)
+    engine = engine_for(urls.owner)
 
     def make(connection: Connection) -> None:
         op = Operations(MigrationContext.configure(connection))

@@ -154,6 +154,29 @@ async def test_a_burst_is_one_line_that_names_its_tickets_and_one_change_is_one_
         assert (await desk.get("notifications/unread", who=grace))["unread"] == 0
 
 
+async def test_what_one_looks_at_stays_there_when_more_comes_and_when_some_is_read(
+    chromium: Chromium, desk: Desk
+) -> None:
+    grace = await desk.member(Role.MEMBER, "Grace Hopper")
+    for nth in range(6):
+        await desk.ticket(subject=f"Question {nth}", assignee_id=str(grace.user.id))
+    async with a_window(chromium, desk, grace) as hers:
+        await hers.page.set_viewport_size({"width": 390, "height": 320})
+        await hers.open("notifications")
+        letters, looked_at = hers.page.locator(".letter"), hers.page.locator(".letter", has_text="Question 2")
+        await expect(letters).to_have_count(6)
+        await looked_at.evaluate("each => scrollTo(0, scrollY + each.getBoundingClientRect().top - 40)")
+        before = await looked_at.bounding_box()
+        await desk.ticket(subject="One more", assignee_id=str(grace.user.id))
+        await expect(letters).to_have_count(7)
+        assert await looked_at.bounding_box() == before
+
+        await looked_at.get_by_role("button", name="Mark as read").click()
+        await expect(looked_at.get_by_role("button", name="Mark as read")).to_have_count(0)
+        assert await looked_at.bounding_box() == before
+        await expect(hers.page.locator(".bottom .badge")).to_contain_text("6")
+
+
 async def unread_rows(browser: Browser, desk: Desk) -> list[Element]:
     page = await browser.open(f"/w/{desk.workspace.slug}/tickets")
     assert len(page.all("a", class_="subject")) == 2

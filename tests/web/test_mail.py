@@ -1,11 +1,18 @@
 """The page of a workspace's mail: what became of it, for those who run the desk."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
-from contracts.base import Role
+from chassis.database import Database
+from contracts.base import Role, now
+from contracts.mail import MailKind
+from services.notifications import store
+from services.notifications.domain import Addressee, Letter, Outgoing
 from tests.gateway.newsroom import Desk
 from tests.support.eventually import eventually
+from tests.support.infra import Urls
 from tests.web.reader import Browser, Page
 from tests.web.test_admin import at
 from tests.web.vectors import VECTORS, scripts_in
@@ -42,3 +49,36 @@ async def test_an_invitation_is_kept_where_no_mail_is_sent_and_its_link_shown_to
     browser.be(await desk.member(Role.MEMBER))
     assert (await browser.open(at(desk, "mail"))).answer.status_code == 403
     assert (await browser.open(link)).answer.status_code == 403
+
+
+async def test_mail_to_a_contact_says_to_whom_and_leads_there(
+    desk: Desk, browser: Browser, urls: dict[str, Urls]
+) -> None:
+    person = {"name": f"Ida {VECTORS[0][:100]}", "email": "ida@example.org"}
+    contact = (await desk.send("POST", "contacts", person)).json()
+    gone = {"id": str(uuid4())}
+    database = Database(urls["notifications"].app, "notifications", pool=1)
+    async with database.transaction(desk.workspace.id) as tx:
+        for each in (contact, gone):
+            mail = Outgoing(
+                id=uuid4(),
+                kind=MailKind.RESOLVED,
+                workspace_id=desk.workspace.id,
+                cause=str(uuid4()),
+                recipient=f"contact:{each['id']}",
+                to=Addressee("ida@example.org", "Ida"),
+                letter=Letter(subject="Toaster", text="It is resolved.", html=""),
+                expires_at=now() - dt.timedelta(days=1),
+                ticket_id=None,
+            )
+            await store.queue(tx, mail, now() - dt.timedelta(days=2))
+        assert await store.forget_words(tx, now()) == 2, "a mail that is over keeps no name"
+    await database.close()
+
+    browser.be(desk.owner)
+    page = await browser.open(at(desk, "mail"))
+    assert scripts_in(page) == []
+    assert "A contact" in page.words
+    (to_her,) = (each for each in page.all("a") if each.words == person["name"])
+    hers = await browser.open(to_her.attributes["href"])
+    assert [each.words for each in hers.all("a") if each.attributes["href"].endswith(contact["id"])] == [person["name"]]

@@ -1,5 +1,8 @@
 """A workspace's mail, for those who run the desk: what became of it, and which addresses take none."""
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress as passing_over
 from typing import Any
 from uuid import UUID
 
@@ -7,8 +10,18 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from contracts.mail import GetMail, LiftSuppression, ListMails, ListSuppressed, MailKind, MailState, ResendMail
-from contracts.refusals import Conflict, NotAllowed
+from contracts.mail import (
+    GetMail,
+    LiftSuppression,
+    ListMails,
+    ListSuppressed,
+    MailKind,
+    MailRecipient,
+    MailState,
+    ResendMail,
+)
+from contracts.refusals import Conflict, NotAllowed, NotFound
+from contracts.tickets import ContactSnapshot, GetContact
 from services.gateway.routes.bodies import path_id, query
 from services.gateway.routes.mails import MailFilter
 from services.gateway.web.forms import Form
@@ -35,6 +48,7 @@ _REASONS = {
     "ok": "It takes mail.",
     "no_server": "The mail server can't be reached.",
     "no_answer": "The server had the mail and did not answer. It may have arrived.",
+    "restored": "It waited when the backup was made, and may have been sent since.",
     "not_supported": "The mail server lacks what is needed, such as TLS.",
     "expired": "It could not be sent in time.",
     "address": "This address takes no mail, or is none.",
@@ -65,6 +79,7 @@ async def mail_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -
         here,
         "mails.html",
         found=found,
+        contacts=await _contacts(here, (mail.recipient for mail in found.items)),
         wanted=wanted,
         suppressed=suppressed.items,
         done=_DONE.get(wanted.done),
@@ -117,6 +132,18 @@ def reason(code: str) -> str:
     return _REASONS.get(code, f"The mail server said {code.removeprefix('smtp ')}.")
 
 
+async def _contacts(here: Here, recipients: Iterable[MailRecipient]) -> dict[UUID, ContactSnapshot]:
+    """Return the contacts among them who are still there: a mail keeps no name of theirs."""
+
+    async def one(id: UUID) -> ContactSnapshot | None:
+        with passing_over(NotFound):
+            return await here.desk.bus.ask(GetContact(caller=here.visitor.caller, contact_id=id))
+        return None
+
+    wanted = {each.id for each in recipients if each.kind == "contact" and each.id is not None}
+    return {each.id: each for each in await asyncio.gather(*map(one, wanted)) if each is not None}
+
+
 def _manager(here: Here) -> Here:
     if not here.role.runs_the_desk:
         raise NotAllowed
@@ -131,6 +158,7 @@ async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: For
         "mail.html",
         status=form.status,
         mail=found,
+        contacts=await _contacts(here, [found.recipient]),
         form=form,
         kinds=_KINDS,
         states=_STATES,

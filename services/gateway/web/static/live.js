@@ -184,7 +184,12 @@ function put(fresh) {
   const ticked = new Set(all(".pick:checked", old).map((box) => box.value));
   for (const box of all(".pick", shown)) box.checked ||= ticked.has(box.value);
   own.set(fresh.id, words);
+  const held = scrollY ? all("[id]", old).find((each) => each.getClientRects()[0]?.top >= 0) : null;
+  const top = held?.getBoundingClientRect().top;
   old.replaceWith(shown);
+  // What is looked at stays where it is, whatever came above it.
+  const again = held && document.getElementById(held.id);
+  if (again) scrollBy(0, again.getBoundingClientRect().top - top);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   window.htmx?.process(shown);
   shown.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
