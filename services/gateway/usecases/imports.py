@@ -133,16 +133,9 @@ class Imports:
             known = await kept.import_here(tx)
         if known is None:
             return ImportStates(items=())
-        return ImportStates(
-            items=(
-                ImportState(
-                    export=known.export_id,
-                    lines=known.lines,
-                    begun_at=known.begun_at,
-                    finished_at=known.finished_at,
-                ),
-            )
-        )
+        begun, finished = known.begun_at, known.finished_at
+        state = ImportState(export=known.export_id, lines=known.lines, begun_at=begun, finished_at=finished)
+        return ImportStates(items=(state,))
 
     async def is_open(self, visitor: Visitor) -> bool:
         """Tell whether a file may go into this workspace: nothing has happened here but its import, which goes on."""
