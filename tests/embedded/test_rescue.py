@@ -100,7 +100,7 @@ async def test_a_desk_is_put_back_to_its_backup_and_goes_on() -> None:
             before = await steps(desk, hers)
 
             async def keep_writing() -> None:
-                for _ in range(40):
+                while len(meanwhile) < 40:
                     meanwhile.append((await opened(desk, "meanwhile"))["number"])
 
             meanwhile: list[int] = []
