@@ -58,7 +58,7 @@ class Deployment:
         finally:
             await superuser.close()
 
-    async def make_streams(self, *, apply: bool, replicas: int, partitions: int, ca: str) -> None:
+    async def make_streams(self, *, apply: bool, replicas: int, partitions: int = 1, ca: str = "") -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
         url = self._read(f"{PROVISIONER}.nats-url")
         await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, partitions=partitions, ca=ca)
