@@ -6,17 +6,23 @@ first day.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 
+from chassis import backup, reconciling
 from chassis.callout import issuer_of
 from chassis.embedded.postgres import ensure_database
 from chassis.embedded.process import StartFailed
+from chassis.embedded.secrets import Secrets
 from chassis.migrations import migrate
 from chassis.provision import PROVISIONER, Outsider, accounts, provision, users
+
+_PATIENCE = 30.0
+
+type Say = Callable[[str], None]
 
 
 class Deployment:
@@ -36,6 +42,11 @@ class Deployment:
 
     async def make_databases(self, services: Sequence[str]) -> None:
         """Make what is missing of each service's database, roles and tables; the passwords are set again."""
+        await self._make_empty_databases(services)
+        for service in services:
+            await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
+
+    async def _make_empty_databases(self, services: Sequence[str]) -> None:
         try:
             superuser = await asyncpg.connect(self._read("postgres.url"))
         except (OSError, asyncpg.PostgresError) as error:
@@ -46,13 +57,48 @@ class Deployment:
                 await ensure_database(superuser, service, *passwords)
         finally:
             await superuser.close()
-        for service in services:
-            await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
 
     async def make_streams(self, *, apply: bool, replicas: int, ca: str) -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
         url = self._read(f"{PROVISIONER}.nats-url")
         await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, ca=ca)
+
+    async def back_up(self, directory: Path, secrets: Secrets | None, say: Say) -> backup.Manifest:
+        """Copy every store into a directory; the desk may run, and what it was told before this is in it."""
+        try:
+            async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+                left = await reconciling.intake_left(client, within=_PATIENCE)
+        except StartFailed as away:
+            say(f"{away}. What other systems sent and was not applied yet is not in this backup.")
+        else:
+            if left:
+                say(f"{left} messages of other systems are not applied yet, and not in this backup.")
+        return await backup.back_up(self._read("postgres.url"), directory, secrets)
+
+    async def restore(self, directory: Path, services: Sequence[str]) -> backup.Manifest:
+        """Make every store as a backup has it; PostgreSQL holds none of them yet, NATS no message."""
+        manifest = backup.Manifest.read(directory)
+        await self._make_empty_databases(services)
+        await backup.restore(
+            self._read("postgres.url"), lambda service: self._read(f"{service}.owner-url"), directory, manifest
+        )
+        return manifest
+
+    async def refuse_full_streams(self) -> None:
+        """Raise StartFailed where NATS still holds what was told: it would be heard after the restore."""
+        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+            if full := await reconciling.full_streams(client):
+                raise StartFailed(
+                    f"NATS still holds {', '.join(full)}, of a time that the backup does not know:"
+                    " give it an empty directory first."
+                )
+
+    async def reconcile(self, say: Say) -> None:
+        """Have told again what the streams lack, and compare; raises Unequal."""
+        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+            await reconciling.reconcile(
+                client, lambda service: self._read(f"{service}.database-url"), say, within=2 * _PATIENCE
+            )
 
     def _outsiders(self) -> list[Outsider]:
         if not (self._secrets / "integration.nats-url").exists():

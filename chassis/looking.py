@@ -20,7 +20,7 @@ async def look(nats: Client, database: Database, metrics: Metrics) -> None:
     for name, part in (await stream_fill(nats, metrics.service)).items():
         metrics.fill.labels(name).set(part)
     for stream in heard_streams(metrics.service):
-        found = await _ask(nats, f"CONSUMER.INFO.{stream.name}.{metrics.service}")
+        found = await ask_jetstream(nats, f"CONSUMER.INFO.{stream.name}.{metrics.service}")
         if "error" not in found:
             metrics.lag.labels(stream.name).set(found["num_pending"] + found["num_ack_pending"])
 
@@ -29,13 +29,14 @@ async def stream_fill(nats: Client, service: str) -> dict[str, float]:
     """Return how full the streams are that a service lives on, 1 being the limit."""
     filled: dict[str, float] = {}
     for stream in (*heard_streams(service), *relayed_streams(service)):
-        found = await _ask(nats, f"STREAM.INFO.{stream.name}")
+        found = await ask_jetstream(nats, f"STREAM.INFO.{stream.name}")
         if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
             filled[stream.name] = found["state"]["bytes"] / most
     return filled
 
 
-async def _ask(nats: Client, verb: str) -> dict[str, Any]:
+async def ask_jetstream(nats: Client, verb: str) -> dict[str, Any]:
+    """Return what JetStream's API answers; raises NATS's errors and TimeoutError while it is away."""
     answer = await nats.request(f"$JS.API.{verb}", b"", timeout=5)
     found: dict[str, Any] = json.loads(answer.data)
     return found

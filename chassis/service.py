@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -177,6 +178,7 @@ class Service:
         """Serve until SIGTERM or SIGINT, then drain."""
         configure(self.name, self.settings.log_level, self.settings.log_format)
         trace_if_asked(self.name, os.environ)
+        gc.freeze()  # what was imported is never garbage, and need not be looked through for it
         uvloop.run(self._main())
 
     async def _main(self) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import asyncpg
 from pydantic import BaseModel
 from sqlalchemy import TextClause, text
 
 from chassis.statements import Lent, Parameters, Row, prepared
 from chassis.telemetry import Part, step, traceparent
 from contracts.base import Event, IdempotencyKey
-from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, TooLarge
+from contracts.refusals import AlreadyAnswered, InProgress, KeyReused, Refusal, TooLarge
 from contracts.streams import stream_of
 from contracts.texts import seal, sealed_texts
 
@@ -98,6 +99,13 @@ class _Answered:
     secret_of: str | None
 
 
+@dataclass(slots=True)
+class _Later:
+    statement: TextClause
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    taken: Refusal | None = None
+
+
 class Transaction:
     """What a handler works with. It neither opens nor commits it; what must be sent is announced."""
 
@@ -110,6 +118,9 @@ class Transaction:
         self._answers: dict[Named, _Answered] = {}
         self._fresh: list[Named] = []
         self._writes = 0
+        self._later: dict[str, _Later] = {}
+        self.known: dict[object, Any] = {}
+        """What a store need not read again before the commit; whoever changes it by another way takes it out."""
         self._wakes = False
         self.retells = False
         """Whether it hears again what was heard before: nothing leaves by it."""
@@ -119,6 +130,26 @@ class Transaction:
         said: str = await self._run(self._connection.execute, statement, *prepared(statement).values(parameters))
         many = said.rpartition(" ")[2]
         return int(many) if many.isdecimal() else 0
+
+    def later(
+        self,
+        statement: TextClause,
+        values: Mapping[str, Any],
+        *,
+        instead: bool = False,
+        taken: Refusal | None = None,
+    ) -> None:
+        """Run a statement before the next one that is not for later, together with those of the same wording.
+
+        What is for later in several wordings may not depend on one another. `instead` takes the place of the values
+        that wait; `taken` is raised where a value is another's that must be unique.
+        """
+        self._writes += 1
+        waiting = self._later.setdefault(statement.text, _Later(statement))
+        if instead:
+            waiting.rows.clear()
+        waiting.rows.append(values)
+        waiting.taken = taken
 
     async def each(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each of these."""
@@ -144,7 +175,20 @@ class Transaction:
         rows = await self.all(statement, parameters)
         return next(iter(rows[0].values())) if rows else None
 
+    async def _flush(self) -> None:
+        waiting, self._later = self._later.values(), {}
+        for each in waiting:
+            try:
+                await self.each(each.statement, each.rows)
+            except asyncpg.UniqueViolationError as error:
+                self._writes += 1  # whoever's handler that befalls, a rollback alone undoes it
+                if each.taken is None:
+                    raise
+                raise each.taken from error
+
     async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
+        if self._later:
+            await self._flush()
         known = prepared(statement)
         if not known.only_reads:
             self._writes += 1
@@ -260,6 +304,8 @@ class Transaction:
 
         The last thing before the commit.
         """
+        if self._later:
+            await self._flush()
         if not self._facts and not self._fresh:
             return
         values = self._fact_values() | {"ws": self.workspace_id}

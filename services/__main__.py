@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -28,6 +28,7 @@ from chassis.embedded.process import (
     refuse_taken,
     write_private,
 )
+from chassis.embedded.secrets import Secrets
 from chassis.embedded.supervisor import Program, Supervisor
 
 SERVICES: Final = ("tickets", "activity", "notifications", "gateway")
@@ -46,7 +47,10 @@ python -m services                       run everything on this machine
 python -m services provision             make the streams of the server at COUNTERFOIL_NATS_URL; or all that is missing
                                          on the servers that the directory COUNTERFOIL_SECRETS knows, databases too
                    --apply               and alter the streams that differ
-python -m services nats-accounts FILE    write who may enter NATS, by the directory COUNTERFOIL_SECRETS"""
+python -m services nats-accounts FILE    write who may enter NATS, by the directory COUNTERFOIL_SECRETS
+python -m services backup DIRECTORY      copy every store of the running desk into a new directory
+python -m services restore DIRECTORY     make every store of an empty deployment as such a directory has it
+python -m services reconcile             have told again what the streams of a running desk lack; compare its stores"""
 
 _WELCOME: Final = """
   Counterfoil is ready.
@@ -93,28 +97,6 @@ def _can_send(environment: Mapping[str, str]) -> bool:
     return any(environment.get(f"COUNTERFOIL_SMTP_URL{suffix}") for suffix in ("", "_FILE"))
 
 
-class Secrets:
-    """Passwords and what holds them, each in a file of its own that only its owner may read."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(mode=0o700, exist_ok=True)
-
-    def path(self, name: str) -> Path:
-        return self._directory / name
-
-    def draw(self, name: str, draw: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
-        """Return the secret of that name; it is drawn once and stays."""
-        if not self.path(name).exists():
-            write_private(self.path(name), draw())
-        return self.path(name).read_text(encoding="utf-8").strip()
-
-    def put(self, name: str, text: str) -> Path:
-        """Keep what was given or made up of others, and say where."""
-        write_private(self.path(name), text)
-        return self.path(name)
-
-
 class Machine:
     """The servers and services of this machine, and the files in which they are told of one another."""
 
@@ -159,13 +141,10 @@ class Machine:
     async def _start_postgres(self, libraries: asyncio.Task[None]) -> None:
         postgres = EmbeddedPostgres(self._data / "postgres")
         await self._servers.start("postgres", postgres)
-        owners: dict[str, str] = {}
-        for service in SERVICES:
-            owner, app = (self._secrets.draw(f"database.{service}.{role}") for role in ("owner", "app"))
-            await postgres.ensure_database(service, owner, app)
-            self._secrets.put(f"{service}.database-url", postgres.url(service, "app", app))
-            owners[service] = postgres.url(service, "owner", owner)
+        for service, passwords in self._secrets.note_databases(postgres, SERVICES).items():
+            await postgres.ensure_database(service, *passwords)
         await libraries
+        owners = {service: self._secrets.draw(f"{service}.owner-url") for service in SERVICES}
         await asyncio.to_thread(_migrate, owners)
 
     async def _start_nats(self, libraries: asyncio.Task[None]) -> None:
@@ -180,7 +159,7 @@ class Machine:
         nats = EmbeddedNats(self._data / "nats", accounts=entrance, port=self._options.nats_port)
         await self._servers.start("nats", nats)
         await provision(nats.url(PROVISIONER, passwords[PROVISIONER]), outsiders=[outsider], apply=True)
-        for user in (*SERVICES, *_HANDS):
+        for user in (*SERVICES, *_HANDS, PROVISIONER):
             self._secrets.put(f"{user}.nats-url", nats.url(user, passwords[user]))
         write_env(
             self._data / "integration.env",
@@ -298,6 +277,14 @@ def write_accounts(file: Path) -> None:
     Deployment(Path(os.environ.get("COUNTERFOIL_SECRETS") or "/run/secrets")).write_accounts(file)
 
 
+async def rescue(verb: str, *directories: Path) -> None:
+    """Back up, restore or reconcile the servers that the environment names, else those of this machine."""
+    from chassis.rescue import Rescue
+
+    given = os.environ.get("COUNTERFOIL_SECRETS")
+    await getattr(Rescue(Path(given) if given else None, Options.read(os.environ).data, say), verb)(*directories)
+
+
 async def together(*work: Coroutine[Any, Any, None]) -> None:
     """Do all of it at once; the first failure ends the rest and is raised as it is."""
     try:
@@ -331,6 +318,10 @@ def main() -> None:
                 asyncio.run(run(options))
             case ["provision"] | ["provision", "--apply"] as words:
                 asyncio.run(make_ready(apply="--apply" in words))
+            case ["backup" | "restore" | "reconcile" as verb, *directories] if len(directories) == (
+                verb != "reconcile"
+            ):
+                asyncio.run(rescue(verb, *map(Path, directories)))
             case ["nats-accounts", file]:
                 write_accounts(Path(file))
             case _:

@@ -38,7 +38,7 @@ _LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that two workers end together; what is not named comes last."""
+    """Begin with the longest files, so that all workers end together; what is not named comes last."""
 
     def turn(item: pytest.Item) -> int:
         named = (nth for nth, start in enumerate(_LONGEST_FIRST) if item.nodeid.startswith(start))

@@ -157,7 +157,7 @@ async def _write(tx: Transaction, head: BookHead, told: Told) -> tuple[dict[str,
     entry, texts = domain.entry_of(told.id, told.type, told.position, told.body)
     if entry.get("workspace_id") != tx.workspace_id:
         raise NotAllowed("the body names another workspace than the subject")
-    written = await store.add(tx, head, entry, texts)
+    written = store.add(tx, head, entry, texts)
     if step := domain.counted(entry):
         await store.count(tx, told.position, step)
     if owner := ERASED.get(told.type):

@@ -164,6 +164,40 @@ async def test_one_that_fails_in_the_middle_fails_alone(desk: Desk, how: str) ->
     assert sorted(await heard(desk.database, ws)) == ["a", "b", "first"]
 
 
+async def test_what_is_for_later_goes_out_together_and_before_whatever_might_ask(desk: Desk) -> None:
+    ws = a_workspace()
+    add = text("insert into rows (workspace_id, name) values (:ws, :name)")
+    rename = text("update rows set name = :name where name = 'c'")
+    async with desk.database.transaction(ws) as tx:
+        for name in ("a", "b", "c"):
+            tx.later(add, {"ws": ws, "name": name})
+        for name in ("never", "d"):
+            tx.later(rename, {"name": name}, instead=True)
+        names = [row["name"] for row in await tx.all(text("select name from rows order by 1"))]
+        tx.later(add, {"ws": ws, "name": "e"})
+    assert names == ["a", "b", "d"]
+    async with desk.database.transaction(ws) as tx:
+        assert await tx.scalar(text("select count(*) from rows")) == 4
+
+
+async def test_what_turns_out_later_to_be_taken_befalls_no_other(desk: Desk) -> None:
+    ws = a_workspace()
+
+    async def take(command: Any, tx: Transaction) -> None:
+        add = text("insert into rows (workspace_id, name) values (:ws, 'one')")
+        tx.later(add, {"ws": command.caller.workspace_id}, taken=Conflict("It is taken."))
+
+    async def ask(_: Any, tx: Transaction) -> None:
+        await tx.scalar(text("select count(*) from rows"))
+
+    desk.acts |= {"take": take, "take again": take, "ask": ask}
+    told = await desk.together(*(a_note(ws, what) for what in ("take", "take again", "ask", "a")))
+    # All are tried alone then, in any order.
+    assert sorted(type(each).__name__ for each in told[:2]) == ["Conflict", "str"]
+    assert [type(each) for each in told[2:]] == [str, str]
+    assert await heard(desk.database, ws) == ["first", "a"]
+
+
 async def test_repeats_in_one_group_are_one_command(desk: Desk) -> None:
     ws = a_workspace()
 

@@ -31,7 +31,7 @@ from tests.support.eventually import eventually
 from tests.support.infra import PROJECT
 from tests.support.stack import Stack, fresh_stack
 
-MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "1500"))
+MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "800"))
 SEED = int(os.environ.get("COUNTERFOIL_SEED", "20260302"))
 PATIENCE = 60 + MANY / 10
 pytestmark = pytest.mark.timeout(60 + 2 * PATIENCE)

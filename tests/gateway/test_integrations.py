@@ -266,12 +266,12 @@ async def test_the_past_is_read_again_from_a_time_or_a_sequence_on(ledger: Desk)
             assert answer.json()["pending"] == len(again)
             assert await facts(shop, made) == again
 
-    at_fault = ((0, "greater_than_equal"), (2**52, "range"), ("2999-01-01T00:00:00Z", "range"), ("soon", ""))
+    at_fault = ((0, ""), (2**52, "range"), ("2999-01-01T00:00:00Z", "range"), ("soon", ""))
     for wrong, code in (*at_fault, ("200", ""), ("200.5", ""), (200.5, ""), (True, "")):
         problem = is_problem(
             await ledger.send("POST", f"integrations/{made['id']}/replay", {"from": wrong}), 422, "invalid"
         )
-        assert {error["field"].partition(".")[0] for error in problem["errors"]} == {"from"}
+        assert {error["field"] for error in problem["errors"]} == {"from"}
         assert code in {error["code"] for error in problem["errors"]} | {""}
     told = [fact["body"] for fact in await ledger.room.house.facts(ledger.workspace.id) if "replayed" in fact["type"]]
     assert [fact["name"] for fact in told] == [NAME, NAME, NAME]

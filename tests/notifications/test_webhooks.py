@@ -10,7 +10,7 @@ import pytest
 import standardwebhooks
 from sqlalchemy import text
 
-from contracts.base import Role, uuid7
+from contracts.base import Role, now, uuid7
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound
 from contracts.webhooks import (
     MOST_WEBHOOKS,
@@ -263,6 +263,11 @@ async def test_the_past_is_told_again_from_a_time_or_a_sequence_under_the_same_i
         await post.all_sent()
         assert receiver.ids == told
         assert {call.headers["webhook-id"]: call.body for call in receiver.calls}.items() <= first.items()
+
+    for ahead in ({"from_time": now() + 60 * SECOND}, {"from_sequence": 4}):
+        with pytest.raises(Invalid) as refused:
+            await post.office.ask(ReplayEvents(caller=caller, webhook_id=webhook.id, replay_id=uuid7(), **ahead))
+        assert [error["code"] for error in refused.value.facts["errors"]] == ["range"]
 
     oldest = next(each for each in await post.deliveries(webhook) if str(each.event_id) == ids[0])
     receiver.calls.clear()

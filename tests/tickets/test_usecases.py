@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import TextClause
+from sqlalchemy import TextClause, text
 
 from chassis.bus import NotYet
 from chassis.database import Transaction
@@ -50,7 +50,9 @@ from contracts.tickets import (
     TicketRequested,
     TicketSnapshot,
 )
+from services.tickets import store
 from services.tickets.handlers import listen
+from services.tickets.usecases.tickets import create_ticket
 from tests.contracts.test_samples import SAMPLES
 from tests.tickets.builders import id_of, person
 from tests.tickets.desk import USECASES, Desk, types_of
@@ -660,6 +662,30 @@ async def test_a_broken_cursor_of_dead_letters_is_refused(desk: Desk, cursor: st
         await desk.ask(ListDeadLetters(caller=desk.who(), cursor=cursor))
 
 
+async def test_numbers_of_one_commit_follow_each_other_and_know_what_was_settled_between(desk: Desk) -> None:
+    olivia, opened = desk.who(), list[int]()
+    settle = ChangeSettings(caller=olivia, change=SettingsChange(members_may_claim=True))
+    before = await desk.create()
+    async with desk.database.transaction(desk.workspace) as tx:
+        for nth in range(5):
+            create = CreateTicket(caller=olivia, ticket_id=uuid7(), subject="Fire")
+            opened.append((await create_ticket(create, tx)).number)
+            if nth == 2:
+                assert not (await store.next_number(tx))[1].members_may_claim
+                await USECASES[ChangeSettings](settle, tx)
+                assert (await store.next_number(tx))[1].members_may_claim
+    assert opened == [before.number + nth for nth in (1, 2, 3, 6, 7)]
+    async with desk.database.transaction(desk.workspace) as tx:
+        assert await tx.scalar(text("select array_agg(number order by number) from tickets")) == [
+            before.number,
+            *opened,
+        ]
+    assert (await desk.create()).number == before.number + 8
+    with pytest.raises(Conflict):
+        async with desk.database.transaction(desk.workspace) as tx:
+            await create_ticket(CreateTicket(caller=olivia, ticket_id=before.id, subject="Of the same name"), tx)
+
+
 # Cost
 
 
@@ -705,6 +731,7 @@ async def test_a_request_costs_few_statements(desk: Desk) -> None:
         async with desk.database.transaction(desk.workspace) as tx:
             counting = Counting(tx)
             await USECASES[type(request)](request, counting)
+            await counting._flush()
         costs.append(counting.statements)
 
     assert costs == [1, 1, 3, 4, 2, 4, 4, 2, 1, 3, 3, 2, 1, 3, 4]

@@ -103,7 +103,8 @@ class Page(HTMLParser):
         elif form is None or not (name or tag == "option"):
             return
         elif tag == "input":
-            if attributes.get("type") in ("radio", "checkbox") and "checked" not in attributes:
+            kind = attributes.get("type")
+            if kind == "file" or (kind in ("radio", "checkbox") and "checked" not in attributes):
                 return
             form.fields.setdefault(name, []).append(attributes.get("value", ""))
         elif tag == "button":
@@ -161,13 +162,15 @@ class Browser:
     async def post(
         self, form: Form, *, press: tuple[str, str] | None = None, follow: bool = True, **fields: Any
     ) -> httpx.Response:
-        """As `send`, for the answer itself."""
-        said: dict[str, Any] = {**form.fields, **fields}
+        """As `send`, for the answer itself; a field of bytes is a file."""
+        files = {name: ("file", value) for name, value in fields.items() if isinstance(value, bytes)}
+        said: dict[str, Any] = {**form.fields, **{name: each for name, each in fields.items() if name not in files}}
         if press:
             said[press[0]] = press[1]
         return await self.client.post(
             form.action,
             data=said,
+            files=files or None,
             headers={"accept": "text/html", "origin": str(self.client.base_url).rstrip("/")},
             follow_redirects=follow,
         )

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from contracts.transfer import ENTRY
 from tests.gateway.house import is_problem
 from tests.gateway.newsroom import Desk
 from tests.support.pages import ROOT
+from tests.web.reader import Browser, Form, Page
 from tests.web.test_export import fill
 
 LINES = {"content-type": "application/jsonl"}
@@ -113,6 +115,60 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     assert (await copy.get("audit/verify"))["ok"]
     counts = Counter(json.loads(line)["kind"] for line in lines)
     assert counts[transfer.HEADER] == 1
+
+
+async def test_a_file_chosen_on_the_page_becomes_a_new_workspace(desk: Desk, browser: Browser) -> None:
+    await desk.ticket(subject="Moving <b>", contact={"name": "Ida", "email": "ida@example.com"})
+    file = await exported(desk)
+    path = f"/w/{desk.workspace.slug}/settings/export"
+    form = (await browser.open(path)).form(f"{path}/import#import")
+    name, here = f"Moved {desk.workspace.slug}", {desk.workspace.slug}
+
+    async def sends(content: str, to: Form = form, *, look: bool = False, **fields: Any) -> Page:
+        action = to.action.replace("#", "/look#") if look else to.action
+        return await browser.send(replace(to, action=action), file=content.encode(), **fields)
+
+    def told(page: Page) -> dict[str, str]:
+        cells = [each.words for each in page.all("td") if "table" in each.within]
+        return dict(zip(cells[::3], cells[1::3], strict=False))
+
+    async def owned() -> set[str]:
+        answer = await desk.client.get("/api/v1/me", headers=desk.owner.bearer)
+        return {each["slug"] for each in answer.json()["workspaces"]} - here
+
+    looked = await sends(file, look=True)
+    assert (looked.status, "This file can be imported. Nothing was changed." in looked.words) == (200, True)
+    assert (told(looked)["Ticket"], told(looked)["Contact"]) == ("1", "1")
+    wrong = await sends(file.replace('"number": 1,', '"number": "one",'), look=True)
+    assert (wrong.status, "can't be imported as it is" in wrong.words) == (200, True)
+    assert [each.words[:5] for each in wrong.all("li") if each.words.startswith("Line ")] == ["Line "] * 2
+    assert (await sends(file, csrf="00" * 64, name=name)).status == 403
+    nameless = await sends(file)
+    assert (nameless.status, nameless.one("input", id="import-name").attributes["aria-invalid"]) == (422, "true")
+    for nothing in ("", "{}"):
+        page = await sends(nothing, look=True)
+        assert (page.status, page.one("input", id="file").attributes["aria-invalid"]) == (422, "true")
+    assert await owned() == set()
+
+    lines = file.splitlines(keepends=True)
+    cut = await sends("".join(lines[:-3]), name=name)
+    assert (cut.status, f"ended at line {len(lines) - 3}" in cut.words) == (422, True)
+    (slug,) = await owned()
+    there = f"/w/{slug}/settings/export"
+    page = await browser.open(there)
+    assert "is not finished: send the same file again" in page.words
+    on = page.form(f"{there}/import#import")
+    assert "name" not in on.fields
+    done = await sends(file, on)
+    assert (done.status, f"Everything is in {name}." in done.words) == (200, True)
+    assert "Moving <b>" in (await browser.open(f"/w/{slug}/tickets")).words
+    assert await owned() == {slug}
+    again = await sends(file, on, name=name)
+    assert (again.status, again.one("input", id="import-name").attributes["aria-invalid"]) == (422, "true")
+
+    browser.be(await desk.member(Role.ADMIN))
+    assert [each for each in (await browser.open(path)).writing if "import" in each] == []
+    assert (await sends(file, name="Theirs")).status == 403
 
 
 async def test_a_shell_takes_a_workspace_from_one_place_to_another(desk: Desk, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from contracts.base import Role
 from tests.gateway.newsroom import Desk
 from tests.notifications.receiver import a_receiver
 from tests.support.eventually import eventually
-from tests.web.reader import Browser, Page
+from tests.web.reader import Browser, Form, Page
 from tests.web.vectors import VECTORS, scripts_in
 
 
@@ -63,6 +63,26 @@ async def test_a_webhook_lives_its_life_without_a_script(desk: Desk, browser: Br
         assert (await presses("rotate")).one("input", id="secret").attributes["value"] != secret
         assert "It is off." in (await presses("off")).words
         assert "No webhooks." in (await presses("delete")).words
+
+
+async def test_who_edits_what_somebody_else_changed_meanwhile_is_asked_whose_to_keep(
+    desk: Desk, browser: Browser
+) -> None:
+    hook = {"url": "http://127.0.0.1:9/", "event_types": ["*"], "description": "Board"}
+    link = f"/w/{desk.workspace.slug}/settings/webhooks/{(await desk.send('POST', 'webhooks', hook)).json()['id']}"
+
+    def edits(page: Page) -> Form:
+        return next(form for form in page.forms if form.action == link and "url" in form.fields)
+
+    theirs, mine = [edits(await browser.open(link)) for _ in range(2)]
+    assert "Saved" in (await browser.send(theirs, description="Theirs")).words
+    stale = await browser.send(mine, description="Mine")
+    assert stale.status == 412
+    assert stale.one("input", id="description").attributes["value"] == "Mine"
+    assert "Keep theirs" in {each.words for each in stale.all("a", href=link)}
+    assert (await browser.open(link)).one("input", id="description").attributes["value"] == "Theirs"
+    await browser.send(edits(stale))
+    assert (await browser.open(link)).one("input", id="description").attributes["value"] == "Mine"
 
 
 async def test_words_of_a_webhook_run_nowhere_and_members_see_none(desk: Desk, browser: Browser) -> None:

@@ -12,7 +12,16 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from litestar import Request
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from chassis.requests import invalid
 from contracts.base import IdempotencyKey
@@ -62,7 +71,17 @@ def _time(value: Any) -> Any:  # noqa: ANN401 - whatever a client sent
 
 Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 """A time by RFC 3339, with its offset."""
-Moment = Time | Annotated[int, Field(ge=1, lt=2**53, strict=True)]
+
+
+def _either(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - whatever a client sent
+    try:
+        return handler(value)
+    except ValidationError:
+        msg = "must be a time such as 2026-03-02T09:00:00Z, or a number from 1"
+        raise ValueError(msg) from None
+
+
+Moment = Annotated[Time | Annotated[int, Field(ge=1, lt=2**53, strict=True)], WrapValidator(_either)]
 """A time, or a number of what came in order; a number in quotes is neither."""
 
 

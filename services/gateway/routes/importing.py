@@ -44,7 +44,7 @@ async def import_workspace(request: Request[Any, Any, Any], workspace: FromPath[
     terms = query(request, ImportTerms)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != LINES:
         raise WrongMediaType(f"Send the file as {LINES}.")
-    report = await desk_of(request).imports.take(visitor, _lines(request), dry_run=terms.dry_run)
+    report = await desk_of(request).imports.take(visitor, lines_of(pieces(request)), dry_run=terms.dry_run)
     if report.finished or terms.dry_run:
         return reply(report)
     errors = [{"field": f"line {each.line}", "code": "malformed", "detail": each.detail} for each in report.faults]
@@ -71,9 +71,9 @@ async def list_imports(request: Request[Any, Any, Any], workspace: FromPath[str]
     return reply(await desk_of(request).imports.state(visitor))
 
 
-async def _lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """Yield the lines of a body, each with its end; of one that is too long its beginning, and nothing behind it."""
-    rest, more = b"", True
+async def pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives; raises Malformed where it ends early, or falls silent."""
+    more = True
     while more:
         try:
             async with asyncio.timeout(_SILENCE):
@@ -82,8 +82,16 @@ async def _lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
             raise Malformed("The file took too long to arrive.") from None
         if message["type"] != "http.request":
             raise Malformed("The file ended early.")
-        *whole, rest = (rest + message["body"]).split(b"\n")
         more = message["more_body"]
+        if message["body"]:
+            yield message["body"]
+
+
+async def lines_of(file: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines of a file, each with its end; of one that is too long its beginning, and nothing behind it."""
+    rest = b""
+    async for piece in file:
+        *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
             yield line + b"\n"
         if len(rest) > LONGEST_LINE:

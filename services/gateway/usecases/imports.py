@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -133,16 +133,21 @@ class Imports:
             known = await kept.import_here(tx)
         if known is None:
             return ImportStates(items=())
-        return ImportStates(
-            items=(
-                ImportState(
-                    export=known.export_id,
-                    lines=known.lines,
-                    begun_at=known.begun_at,
-                    finished_at=known.finished_at,
-                ),
-            )
-        )
+        begun, finished = known.begun_at, known.finished_at
+        state = ImportState(export=known.export_id, lines=known.lines, begun_at=begun, finished_at=finished)
+        return ImportStates(items=(state,))
+
+    async def is_open(self, visitor: Visitor) -> bool:
+        """Tell whether a file may go into this workspace: nothing has happened here but its import, which goes on."""
+        here, _ = visitor.here
+        async with self._database.transaction(here.id) as tx:
+            known = await kept.import_here(tx)
+        return await self._is_new(visitor) if known is None else known.finished_at is None
+
+    async def look(self, visitor: Visitor, lines: AsyncIterator[bytes]) -> ImportReport:
+        """Say what a file would bring into a new workspace, and what is wrong with it; nothing is made."""
+        here, _ = visitor.here
+        return await self.take(replace(visitor, workspace=replace(here, id=str(uuid7()))), lines, dry_run=True)
 
     async def take(self, visitor: Visitor, lines: AsyncIterator[bytes], *, dry_run: bool) -> ImportReport:
         """Read a file to its end, and put what it holds into the workspace unless it is a dry run.
@@ -226,8 +231,7 @@ class Imports:
         async with self._database.transaction(here.id) as tx:
             known = await kept.import_here(tx)
         if known is None:
-            found = await self._bus.ask(ExportTickets(caller=reading.visitor.caller, kind=store.POSITION.kind))
-            if found.rows:
+            if not await self._is_new(reading.visitor):
                 raise Conflict("Import into a new workspace: something has happened in this one already.")
         elif known.export_id != export or known.finished_at is not None:
             raise Conflict("A file was imported into this workspace already.")
@@ -239,6 +243,9 @@ class Imports:
                 if known is None:
                     cause = Cause(command_id=uuid7(), via=reading.visitor.via, at=self._clock())
                     tx.announce(domain.import_workspace(here.id, export, workspace, by=by, cause=cause))
+
+    async def _is_new(self, visitor: Visitor) -> bool:
+        return not (await self._bus.ask(ExportTickets(caller=visitor.caller, kind=store.POSITION.kind))).rows
 
     async def _know(self, reading: _Reading, row: Row) -> None:
         """Let a member of the file be the member here who has their address."""

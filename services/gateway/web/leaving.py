@@ -8,13 +8,15 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
-from contracts.refusals import NotAllowed
+from contracts.refusals import Invalid, NotAllowed
+from services.gateway.domain import Workspace
 from services.gateway.routes.bodies import path_id
+from services.gateway.usecases.imports import ImportReport
 from services.gateway.web.forms import Form
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
-_PAGE = "/w/{workspace:str}/settings/export"
+EXPORT = "/w/{workspace:str}/settings/export"
 SERVICES = {
     "tickets": "tickets and contacts",
     "activity": "the record",
@@ -24,13 +26,13 @@ SERVICES = {
 """What each service holds, in people's words."""
 
 
-@get(_PAGE)
+@get(EXPORT)
 async def export_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show what can be carried out, who can be erased, and who was."""
-    return await _show(request, _manager(await enter(request, workspace)), None, Form())
+    return await show(request, _manager(await enter(request, workspace)), None, Form())
 
 
-@post(f"{_PAGE}/members/{{user:str}}/erase")
+@post(f"{EXPORT}/members/{{user:str}}/erase")
 async def erase_member(request: Request[Any, Any, Any], workspace: FromPath[str], user: FromPath[str]) -> ASGIResponse:
     """Have a member who left erased."""
     came, form = await enter_by_form(request, workspace)
@@ -38,7 +40,7 @@ async def erase_member(request: Request[Any, Any, Any], workspace: FromPath[str]
     with form.tried():
         await here.desk.erasures.member(here.visitor, id, form.text("confirm").strip(), form.promise(request))
     if form.refusal:
-        return await _show(request, here, id, form)
+        return await show(request, here, id, form)
     return see(f"{here.base}/settings/export")
 
 
@@ -48,15 +50,29 @@ def _manager(here: Here) -> Here:
     return here
 
 
-async def _show(request: Request[Any, Any, Any], here: Here, leaver: UUID | None, form: Form) -> ASGIResponse:
+async def show(
+    request: Request[Any, Any, Any],
+    here: Here,
+    leaver: UUID | None,
+    form: Form,
+    *,
+    report: ImportReport | None = None,
+    there: Workspace | None = None,
+) -> ASGIResponse:
+    """Show the page with what became of a form; `report` tells of a file, and `there` into which workspace it went."""
+    failed = report is not None and bool(report.faults) and not report.dry_run
+    owns = here.role is Role.OWNER
     return await page(
         request,
         here,
         "export.html",
-        status=form.status,
+        status=Invalid.status if failed else form.status,
         former=(await here.desk.erasures.former(here.visitor)).items,
         erasures=(await here.desk.erasures.page(here.visitor)).items,
-        imported=(await here.desk.imports.state(here.visitor)).items if here.role is Role.OWNER else (),
+        imported=(await here.desk.imports.state(here.visitor)).items if owns else (),
+        is_open=owns and await here.desk.imports.is_open(here.visitor),
+        report=report,
+        there=there,
         services=SERVICES,
         leaver=leaver,
         form=form,

@@ -48,6 +48,7 @@ _REASONS = {
     "ok": "It takes mail.",
     "no_server": "The mail server can't be reached.",
     "no_answer": "The server had the mail and did not answer. It may have arrived.",
+    "restored": "It waited when the backup was made, and may have been sent since.",
     "not_supported": "The mail server lacks what is needed, such as TLS.",
     "expired": "It could not be sent in time.",
     "address": "This address takes no mail, or is none.",

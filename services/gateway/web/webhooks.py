@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from contracts.base import Command, Event, uuid7
-from contracts.refusals import Refusal
+from contracts.refusals import Refusal, StaleVersion
 from contracts.webhooks import (
     ANY,
     ChangeWebhook,
@@ -26,7 +26,7 @@ from contracts.webhooks import (
     Webhook,
     WebhookChange,
 )
-from services.gateway.routes.bodies import path_id, query
+from services.gateway.routes.bodies import Given, path_id, query
 from services.gateway.routes.deliveries import Deliveries
 from services.gateway.routes.webhooks import NewWebhook, add_webhook, rotate
 from services.gateway.web.forms import Form, wrong
@@ -74,6 +74,12 @@ _REASONS = {
     "port": "that port is not allowed",
     "not_kept": "the event is no longer kept",
 }
+
+
+class Seen(Given):
+    """Which state was edited."""
+
+    version: int
 
 
 @get(_PAGE)
@@ -140,7 +146,8 @@ async def _do(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form)
         case _:
             wanted = _wanted(form)
             change = WebhookChange(url=wanted.url, event_types=wanted.event_types, description=wanted.description)
-            command, done = ChangeWebhook(**by, change=change), "saved"
+            seen = form.read(Seen).version
+            command, done = ChangeWebhook(**by, expected_version=seen, change=change), "saved"
     if isinstance(command, DeleteWebhook | ChangeWebhook):
         await here.desk.hooks.do(here.visitor, command)
     else:
@@ -189,6 +196,7 @@ async def _show_one(
         "webhook.html",
         status=form.status,
         form=form,
+        stale=isinstance(form.refusal, StaleVersion),
         quiet=Form(),
         webhook=webhook,
         secret=secret,

@@ -53,7 +53,7 @@ def compose(
     link = [button.url] if button else []
     typed = [each.typed if isinstance(each, Words) else each for each in before]
     text = "\n\n".join([*typed, *link, *below]) + "\n"
-    body = [each.html if isinstance(each, Words) else _paragraph(each) for each in before]
+    body = [f'<div dir="auto">{each.html}</div>' if isinstance(each, Words) else _paragraph(each) for each in before]
     if button:
         body.append(_BUTTON.format(url=escape(button.url), label=escape(button.label)))
     return Letter(subject=one_line(subject), text=text, html=layout(subject, "\n".join(body), below))

@@ -194,7 +194,8 @@ async def _items(tx: Transaction, sql: _Reading, where: dict[str, Any], keys: li
     tickets = _by_item(await tx.all(sql.tickets, where | {"items": several}) if several else ())
     of_one = [key for key in several if items[key]["causes"] == 1]
     parts = _by_item(await tx.all(sql.parts, where | {"items": of_one}) if of_one else ())
-    return [_shown(items[key], rows[items[key]["shown"]], tickets[key], parts[key]) for key in keys]
+    # What became part of a digest or was deleted since the first statement is told by what comes next.
+    return [_shown(items[key], rows[items[key]["shown"]], tickets[key], parts[key]) for key in keys if key in items]
 
 
 def _by_item(rows: Iterable[Row]) -> Mapping[Any, list[Row]]:

@@ -1,12 +1,13 @@
 """Remembers members and tickets as far as an inbox needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from sqlalchemy import text
 
 from chassis.database import Row, Transaction
 from contracts.base import Role
+from contracts.notifications import Reason
 from contracts.refusals import NotFound
 
 # Members
@@ -30,10 +31,15 @@ _FORGET_MEMBERS = text("update members set role = null where workspace_id = :ws 
 
 # Tickets
 
-_TICKET = text(
-    "insert into tickets (workspace_id, id, number, subject) values (:ws, :ticket, :number, :subject)"
-    " on conflict (workspace_id, id) do update set subject = excluded.subject"
-)
+_TICKET = text("""
+    with named as (
+        insert into tickets (workspace_id, id, number, subject) values (:ws, :ticket, :number, :subject)
+        on conflict (workspace_id, id) do update set subject = excluded.subject
+    )
+    insert into watchers (workspace_id, ticket_id, user_id, reason)
+    select :ws, :ticket, who, why from unnest(cast(:users as uuid[]), cast(:reasons as text[])) as watching(who, why)
+    order by who, why on conflict do nothing
+""")
 _KNOWN = text("select exists (select 1 from tickets where workspace_id = :ws and id = :ticket)")
 _SUBJECT = text("update tickets set subject = :subject where workspace_id = :ws and id = :ticket")
 _DELETED = text("update tickets set deleted = :deleted where workspace_id = :ws and id = :ticket")
@@ -65,9 +71,11 @@ async def forget_members(tx: Transaction) -> None:
     await tx.execute(_FORGET_MEMBERS, {"ws": tx.workspace_id})
 
 
-async def ticket(tx: Transaction, id: UUID, number: int, subject: str) -> None:
-    """Know a ticket."""
-    await tx.execute(_TICKET, {"ws": tx.workspace_id, "ticket": id, "number": number, "subject": subject})
+async def ticket(tx: Transaction, id: UUID, number: int, subject: str, watchers: Mapping[Reason, UUID]) -> None:
+    """Know a ticket, and who watches it from the beginning."""
+    about = {"ws": tx.workspace_id, "ticket": id, "number": number, "subject": subject}
+    why = [reason.value for reason in watchers]
+    await tx.execute(_TICKET, about | {"users": list(watchers.values()), "reasons": why})
 
 
 async def require_ticket(tx: Transaction, id: UUID) -> None:

@@ -35,11 +35,12 @@ from services.notifications.usecases import contacts
 
 async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
     """Know the ticket, who watches it from now on, and tell its first assignee."""
-    await store.ticket(tx, event.ticket_id, event.number, event.subject)
+    watchers = {}
     if (creator := domain.user_of(event.actor)) is not None:
-        await store.watch(tx, event.ticket_id, [creator], Reason.CREATOR)
+        watchers[Reason.CREATOR] = creator
     if event.assignee is not None:
-        await store.watch(tx, event.ticket_id, [event.assignee.id], Reason.ASSIGNEE)
+        watchers[Reason.ASSIGNEE] = event.assignee.id
+    await store.ticket(tx, event.ticket_id, event.number, event.subject, watchers)
     await tell(event, tx)
     await contacts.hear(event, tx)
 
@@ -93,12 +94,14 @@ async def ticket_restored(event: TicketRestored, tx: Transaction) -> None:
 
 async def tell(event: TicketEvent, tx: Transaction) -> None:
     """Tell whom it concerns and who may see it; what is for somebody not known yet waits for them."""
-    await store.require_ticket(tx, event.ticket_id)
     if isinstance(event, TicketCreated):
         listeners = await store.curious(tx, domain.news_kind(event), event.at)
     else:
+        await store.require_ticket(tx, event.ticket_id)
         listeners = await store.watchers(tx, event.ticket_id, event.at if tx.retells else now())
     reasons = domain.concerned(event, listeners)
+    if not reasons:
+        return
     for person in await store.muted(tx, event.ticket_id, reasons, event.at):
         del reasons[person]
     preferences = await store.preferences(tx, reasons, event.at)

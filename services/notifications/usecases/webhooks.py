@@ -177,9 +177,12 @@ async def replay(command: ReplayEvents, tx: Transaction) -> Replay:
     await store.add_replay(
         tx, command.webhook_id, command.replay_id, time=command.from_time, sequence=command.from_sequence
     )
-    begun = await store.replay(tx, command.replay_id)
-    if begun is None:
+    begun, span = await store.replay(tx, command.replay_id), await store.span(tx, command.replay_id)
+    if begun is None or span is None:
         raise NotFound
+    is_to_come = command.from_time is not None and command.from_time > now()
+    if is_to_come or (command.from_sequence or 0) > span.of("tickets")[1]:
+        raise Invalid.field("from", "range", "nothing is that new yet")
     return begun
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from chassis.database import Transaction
 from chassis.outbox import events_since
 from contracts.tickets import SettingsChanged, SettingsSnapshot
+from services.tickets.store.tickets import next_number
 
 # There is no row to lock before the first change.
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended('settings:' || cast(:ws as text), 0))")
@@ -38,6 +39,7 @@ async def settings(tx: Transaction, *, for_update: bool = False) -> SettingsSnap
 async def save_settings(tx: Transaction, fact: SettingsChanged) -> SettingsSnapshot:
     """Remember what this fact, the newest of the settings, has changed."""
     stamp = {"version": fact.subject.version, "updated_at": fact.at}
+    tx.known.pop(next_number, None)
     await tx.execute(_SAVE, {"ws": tx.workspace_id, **fact.new.model_dump(mode="json"), **stamp})
     return SettingsSnapshot.model_validate(fact.new.model_dump() | stamp)
 

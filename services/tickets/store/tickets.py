@@ -39,6 +39,7 @@ _NEXT_NUMBER = text(
     " on conflict (workspace_id) do update set last = n.last + 1 returning last,"
     " (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules"
 )
+_LAST_NUMBER = text("update ticket_numbers set last = :last where workspace_id = :ws")
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
 _LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
@@ -68,11 +69,9 @@ _INSERT = text("""
             :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags, cast(:fields as jsonb),
             :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at,
             :follow_up_of
-        ) on conflict (workspace_id, id) do nothing returning workspace_id, id
-    ), found_by as (
-        insert into ticket_search (workspace_id, ticket_id, words) select workspace_id, id, :words from added
+        )
     )
-    select count(*) from added
+    insert into ticket_search (workspace_id, ticket_id, words) values (:ws, :id, :words)
 """)
 # A description that did not change keeps its place on the disk: coalesce hands the stored value on as it is.
 _UPDATE = text("""
@@ -104,8 +103,14 @@ def folded(words: str) -> str:
 
 async def next_number(tx: Transaction) -> tuple[int, TicketSettings]:
     """Return the workspace's next number, and what it has settled; nobody else gets a number before the commit."""
-    (row,) = await tx.all(_NEXT_NUMBER, {"ws": tx.workspace_id})
-    return row["last"], rules_of(row["rules"])
+    if (known := tx.known.get(next_number)) is None:
+        (row,) = await tx.all(_NEXT_NUMBER, {"ws": tx.workspace_id})
+        number, rules = row["last"], rules_of(row["rules"])
+    else:
+        number, rules = known[0] + 1, known[1]
+        tx.later(_LAST_NUMBER, {"ws": tx.workspace_id, "last": number}, instead=True)
+    tx.known[next_number] = number, rules
+    return number, rules
 
 
 async def load(tx: Transaction, ref: str, *, for_update: bool = False) -> Ticket:
@@ -142,13 +147,10 @@ async def load_linked(tx: Transaction, conversation_id: UUID) -> list[Ticket]:
 
 
 async def insert(tx: Transaction, ticket: Ticket, facts: Sequence[TicketEvent]) -> None:
-    """Remember a new ticket; raises Conflict when its id is taken."""
+    """Remember a new ticket; the transaction ends in Conflict when its id is taken."""
     state = ticket.state
-    added = await tx.scalar(
-        _INSERT, values_of(state) | {"description": state.description, "words": folded(state.subject)}
-    )
-    if not added:
-        raise Conflict("There is a ticket with this id already.")
+    values = values_of(state) | {"description": state.description, "words": folded(state.subject)}
+    tx.later(_INSERT, values, taken=Conflict("There is a ticket with this id already."))
     await _beside(tx, facts, opened=True)
 
 

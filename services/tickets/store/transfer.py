@@ -14,7 +14,7 @@ from chassis.transfer import Table
 from contracts.base import LoggedFact
 from contracts.refusals import Invalid
 from contracts.texts import seal, text_at
-from services.tickets.store.tickets import folded
+from services.tickets.store.tickets import folded, next_number
 
 TABLES = (
     Table("settings", "ticket_settings", ("workspace_id text",)),
@@ -63,6 +63,7 @@ async def put_beside(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None
     """Let imported tickets be found, and let the next number be behind theirs."""
     values = {"ids": [UUID(row["id"]) for row in rows], "words": [folded(row["subject"]) for row in rows]}
     await tx.execute(_SEARCH, {"ws": tx.workspace_id, **values})
+    tx.known.pop(next_number, None)
     await tx.execute(_NUMBERS, {"ws": tx.workspace_id, "last": max(row["number"] for row in rows)})
 
 
