@@ -66,13 +66,13 @@ async def test_one_create_is_one_trace_through_door_request_statement_event_and_
     (answer,) = named(spans, "answer create_ticket", SpanKind.SERVER)
     (tell,) = named(spans, "tell ticket_created", SpanKind.PRODUCER)
     hear = named(spans, "hear ticket_created", SpanKind.CONSUMER)[0]
-    inserts = [span for span in named(spans, "insert", SpanKind.CLIENT) if is_below(spans, span, answer)]
+    writes = [span for span in named(spans, "with", SpanKind.CLIENT) if is_below(spans, span, answer)]
 
     assert door.parent is None
     assert [is_below(spans, low, high) for low, high in ((ask, door), (answer, ask), (tell, answer), (hear, tell))] == [
         True
     ] * 4
-    assert any("insert into tickets" in str((span.attributes or {})["db.query.text"]) for span in inserts)
+    assert any("insert into tickets" in str((span.attributes or {})["db.query.text"]) for span in writes)
     assert any(is_below(spans, span, hear) for span in spans if (span.attributes or {}).get("db.query.text"))
     assert dict(door.attributes or {})["http.response.status_code"] == 201
     said = json.dumps([json.loads(span.to_json()) for span in recorded.get_finished_spans()])
