@@ -63,10 +63,10 @@ class Deployment:
         url = self._read(f"{PROVISIONER}.nats-url")
         await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, ca=ca)
 
-    async def back_up(self, directory: Path, secrets: Secrets | None, say: Say) -> backup.Manifest:
+    async def back_up(self, directory: Path, secrets: Secrets | None, say: Say, *, ca: str) -> backup.Manifest:
         """Copy every store into a directory; the desk may run, and what it was told before this is in it."""
         try:
-            async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+            async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url"), ca) as client:
                 left = await reconciling.intake_left(client, within=_PATIENCE)
         except StartFailed as away:
             say(f"{away}. What other systems sent and was not applied yet is not in this backup.")
@@ -84,18 +84,18 @@ class Deployment:
         )
         return manifest
 
-    async def refuse_full_streams(self) -> None:
+    async def refuse_full_streams(self, *, ca: str) -> None:
         """Raise StartFailed where NATS still holds what was told: it would be heard after the restore."""
-        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url"), ca) as client:
             if full := await reconciling.full_streams(client):
                 raise StartFailed(
                     f"NATS still holds {', '.join(full)}, of a time that the backup does not know:"
                     " give it an empty directory first."
                 )
 
-    async def reconcile(self, say: Say) -> None:
+    async def reconcile(self, say: Say, *, ca: str) -> None:
         """Have told again what the streams lack, and compare; raises Unequal."""
-        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url")) as client:
+        async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url"), ca) as client:
             await reconciling.reconcile(
                 client, lambda service: self._read(f"{service}.database-url"), say, within=2 * _PATIENCE
             )

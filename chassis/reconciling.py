@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
-import nats
 import nats.errors
 from nats.aio.client import Client
 
-from chassis.connection import options
+from chassis.connection import connect
 from chassis.embedded.process import StartFailed
 from chassis.looking import ask_jetstream
 from chassis.provision import PROVISIONER, heard_streams, relayed_streams
@@ -45,12 +44,13 @@ class Unequal(Exception):
 
 
 @asynccontextmanager
-async def provisioner(nats_url: str) -> AsyncIterator[Client]:
+async def provisioner(nats_url: str, ca: str) -> AsyncIterator[Client]:
     """Enter NATS as who may ask for every stream; raises StartFailed while it is away."""
-    told = options(PROVISIONER, closing=lambda: True) | {"allow_reconnect": False, "max_reconnect_attempts": 1}
     try:
-        client = await nats.connect(nats_url, **told)
-    except (OSError, TimeoutError, nats.errors.Error) as error:
+        client = await connect(
+            nats_url, PROVISIONER, closing=lambda: True, ca=ca, allow_reconnect=False, max_reconnect_attempts=1
+        )
+    except (OSError, TimeoutError, RuntimeError, nats.errors.Error) as error:
         raise StartFailed(f"NATS can't be entered: {error}") from None
     try:
         yield client

@@ -20,11 +20,13 @@ class Rescue:
     given: Path | None
     data: Path
     say: Callable[[str], None]
+    ca: str = ""
+    """Who signed NATS's certificate, as PEM."""
 
     async def backup(self, directory: Path) -> None:
         """Copy every store into a new directory; the desk may run meanwhile."""
         secrets = None if self.given else Secrets(self.data / SECRETS)
-        manifest = await self._deployment.back_up(directory, secrets, self.say)
+        manifest = await self._deployment.back_up(directory, secrets, self.say, ca=self.ca)
         for service, store in manifest.stores.items():
             self.say(f"{service}: {sum(table.rows for table in store.tables.values())} rows")
         self.say(f"{directory} holds the desk as of {manifest.made_at:%Y-%m-%dT%H:%M:%SZ}.")
@@ -32,7 +34,7 @@ class Rescue:
     async def restore(self, directory: Path) -> None:
         """Make every store of an empty deployment as a backup has it."""
         if self.given:
-            await self._deployment.refuse_full_streams()
+            await self._deployment.refuse_full_streams(ca=self.ca)
             manifest = await self._deployment.restore(directory, SERVICES)
         else:
             manifest = await self._restore_here(directory)
@@ -42,7 +44,7 @@ class Rescue:
     async def reconcile(self) -> None:
         """Have told again what the streams of a running desk lack, and compare its stores."""
         try:
-            await self._deployment.reconcile(self.say)
+            await self._deployment.reconcile(self.say, ca=self.ca)
         except Unequal as unequal:
             raise StartFailed("\n".join(("the stores do not agree:", *unequal.findings))) from None
         self.say("Every fact is told, and everybody who hears it has applied it.")

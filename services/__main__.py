@@ -282,7 +282,9 @@ async def rescue(verb: str, *directories: Path) -> None:
     from chassis.rescue import Rescue
 
     given = os.environ.get("COUNTERFOIL_SECRETS")
-    await getattr(Rescue(Path(given) if given else None, Options.read(os.environ).data, say), verb)(*directories)
+    ca = _told("COUNTERFOIL_NATS_CA")
+    rescuer = Rescue(Path(given) if given else None, Options.read(os.environ).data, say, ca)
+    await getattr(rescuer, verb)(*directories)
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
