@@ -2,18 +2,25 @@
 
 import asyncio
 import json
+import os
+import signal
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
 
 from contracts.base import SERVICES
 from tests.support.eventually import eventually
+from tests.support.replicas import paced
 from tests.support.stack import Desk, Replica, Stack, healed, leads
+
+_ROLLED = SERVICES if "COUNTERFOIL_FAULTS" in os.environ else ("tickets", "gateway")
+"""Who is started anew under load: in a short run those that a command passes through."""
 
 
 @dataclass(slots=True)
@@ -27,7 +34,7 @@ class Fleet:
 
     async def open_tickets(self, many: int) -> None:
         """Open tickets through every gateway in turn, eight at a time."""
-        gateways = [self.stack.url, *(f"http://127.0.0.1:{r.port}" for r in self.replicas if r.name == "gateway")]
+        gateways = self.gateways()
         slots = asyncio.Semaphore(8)
 
         async def one(nth: int) -> None:
@@ -38,17 +45,37 @@ class Fleet:
 
         await asyncio.gather(*(one(nth) for nth in range(many)))
 
-    async def add(self, running: AsyncExitStack, many: int) -> None:
-        """Start so many more of each service."""
-        started = [
-            await running.enter_async_context(self.stack.replica(name)) for name in SERVICES for _ in range(many)
-        ]
+    async def grow(self, running: AsyncExitStack, each: int) -> None:
+        """Let there be so many of each service, the launcher's own among them."""
+        missing = range(each - 1 - len(self.replicas) // len(SERVICES))
+        started = [await running.enter_async_context(self.stack.replica(name)) for name in SERVICES for _ in missing]
 
         async def all_ready() -> bool:
             return all([await replica.ready() for replica in started])
 
         await eventually(all_ready, within=90)
         self.replicas += started
+
+    async def roll(self, running: AsyncExitStack, name: str) -> None:
+        """Start each process of a service anew, one after another: the launcher's in place, ours beside the old."""
+        for old in [replica for replica in self.replicas if replica.name == name]:
+            new = await running.enter_async_context(self.stack.replica(name))
+            await eventually(new.ready, within=60)
+            self.replicas.append(new)
+            self.replicas.remove(old)
+            old.process.terminate()
+            assert await asyncio.wait_for(old.process.wait(), 30) == 0
+        before = self.stack.running[name]["pid"]
+        os.kill(before, signal.SIGTERM)
+
+        async def again() -> bool:
+            return self.stack.running[name]["pid"] not in (None, before) and await self.stack.ready(name)
+
+        await eventually(again, within=60)
+
+    def gateways(self) -> list[str]:
+        """Return where commands may go, as a proxy knows it."""
+        return [self.stack.url, *(f"http://127.0.0.1:{each.port}" for each in self.replicas if each.name == "gateway")]
 
     async def answered(self, name: str, replicas: int) -> dict[str, int]:
         """Return how many requests each of so many replicas of a service has answered, as `$SRV.STATS` tells."""
@@ -75,6 +102,60 @@ class Fleet:
         return dense and sorted(created) == sorted(self.opened) and (await self.desk.get("audit/verify"))["ok"]
 
 
+class Crowd:
+    """Fifty commands a second through every gateway in turn; one that fails is sent once more, to the next."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.failed: list[str] = []
+        self.refused: list[str] = []
+        self._fleet = fleet
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None))
+        self._arriving = asyncio.create_task(self._arrive())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._arriving.cancel()
+        await asyncio.gather(self._arriving, return_exceptions=True)
+        await asyncio.gather(*self._sending)
+        await self._http.aclose()
+
+    async def is_served(self, many: int) -> None:
+        """Wait until so many more commands were answered."""
+        enough = len(self._fleet.opened) + many
+        await eventually(lambda: len(self._fleet.opened) >= enough, within=60)
+
+    async def _arrive(self) -> None:
+        async for n in paced(1_000_000, 1 / 50):
+            task = asyncio.create_task(self._send(n))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, n: int) -> None:
+        key = str(uuid.uuid4())
+        gateways = self._fleet.gateways()
+        if await self._try(gateways[n % len(gateways)], n, key):
+            why = await self._try(gateways[(n + 1) % len(gateways)], n, key)
+            self.failed += [why] if why else []
+
+    async def _try(self, url: str, n: int, key: str) -> str:
+        """Open a ticket; return why it was not."""
+        desk = self._fleet.desk
+        headers = {"Authorization": f"Bearer {desk.token}", "Idempotency-Key": key}
+        path = f"{url}/api/v1/workspaces/{desk.workspace}/tickets"
+        try:
+            answer = await self._http.post(path, json={"subject": f"Rolling {n}"}, headers=headers)
+        except httpx.HTTPError as error:
+            return repr(error)
+        if not answer.is_success:
+            self.refused.append(answer.text)
+            return answer.text
+        self._fleet.opened.append(answer.json()["id"])
+        return ""
+
+
 @pytest.fixture(scope="module")
 async def fleet(stack: Stack, desk: Desk) -> AsyncIterator[tuple[Fleet, AsyncExitStack]]:
     made = await desk.send("POST", "/api/v1/workspaces", {"name": "Fleet", "slug": "fleet"})
@@ -85,12 +166,33 @@ async def fleet(stack: Stack, desk: Desk) -> AsyncIterator[tuple[Fleet, AsyncExi
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("each", [2, 3])
-async def test_replicas_share_requests_and_the_record_stays_whole(
-    fleet: tuple[Fleet, AsyncExitStack], each: int
+async def test_two_of_each_share_requests_and_the_record_stays_whole(fleet: tuple[Fleet, AsyncExitStack]) -> None:
+    await share(*fleet, each=2)
+
+
+@pytest.mark.timeout(600)
+async def test_a_rolling_restart_under_fifty_commands_a_second_fails_nobody_who_tries_once_more(
+    fleet: tuple[Fleet, AsyncExitStack],
 ) -> None:
     all_of_them, running = fleet
-    await all_of_them.add(running, each - 1 - len(all_of_them.replicas) // len(SERVICES))
+    await all_of_them.grow(running, 2)
+    async with Crowd(all_of_them) as crowd:
+        await crowd.is_served(100)
+        for name in _ROLLED:
+            await all_of_them.roll(running, name)
+            await crowd.is_served(50)
+    assert crowd.failed == []
+    assert crowd.refused == [], "who was away was not there to refuse, and who was there can work"
+    await eventually(all_of_them.whole, within=60)
+
+
+@pytest.mark.timeout(300)
+async def test_four_of_each_share_requests_and_the_record_stays_whole(fleet: tuple[Fleet, AsyncExitStack]) -> None:
+    await share(*fleet, each=4)
+
+
+async def share(all_of_them: Fleet, running: AsyncExitStack, *, each: int) -> None:
+    await all_of_them.grow(running, each)
     await all_of_them.open_tickets(30 * each)
     answered = await all_of_them.answered("tickets", each)
     assert len(answered) == each
