@@ -93,6 +93,8 @@ async def test_every_question_is_explained_as_the_role_that_asks_it(postgres_ser
                 found[name] = await cost(database, WORLD.workspace_id, ask)
 
     assert all(each.plans and "Execution Time" in each.plans[-1] for each in found.values())
+    of_a_tag = "\n".join(found["counts, a tag's"].plans)
+    assert ("Nested Loop" in of_a_tag, "Seq Scan on tickets" in of_a_tag, "Join" in of_a_tag) == (True, False, False)
     said = "\n".join(report({WORLD.many: {"role": found}}, "18"))
     assert all(f"\n| {name} | {each.pages:,} | {each.rows:,} | " in said for name, each in found.items())
     assert "\n### Counts\n\nAs `role`:\n\n```text\n" in said
