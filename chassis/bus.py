@@ -21,6 +21,7 @@ from chassis.database import Database, Transaction
 from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
 from chassis.outbox import read_log
+from chassis.parts import parts
 from chassis.purging import Theirs, kept, purge
 from chassis.requests import Answers, ask
 from chassis.telemetry import Metrics, traced
@@ -193,8 +194,8 @@ class Bus:
         """
         return await ask(self.nats, request, within, patience)
 
-    def consumers(self) -> "list[Consumer]":
-        """Return the consumers, one per stream. Raises TypeError when a message meant for us has no handler."""
+    def consumers(self, partitions: int = 1) -> "list[Consumer]":
+        """Return the consumers, one per stream or part of it. Raises TypeError for a message without a handler."""
         heard = [m for m in Message.registry.values() if self.service in m.HEARD_BY]
         meant = {m.SUBJECT for m in heard if not (issubclass(m, Event) and m.OWNER in self._recorders)}
         if deaf := meant - self._ears.keys():
@@ -203,25 +204,29 @@ class Bus:
         # FastStream costs more than a second of start-up: only who hears pays.
         from chassis.consumers import Consumer  # noqa: PLC0415 - as just said
 
-        made: dict[str, Consumer] = {}
+        made: dict[str, list[Consumer]] = {}
         subjects = [*self._ears, *(Event.of_kind(owner)[0].SUBJECT for owner in self._recorders)]
         for subject in subjects:
             stream: Stream = stream_of(f"{subject}.w")
             if stream.name not in made:
                 owner = Message.registry[subject].OWNER
-                made[stream.name] = Consumer(
-                    stream,
-                    self._url,
-                    self.service,
-                    self._database,
-                    self._metrics,
-                    ca=self._ca,
-                    recorder=self._recorders.get(owner),
-                    again=self._again(owner),
-                )
+                made[stream.name] = [
+                    Consumer(
+                        part,
+                        self._url,
+                        self.service,
+                        self._database,
+                        self._metrics,
+                        ca=self._ca,
+                        recorder=self._recorders.get(owner),
+                        again=self._again(owner),
+                    )
+                    for part in parts(stream, partitions)
+                ]
             if subject in self._ears:
-                made[stream.name].ears[subject] = self._ears[subject]
-        return list(made.values())
+                for consumer in made[stream.name]:
+                    consumer.ears[subject] = self._ears[subject]
+        return [consumer for each in made.values() for consumer in each]
 
     def _again(self, owner: str) -> "Again | None":
         """Return how to ask an owner for facts that the broker did not bring, if this service may."""

@@ -26,11 +26,11 @@ from chassis.database import Database
 from chassis.held import Ear
 from chassis.lanes import Again, Lanes, Recorder
 from chassis.logs import get_logger
+from chassis.parts import Part
 from chassis.provision import intake_of
 from chassis.swallowed import Swallowed
 from chassis.telemetry import Metrics
 from contracts.base import Intake
-from contracts.streams import Stream
 
 log = get_logger()
 
@@ -82,11 +82,11 @@ class _Pull:
 
 
 class Consumer:
-    """Hears one stream through the durable that bears the service's name."""
+    """Hears one stream, or a part of it, through a durable that bears the service's name."""
 
     def __init__(
         self,
-        stream: Stream,
+        part: Part,
         url: str,
         service: str,
         database: Database,
@@ -97,11 +97,15 @@ class Consumer:
         again: Again | None = None,
     ) -> None:
         """Hear nothing yet; see `Lanes` for `recorder` and `again`."""
-        self.stream = stream
+        self.part = part
+        self._durable = part.durable(service)
         self._url, self._ca = url, ca
         self.ears: dict[str, Ear] = {}
         self._service = service
-        self._lanes = Lanes(stream.name, service, database, metrics, self.ears, recorder=recorder, again=again)
+        nth = part.nth if part.of > 1 else None
+        self._lanes = Lanes(
+            part.stream.name, service, database, metrics, self.ears, recorder=recorder, again=again, part=nth
+        )
 
     async def run(self) -> None:
         """Hear until cancelled."""
@@ -133,14 +137,14 @@ class Consumer:
         client: Client = await broker.connect()
         await self._exists(client)
         # What the last leader fetched and did not ack comes again at once, in order, instead of after `ack_wait`.
-        answer = await client.request(f"$JS.API.CONSUMER.RESET.{self.stream.name}.{self._service}", b"", timeout=3)
+        answer = await client.request(f"$JS.API.CONSUMER.RESET.{self.part.source}.{self._durable}", b"", timeout=3)
         if b'"error"' in answer.data:
             msg = f"the consumer could not be reset: {answer.data.decode()}"
             raise nats.errors.Error(msg)
         subscriber = broker.subscriber(
-            self.stream.subjects[0],
-            stream=JStream(self.stream.name, declare=False),
-            durable=self._service,
+            self.part.subject,
+            stream=JStream(self.part.source, declare=False),
+            durable=self._durable,
             persistent=False,
             pull_sub=PullSub(batch_size=_AT_ONCE, timeout=_BEAT, batch=True),
             inbox_prefix=f"{inbox_prefix(self._service)}.pull.".encode(),
@@ -156,7 +160,7 @@ class Consumer:
             await subscriber.start()
             # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.
             subscriber.subscription = _Pull(subscriber.subscription, lambda: self._exists(client))  # type: ignore[assignment, arg-type]
-            log.info("consumer.started", stream=self.stream.name)
+            log.info("consumer.started", stream=self.part.source)
             yield
         finally:
             await subscriber.stop()
@@ -168,9 +172,9 @@ class Consumer:
     async def _exists(self, client: Client) -> None:
         """End the process if the durable is gone: it is the provisioner's, and nats-py would make one of its own."""
         try:
-            await client.jetstream(timeout=2).consumer_info(self.stream.name, self._service)
+            await client.jetstream(timeout=2).consumer_info(self.part.source, self._durable)
         except nats.js.errors.NotFoundError:
-            die(f"the durable {self._service} of stream {self.stream.name} is gone; run the provisioner")
+            die(f"the durable {self._durable} of stream {self.part.source} is gone; run the provisioner")
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("consumer.info", error=repr(error))
 

@@ -31,12 +31,12 @@ class Deployment:
     def __init__(self, secrets: Path) -> None:
         self._secrets = secrets
 
-    def write_accounts(self, path: Path) -> None:
+    def write_accounts(self, path: Path, partitions: int = 1) -> None:
         """Write who may enter NATS and what they may do; nats-server reads it as another user."""
         passwords = {user: _password(self._read(f"{user}.nats-url")) for user in users()}
         half = path.with_name(f".{path.name}.half")
         issuer = issuer_of(self._read("nats-issuer"))
-        half.write_text(accounts(passwords, issuer, self._outsiders()), encoding="utf-8")
+        half.write_text(accounts(passwords, issuer, self._outsiders(), partitions), encoding="utf-8")
         half.chmod(0o644)
         half.replace(path)
 
@@ -58,10 +58,10 @@ class Deployment:
         finally:
             await superuser.close()
 
-    async def make_streams(self, *, apply: bool, replicas: int, ca: str) -> None:
+    async def make_streams(self, *, apply: bool, replicas: int, partitions: int = 1, ca: str = "") -> None:
         """Make the streams and durables that are missing; `apply` alters those that differ."""
         url = self._read(f"{PROVISIONER}.nats-url")
-        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, ca=ca)
+        await provision(url, outsiders=self._outsiders(), apply=apply, replicas=replicas, partitions=partitions, ca=ca)
 
     async def back_up(self, directory: Path, secrets: Secrets | None, say: Say, *, ca: str) -> backup.Manifest:
         """Copy every store into a directory; the desk may run, and what it was told before this is in it."""

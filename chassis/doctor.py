@@ -100,7 +100,7 @@ async def _examine[S: ServiceSettings](
 ) -> list[Finding]:
     found = [ok("settings", "all that must be given is given"), *secrets_at_hand(os.environ), _disk()]
     found += await store(service, settings.database_url)
-    found += await broker(service, settings.nats_url, settings.nats_ca)
+    found += await broker(service, settings.nats_url, settings.nats_ca, settings.partitions)
     if more is not None:
         found += await more(settings)
     return found
@@ -197,7 +197,7 @@ async def _clock(session: asyncpg.Connection) -> Finding:
     return (ok if abs(skew) <= _MOST_SKEW else wrong)("clock", words)
 
 
-async def broker(service: str, url: str, ca: str = "") -> list[Finding]:
+async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> list[Finding]:
     """Look at NATS: whether it answers, is new enough, has our streams as they should be, and binds this user."""
     what = "nats"
     told: list[Exception] = []
@@ -231,7 +231,7 @@ async def broker(service: str, url: str, ca: str = "") -> list[Finding]:
             await asyncio.wait_for(client.close(), 1)
         return [wrong(what, _because(next(iter(told), error)))]
     try:
-        return [_server(client), *await _streams(client, service), await _rights(client, refused)]
+        return [_server(client), *await _streams(client, service, partitions), await _rights(client, refused)]
     finally:
         await client.close()
 
@@ -246,9 +246,9 @@ def _server(client: Client) -> Finding:
     return ok("nats", f"nats-server {client.connected_server_version} answers")
 
 
-async def _streams(client: Client, service: str) -> list[Finding]:
+async def _streams(client: Client, service: str, partitions: int) -> list[Finding]:
     try:
-        differences = await drift(client, service)
+        differences = await drift(client, service, partitions)
         fill = {} if differences else await stream_fill(client, service)
     except (nats.errors.Error, TimeoutError) as error:
         return [

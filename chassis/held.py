@@ -108,9 +108,12 @@ class Held:
         return self.position, self.sequence
 
     @classmethod
-    def of(cls, msg: Msg) -> "Held":
-        """Hold what the broker delivered."""
-        return cls._placed(msg, msg.metadata.sequence.stream, msg.metadata.timestamp)
+    def of(cls, msg: Msg, *, copied: bool = False) -> "Held":
+        """Hold what the broker delivered; what comes by a copy in parts has its first subject and sequence again."""
+        sequence = msg.metadata.sequence.stream
+        if copied and (source := (msg.headers or {}).get("Nats-Stream-Source")):
+            sequence, msg.subject = int(source.split()[1]), msg.subject.partition(".")[2]
+        return cls._placed(msg, sequence, msg.metadata.timestamp)
 
     @classmethod
     def kept(cls, letter: "Kept", sequence: int, stored: dt.datetime) -> "Held":

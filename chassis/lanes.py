@@ -61,11 +61,14 @@ class Lanes:
         *,
         recorder: Recorder | None = None,
         again: Again | None = None,
+        part: int | None = None,
     ) -> None:
         """Use the handlers in `ears`, by subject without workspace, or `recorder` for every fact alike.
 
-        `again` asks the owner for the facts of a workspace after a position, when the broker leaves a gap.
+        `again` asks the owner for the facts of a workspace after a position, when the broker leaves a gap. `part` is
+        which one of the stream is applied, if it is not whole.
         """
+        self._part, self._called = part, stream if part is None else f"{stream}.{part}"
         self._recorder, self._again = recorder, again
         self._stream, self._service, self._database, self._metrics, self._ears = (
             stream,
@@ -103,7 +106,7 @@ class Lanes:
         for msg in messages:
             if msg.metadata.num_delivered > 1:
                 self._metrics.redelivered.labels(self._stream).inc()
-            held = Held.of(msg)
+            held = Held.of(msg, copied=self._part is not None)
             key = (held.workspace, held.integration)
             lane = self._lanes.setdefault(key, Lane(held.workspace))
             # Only who waits, or holds the most, is turned away when much is held: the others are applied at once.
@@ -153,8 +156,8 @@ class Lanes:
 
     def _count(self) -> None:
         now = time.monotonic()
-        self._metrics.held.labels(self._stream).set(sum(len(lane.held) for lane in self._lanes.values()))
-        self._metrics.gaps.labels(self._stream).set(
+        self._metrics.held.labels(self._called).set(sum(len(lane.held) for lane in self._lanes.values()))
+        self._metrics.gaps.labels(self._called).set(
             max((now - lane.gap_since for lane in self._lanes.values() if lane.gap_since), default=0)
         )
 

@@ -16,9 +16,9 @@ from chassis.telemetry import Metrics
 
 log = get_logger()
 
-_BEAT = 1.0
-_SILENCE_MS = "4000"
-_TRY = "select pg_try_advisory_lock(hashtextextended($1, 0))"
+BEAT = 1.0
+SILENCE_MS = "4000"
+TRY = "select pg_try_advisory_lock(hashtextextended($1, 0))"
 
 
 class Leader:
@@ -44,24 +44,24 @@ class Leader:
                 else:
                     log.exception("leader.failed")
             # A beaten leader waits longer than one that stands by, so that the lead really moves.
-            await asyncio.sleep(random.uniform(0.3, 0.8) + _BEAT * self._led)  # noqa: S311 - spreads replicas
+            await asyncio.sleep(random.uniform(0.3, 0.8) + BEAT * self._led)  # noqa: S311 - spreads replicas
 
     async def _term(self, work: Callable[[], Awaitable[None]]) -> None:
         session = await asyncpg.connect(
             self._url,
             timeout=3,
             # The server ends a session that falls silent, so that a frozen process loses the lock.
-            server_settings={"application_name": f"{self._service} leader", "idle_session_timeout": _SILENCE_MS},
+            server_settings={"application_name": f"{self._service} leader", "idle_session_timeout": SILENCE_MS},
         )
         working: asyncio.Future[None] | None = None
         try:
-            while not await session.fetchval(_TRY, f"leader:{self._service}", timeout=2):  # noqa: ASYNC110 - another process has it
-                await asyncio.sleep(_BEAT * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
+            while not await session.fetchval(TRY, f"leader:{self._service}", timeout=2):  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(BEAT * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas
             self._led = True
             self._lead(leading=True)
             working = asyncio.ensure_future(work())
             while not working.done():
-                await asyncio.wait([working], timeout=_BEAT)
+                await asyncio.wait([working], timeout=BEAT)
                 await session.execute("select 1", timeout=2)
             await working
         finally:

@@ -7,22 +7,24 @@ from nats.aio.client import Client
 from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.parts import parts
 from chassis.provision import heard_streams, relayed_streams
 from chassis.telemetry import Metrics
 
 _LETTERS = text("select count(*) from dead_letters")
 
 
-async def look(nats: Client, database: Database, metrics: Metrics) -> None:
+async def look(nats: Client, database: Database, metrics: Metrics, partitions: int = 1) -> None:
     """Set the gauges that nobody counts; raises NATS's errors and TimeoutError while JetStream is away."""
     async with database.every_workspace("count dead letters") as tx:
         metrics.letters.set(await tx.scalar(_LETTERS))
     for name, part in (await stream_fill(nats, metrics.service)).items():
         metrics.fill.labels(name).set(part)
     for stream in heard_streams(metrics.service):
-        found = await ask_jetstream(nats, f"CONSUMER.INFO.{stream.name}.{metrics.service}")
-        if "error" not in found:
-            metrics.lag.labels(stream.name).set(found["num_pending"] + found["num_ack_pending"])
+        asked = (f"{each.source}.{each.durable(metrics.service)}" for each in parts(stream, partitions))
+        found = [await ask_jetstream(nats, f"CONSUMER.INFO.{each}") for each in asked]
+        if not any("error" in each for each in found):
+            metrics.lag.labels(stream.name).set(sum(each["num_pending"] + each["num_ack_pending"] for each in found))
 
 
 async def stream_fill(nats: Client, service: str) -> dict[str, float]:

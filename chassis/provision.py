@@ -13,12 +13,11 @@ from nats.aio.client import Client
 
 from chassis.bus import wake_subject
 from chassis.connection import connect, inbox_prefix
-from chassis.logs import get_logger
+from chassis.jetstream import call, differences, ensure, is_missing, refused
+from chassis.parts import copy_config, copy_name, parts
 from contracts.base import SERVICES, Audience, DeadLetter, Event, Intake, Message, Request, TicketEvent
 from contracts.signals import SIGNALS
 from contracts.streams import DEADLETTERS, STREAMS, Stream, stream_of
-
-log = get_logger()
 
 PROVISIONER, OPERATOR = "provisioner", "operator"
 KEEPER, CALLOUT, KICKER = "keeper", "callout", "kicker"
@@ -31,7 +30,6 @@ OUT = "OUT"
 _KEPT = ("DURABLE.CREATE", "INFO", "DELETE", "RESET")
 _ACK_WAIT = dt.timedelta(seconds=30)
 _MOST_UNACKED = 20_000
-_NOT_FOUND = 404
 
 
 class Drift(Exception):
@@ -114,6 +112,19 @@ def heard_streams(service: str) -> list[Stream]:
     return [stream for stream in STREAMS if stream.name in heard]
 
 
+def _heard(service: str, partitions: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the durables of a service: on whole streams, and on the parts of what is heard in parts."""
+    for stream in heard_streams(service):
+        yield stream.name, service, consumer_config(service)
+        for part in parts(stream, partitions) if _is_copied(stream, partitions) else ():
+            durable = part.durable(service)
+            yield part.source, durable, consumer_config(durable, [part.subject])
+
+
+def _is_copied(stream: Stream, partitions: int) -> bool:
+    return stream.parted and partitions > 1
+
+
 def relayed_streams(service: str) -> list[Stream]:
     """Return the streams that a service's relay publishes to."""
     facts = {stream_of(f"{event.SUBJECT}.w").name for event in Event.of_kind(service)}
@@ -150,20 +161,25 @@ def _nanoseconds(span: dt.timedelta) -> int:
     return int(span.total_seconds() * 1_000_000_000)
 
 
-def _durables(outsiders: Sequence[Outsider]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _durables(outsiders: Sequence[Outsider], partitions: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for service in SERVICES:
-        for stream in heard_streams(service):
-            yield stream.name, service, consumer_config(service)
+        yield from _heard(service, partitions)
     for outsider in outsiders:
         yield outsider_stream(), outsider.durable, outsider_consumer(outsider)
 
 
 async def provision(
-    nats_url: str, *, outsiders: Sequence[Outsider] = (), apply: bool = False, replicas: int = 1, ca: str = ""
+    nats_url: str,
+    *,
+    outsiders: Sequence[Outsider] = (),
+    apply: bool = False,
+    replicas: int = 1,
+    partitions: int = 1,
+    ca: str = "",
 ) -> None:
     """Make what is missing. What differs is refused (Drift), or brought in line with `apply`.
 
-    `replicas` is on how many servers of a cluster each stream is kept.
+    `replicas` is on how many servers of a cluster each stream is kept, `partitions` in how many parts facts are heard.
 
     Raises RuntimeError for a server older than 2.14.
     """
@@ -174,83 +190,45 @@ async def provision(
         found: list[str] = []
         for stream in STREAMS:
             wanted = stream_config(stream, replicas)
-            found += await _ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
-        for stream_name, durable, wanted in _durables(outsiders):
+            found += await ensure(client, f"STREAM.{{}}.{stream.name}", wanted, wanted, apply=apply)
+        copies = [copy_config(each, partitions, replicas) for each in STREAMS if _is_copied(each, partitions)]
+        # A copy forgets what nobody is there to hear: it is filled once its consumers are there.
+        empty = [each for each in copies if await is_missing(client, each["name"])]
+        for wanted in empty:
+            found += await ensure(client, f"STREAM.{{}}.{wanted['name']}", {}, wanted | {"sources": []}, apply=False)
+        for stream_name, durable, wanted in _durables(outsiders, partitions):
             body = {"stream_name": stream_name, "config": wanted}
-            found += await _ensure(client, f"CONSUMER.{{}}.{stream_name}.{durable}", wanted, body, apply=apply)
+            found += await ensure(client, f"CONSUMER.{{}}.{stream_name}.{durable}", wanted, body, apply=apply)
+        for wanted in copies:
+            apply_it = apply or wanted in empty
+            found += await ensure(client, f"STREAM.{{}}.{wanted['name']}", wanted, wanted, apply=apply_it)
         if found:
             raise Drift(found)
     finally:
         await client.close()
 
 
-async def _ensure(client: Client, subject: str, wanted: Mapping[str, Any], body: Any, *, apply: bool) -> list[str]:
-    """Make a stream or consumer that is missing; return how one that exists differs."""
-    consumer = subject.startswith("CONSUMER")
-    answer = await _call(client, subject.format("INFO"))
-    if _is_missing(answer):
-        verb, action = ("DURABLE.CREATE", "create") if consumer else ("CREATE", "")
-    elif refused := _refused(subject.rpartition("}.")[2], answer):
-        return refused
-    else:
-        differences = _differences(subject.rpartition("}.")[2], wanted, answer["config"])
-        if not differences or not apply:
-            return differences
-        verb, action = ("DURABLE.CREATE", "update") if consumer else ("UPDATE", "")
-    answer = await _call(client, subject.format(verb), body | {"action": action} if consumer else body)
-    if refused := _refused(subject.rpartition("}.")[2], answer):
-        return refused
-    log.info("provisioned", what=subject.format(verb))
-    return []
-
-
-async def _call(client: Client, verb: str, body: Any = None) -> dict[str, Any]:
-    answer = await client.request(f"$JS.API.{verb}", json.dumps(body).encode() if body else b"", timeout=5)
-    read: dict[str, Any] = json.loads(answer.data)
-    return read
-
-
-def _is_missing(answer: Mapping[str, Any]) -> bool:
-    return bool(answer.get("error", {}).get("code") == _NOT_FOUND)
-
-
-def _refused(what: str, answer: Mapping[str, Any]) -> list[str]:
-    """What is not there, or why a cluster can't tell: one that has lost too many servers says so."""
-    if "error" not in answer:
-        return []
-    return [f"{what}: {'missing' if _is_missing(answer) else answer['error'].get('description')}"]
-
-
-def _differences(what: str, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
-    # The server leaves out what is false, and tells a single filter under another name.
-    flat = {**there, "filter_subjects": there.get("filter_subjects") or [there.get("filter_subject")]}
-    return [
-        f"{what}: {key} is {flat.get(key)!r}, should be {value!r}"
-        for key, value in wanted.items()
-        if flat.get(key, False if isinstance(value, bool) else None) != value
-    ]
-
-
-async def drift(client: Client, service: str) -> list[str]:
+async def drift(client: Client, service: str, partitions: int = 1) -> list[str]:
     """Return how the streams and durables that a service lives on differ from the contracts; empty when all is well."""
     found: list[str] = []
     heard = heard_streams(service)
-    for stream in {s.name: s for s in (*heard, *relayed_streams(service))}.values():
-        answer = await _call(client, f"STREAM.INFO.{stream.name}")
+    streams = {stream.name: stream_config(stream) for stream in (*heard, *relayed_streams(service))}
+    copies = [copy_config(stream, partitions) for stream in heard if _is_copied(stream, partitions)]
+    for name, config in (streams | {each["name"]: each for each in copies}).items():
+        answer = await call(client, f"STREAM.INFO.{name}")
         # How many copies there are is the operator's choice.
-        wanted = {key: value for key, value in stream_config(stream).items() if key != "num_replicas"}
-        found += _refused(stream.name, answer) or _differences(stream.name, wanted, answer["config"])
-    for stream in heard:
-        answer = await _call(client, f"CONSUMER.INFO.{stream.name}.{service}")
-        what = f"{stream.name}.{service}"
-        found += _refused(what, answer) or _differences(what, consumer_config(service), answer["config"])
+        wanted = {key: value for key, value in config.items() if key != "num_replicas"}
+        found += refused(name, answer) or differences(name, wanted, answer["config"])
+    for name, durable, wanted in _heard(service, partitions):
+        answer = await call(client, f"CONSUMER.INFO.{name}.{durable}")
+        found += refused(f"{name}.{durable}", answer) or differences(f"{name}.{durable}", wanted, answer["config"])
     return found
 
 
 # Who may say what to whom
 
 
-def rights(service: str) -> tuple[list[str], list[str]]:
+def rights(service: str, partitions: int = 1) -> tuple[list[str], list[str]]:
     """Return the subjects that a service may publish and subscribe to; replies to requests are allowed besides."""
     say = [f"{service}.{Event.KIND}.>", f"{service}.{DeadLetter.KIND}.>", wake_subject(service)]
     hear = [f"{inbox_prefix(service)}.>", wake_subject(service), "$SRV.>"]
@@ -268,24 +246,26 @@ def rights(service: str) -> tuple[list[str], list[str]]:
     say += signals
     hear += signals
     heard = heard_streams(service)
-    for stream in heard:
-        one = f"{stream.name}.{service}"
+    for name, durable, _ in _heard(service, partitions):
+        one = f"{name}.{durable}"
         say += [f"$JS.API.CONSUMER.{verb}.{one}" for verb in ("INFO", "MSG.NEXT", "RESET")] + [f"$JS.ACK.{one}.>"]
     if any(service in letter.FOLLOWED_BY for letter in DeadLetter.of_kind()):
         say += [f"$JS.API.STREAM.MSG.GET.{DEADLETTERS.name}"]
     say += [f"$JS.API.STREAM.MSG.{verb}.{name}" for name in purged_streams(service) for verb in ("GET", "DELETE")]
-    say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted({s.name for s in (*heard, *relayed_streams(service))})]
+    copies = {copy_name(stream, partitions) for stream in heard if _is_copied(stream, partitions)}
+    streams = {stream.name for stream in (*heard, *relayed_streams(service))}
+    say += [f"$JS.API.STREAM.INFO.{name}" for name in sorted(streams | copies)]
     return say, hear
 
 
-def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outsider] = ()) -> str:
+def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outsider] = (), partitions: int = 1) -> str:
     """Return who may enter NATS: `APP` for us, `OUT` for others, `AUTH` for the callout, `SYS` for who may cut off.
 
     Others live behind a wall, not only behind rights: rights don't cover the reply subject, and a system inside `APP`
     could have JetStream answer into `$JS.API.STREAM.DELETE.…`. Whoever is not named here is asked about; `issuer` is
     the public key of whoever answers.
     """
-    app = [_user(service, passwords[service], *rights(service), responds=True) for service in SERVICES]
+    app = [_user(service, passwords[service], *rights(service, partitions), responds=True) for service in SERVICES]
     api = [f"$JS.API.{verb}" for verb in ("INFO", "STREAM.CREATE.*", "STREAM.UPDATE.*", "STREAM.INFO.*")]
     api += [f"$JS.API.CONSUMER.{verb}" for verb in ("INFO.*.*", "DURABLE.CREATE.*.*")]
     app.append(_user(PROVISIONER, passwords[PROVISIONER], api, _own_inbox(PROVISIONER)))

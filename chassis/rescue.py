@@ -55,6 +55,8 @@ class Rescue:
 
     async def _restore_here(self, directory: Path) -> Manifest:
         Manifest.read(directory)
+        if not (directory / SECRETS).is_dir():
+            raise StartFailed(f"{directory} is of a deployment of its own: name its secrets in COUNTERFOIL_SECRETS.")
         secrets = Secrets(self.data / SECRETS)
         async with claim(self.data / "lock", refusal=f"it runs in {self.data}: end it first."):
             if there := [name for name in ("postgres", "postgres.location", "nats") if (self.data / name).exists()]:

@@ -24,6 +24,7 @@ from chassis.leader import Leader
 from chassis.logs import configure, get_logger
 from chassis.looking import look
 from chassis.outbox import Relay
+from chassis.parts import Shares
 from chassis.provision import drift
 from chassis.settings import ServiceSettings
 from chassis.telemetry import Metrics, record_by, record_no_more, traced
@@ -118,7 +119,9 @@ class Service:
 
     async def start(self) -> None:
         """Open store, bus and port, and stand for leader. Waits for a store or broker that is away."""
-        self._consumers = self.bus.consumers()
+        heard = self.bus.consumers(self.settings.partitions)
+        self._consumers = [each for each in heard if each.part.of == 1]
+        shared = [each.run for each in heard if each.part.of > 1]
         self.background(self._heart(), "heart")
         while not await self.database.answers():
             log.warning("database.away")
@@ -129,6 +132,8 @@ class Service:
         for begin in self._begun:
             await begin()
         self.background(self.leader.run(self._lead), "leader")
+        if shared:
+            self.background(Shares(self.settings.database_url, self.name, self.metrics, shared).run(), "parts")
         self._server = _Server(self.health.beside(self._web(self) if self._web else None), self.settings)
         self.background(self._server.serve(), "http")
         while not self._server.started:
@@ -157,6 +162,7 @@ class Service:
             self._server.should_exit = True
             await asyncio.wait(self._named("http"), timeout=self.settings.drain_seconds / 2)
         await self._cancel("leader")
+        await self._cancel("parts")
         with contextlib.suppress(NatsError, OSError):
             await self.bus.drain()
 
@@ -231,7 +237,7 @@ class Service:
         if not self.bus.connected:  # what was seen last stands until the broker is back
             return
         with contextlib.suppress(NatsError, TimeoutError):
-            await look(self.bus.nats, self.database, self.metrics)
+            await look(self.bus.nats, self.database, self.metrics, self.settings.partitions)
 
     async def _wake(self, relay: Relay) -> Callable[[], None]:
         ring = await wake_each_other(self.bus.nats, self.name, relay.wake)
@@ -276,7 +282,7 @@ class Service:
         if not self.bus.connected:
             return None
         try:
-            return "; ".join(await drift(self.bus.nats, self.name)) or None
+            return "; ".join(await drift(self.bus.nats, self.name, self.settings.partitions)) or None
         except (NatsError, TimeoutError) as error:
             return f"JetStream does not answer: {error!r}"
 

@@ -39,6 +39,9 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(repr=False)
     """The service's own database, as its app role. As libpq reads it: `?sslmode=verify-full&sslrootcert=/ca.pem`
     asks for TLS and says who signed the server's certificate."""
+    partitions: int = Field(1, ge=1, le=64)
+    """In how many parts the tickets' facts are heard, each with a leader of its own; the same for every service, for
+    `provision` and for `nats-accounts`."""
     http_host: str = "127.0.0.1"
     """The address to listen on."""
     http_port: int = 0

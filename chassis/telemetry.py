@@ -173,6 +173,7 @@ class Metrics:
         outbox_age: seconds the oldest of them has waited
         fill: how full a stream is, 1 being its limit, by stream
         leading: 1 while this process leads its service
+        parts: how many parts of a stream this process hears
         connected: 1 while NATS is there
         sessions: database sessions at work
         timer_failures: turns of a timer that failed, by timer
@@ -201,6 +202,7 @@ class Metrics:
         self.outbox_age = self.gauge("outbox_age_seconds", "Age of the oldest row not published yet")
         self.fill = self.gauge("stream_fill_ratio", "How full a stream is", "stream")
         self.leading = self.gauge("leading", "1 while this process leads")
+        self.parts = self.gauge("parts", "Parts of a stream that this process hears")
         self.connected = self.gauge("nats_connected", "1 while NATS is there")
         self.sessions = self.gauge("database_sessions", "Database sessions at work")
         self.timer_failures = self.counter("timer_failures", "Turns of a timer that failed", "timer")

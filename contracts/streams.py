@@ -21,6 +21,8 @@ class Stream:
     duplicate_window: dt.timedelta = dt.timedelta(minutes=10)
     batches: bool = False
     """Whether the relay may publish several at once (atomic batch publish)."""
+    parted: bool = False
+    """Whether it may be heard in parts, by the last token of its subjects: the workspace."""
 
     def __post_init__(self) -> None:
         """Join the registry."""

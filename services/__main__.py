@@ -155,10 +155,12 @@ class Machine:
 
         passwords = {user: self._secrets.draw(f"nats.{user}") for user in users()}
         outsider = Outsider(self._workspace_id, INTEGRATION, self._secrets.draw("nats.integration"))
-        entrance = accounts(passwords, issuer_of(self._secrets.draw("nats-issuer", draw_issuer)), [outsider])
+        issuer, partitions = issuer_of(self._secrets.draw("nats-issuer", draw_issuer)), _partitions()
+        entrance = accounts(passwords, issuer, [outsider], partitions)
         nats = EmbeddedNats(self._data / "nats", accounts=entrance, port=self._options.nats_port)
         await self._servers.start("nats", nats)
-        await provision(nats.url(PROVISIONER, passwords[PROVISIONER]), outsiders=[outsider], apply=True)
+        url = nats.url(PROVISIONER, passwords[PROVISIONER])
+        await provision(url, outsiders=[outsider], apply=True, partitions=partitions)
         for user in (*SERVICES, *_HANDS, PROVISIONER):
             self._secrets.put(f"{user}.nats-url", nats.url(user, passwords[user]))
         write_env(
@@ -258,14 +260,14 @@ async def make_ready(*, apply: bool) -> None:
     from chassis.deployment import Deployment
     from chassis.provision import Drift, provision
 
+    wanted: dict[str, Any] = {"replicas": _replicas(), "partitions": _partitions(), "ca": _told("COUNTERFOIL_NATS_CA")}
     try:
         if secrets_directory := os.environ.get("COUNTERFOIL_SECRETS"):
             deployment = Deployment(Path(secrets_directory))
             await deployment.make_databases(SERVICES)
-            await deployment.make_streams(apply=apply, replicas=_replicas(), ca=_told("COUNTERFOIL_NATS_CA"))
+            await deployment.make_streams(apply=apply, **wanted)
         else:
-            url, ca = _given("COUNTERFOIL_NATS_URL"), _told("COUNTERFOIL_NATS_CA")
-            await provision(url, apply=apply, replicas=_replicas(), ca=ca)
+            await provision(_given("COUNTERFOIL_NATS_URL"), apply=apply, **wanted)
     except Drift as drift:
         raise StartFailed("\n".join(("this is not as the contracts say:", *drift.findings))) from None
 
@@ -274,7 +276,7 @@ def write_accounts(file: Path) -> None:
     """Write the part of a NATS server's configuration that says who may do what."""
     from chassis.deployment import Deployment
 
-    Deployment(Path(os.environ.get("COUNTERFOIL_SECRETS") or "/run/secrets")).write_accounts(file)
+    Deployment(Path(os.environ.get("COUNTERFOIL_SECRETS") or "/run/secrets")).write_accounts(file, _partitions())
 
 
 async def rescue(verb: str, *directories: Path) -> None:
@@ -360,6 +362,14 @@ def _replicas() -> int:
     text = os.environ.get("COUNTERFOIL_NATS_REPLICAS") or "1"
     if text not in {"1", "3", "5"}:
         raise StartFailed(f"COUNTERFOIL_NATS_REPLICAS is {text!r}, and must be 1, 3 or 5.")
+    return int(text)
+
+
+def _partitions() -> int:
+    """In how many parts the tickets' facts are heard."""
+    text = os.environ.get("COUNTERFOIL_PARTITIONS") or "1"
+    if text not in map(str, range(1, 65)):
+        raise StartFailed(f"COUNTERFOIL_PARTITIONS is {text!r}, and must be a number from 1 to 64.")
     return int(text)
 
 

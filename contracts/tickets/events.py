@@ -8,7 +8,9 @@ from contracts.streams import Stream
 from contracts.texts import FreeText
 from contracts.tickets.shapes import ContactRef, ConversationRef, Priority, Status, TicketField, TicketRef
 
-TICKETS = Stream("TICKETS", ("tickets.events.>",), max_bytes=1 << 30, max_msg_size=256 * 1024, batches=True)
+TICKETS = Stream(
+    "TICKETS", ("tickets.events.>",), max_bytes=1 << 30, max_msg_size=256 * 1024, batches=True, parted=True
+)
 
 
 class TicketCreated(TicketEvent, subject="tickets.events.v1.ticket_created", heard_by=("activity", "notifications")):

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -84,6 +84,7 @@ class Result:
             "notified_ms": self.flow.notified,
             "intake_per_second": self.flow.intake,
             "written": self.written.json(),
+            "limits": {name: asdict(each) for name, each in self.written.limits.items()},
             "cpu_us": self.cpu,
             "memory_mb": self.memory,
             "start_seconds": self.starts,

@@ -27,6 +27,9 @@ import asyncpg
 from chassis.embedded.nats import EmbeddedNats
 from chassis.embedded.postgres import EmbeddedPostgres
 from contracts.base import SERVICES
+from tests.bench import limits
+from tests.bench.limits import Limit
+from tests.bench.line import Line
 from tests.support.eventually import eventually
 from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
 
@@ -104,6 +107,7 @@ class Written:
     """What writing costs, beside the least."""
 
     rows: dict[str, Cost]
+    limits: dict[str, Limit]
 
     def lines(self) -> Iterator[str]:
         """Return it in Markdown."""
@@ -117,6 +121,8 @@ class Written:
         yield ""
         share = f"{self.share:.0%} of the bare rate (aim {SHARE:.0%})"
         yield f"A create has {share}, and should take at most {AIM} µs of CPU to the answer."
+        yield ""
+        yield from limits.lines(self.limits)
 
     @property
     def share(self) -> float:
@@ -132,34 +138,6 @@ class Written:
         }
 
 
-class Line:
-    """One client's connection, which stays open."""
-
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """Connect on first use."""
-        address = urlsplit(url)
-        self._host, self._port = address.hostname, address.port
-        lines = {"Host": address.netloc, "Content-Type": "application/json", **headers}
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Send a request, and return the status and body of its answer."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._streams
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
-        length = next(int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:"))
-        return int(lines[0].split()[1]), await reader.readexactly(length)
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._streams is not None:
-            self._streams[1].close()
-
-
 @dataclass(frozen=True, slots=True)
 class Side:
     """One of what is compared: where it is asked, and which processes do its work."""
@@ -169,6 +147,9 @@ class Side:
     headers: Mapping[str, str]
     processes: Mapping[str, int]
     path: str
+    broker: str = ""
+    store: str = ""
+    """Its servers, where nothing keeps anybody out of them."""
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @contextmanager
@@ -259,7 +240,7 @@ def _what(pid: int) -> str:
 
 
 async def write(profile: str) -> Written:
-    """Start a desk and the bare path, and measure them by turns."""
+    """Start a desk and the bare path, and measure them by turns; then what each part of the bare path can do."""
     rows = {name: Cost() for name in (_CREATE, _BARE, _CHANGE, _CREATE_ALONE, _BARE_ALONE)}
     async with a_desk() as desk, bare() as least:
         await least.create(_WARM_UP)
@@ -270,7 +251,8 @@ async def write(profile: str) -> Written:
             rows[_CHANGE].add(await desk.change(ids))
             rows[_CREATE_ALONE].add((await desk.create(_ALONE, in_flight=1))[0])
             rows[_BARE_ALONE].add((await least.create(_ALONE, in_flight=1))[0])
-    return Written(rows)
+        found = await limits.measure(profile, broker=least.broker, store=least.store, web=least.url)
+    return Written(rows, found)
 
 
 @contextmanager
@@ -332,7 +314,7 @@ async def bare() -> AsyncIterator[Side]:
                 _bare("gateway", url) as (gateway, port),
             ):
                 pids = {"gateway": gateway, "tickets": tickets, "nats": broker.pid, "postgres": store.pid}
-                yield Side("bare", f"http://127.0.0.1:{port}", {}, pids, "/")
+                yield Side("bare", f"http://127.0.0.1:{port}", {}, pids, "/", url, store.superuser_url)
         finally:
             await store.stop()
             await broker.stop()

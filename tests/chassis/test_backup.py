@@ -82,6 +82,9 @@ async def test_a_deployment_is_restored_by_its_secrets_whole_or_not_at_all(
         await rescue.restore(backup)
     await each_database(postgres.superuser_url, "drop database {service} with (force)")
 
+    with pytest.raises(EmbeddedError, match="is of a deployment of its own"):
+        await Rescue(None, tmp_path / "var", said.append).restore(backup)
+
     file = backup / "gateway" / "event_log.gz"
     whole = file.read_bytes()
     file.write_bytes(gzip.compress(gzip.decompress(whole).replace(b"admins", b"nobody")))

@@ -71,7 +71,7 @@ class Stack:
             await client.close()
 
     @asynccontextmanager
-    async def replica(self, name: str) -> AsyncIterator["Replica"]:
+    async def replica(self, name: str, **settings: str) -> AsyncIterator["Replica"]:
         """Start one more of a service beside the launcher's own, as an operator who scales it."""
         secrets = self.data / "secrets"
         with held_port() as port, (self.data.parent / f"{name}-{port}.log").open("wb") as log:
@@ -79,6 +79,7 @@ class Stack:
                 "COUNTERFOIL_NATS_URL_FILE": str(secrets / f"{name}.nats-url"),
                 "COUNTERFOIL_DATABASE_URL_FILE": str(secrets / f"{name}.database-url"),
                 "COUNTERFOIL_HTTP_PORT": str(port),
+                **settings,
             }
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", f"services.{name}"), cwd=_ROOT, env=os.environ | told, stderr=log
