@@ -32,6 +32,7 @@ _NEARLY_FULL = 0.8
 _LEAST_FREE = 1 << 30
 _LEAST_PAYLOAD = 256 * 1024
 _MOUNTED = Path("/run/secrets")
+_NO_SECRET = {f"{PREFIX}NATS_CA_FILE"}
 _ROLE = (
     "select rolsuper, rolbypassrls, (select count(*) from pg_class where relowner = pg_roles.oid) as owns"
     " from pg_roles where rolname = current_user"
@@ -121,7 +122,7 @@ def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
             path = Path(value)
             if not path.exists():
                 found.append(wrong(name, f"there is no file {path}"))
-            elif not path.is_relative_to(_MOUNTED) and _is_open(path):
+            elif name not in _NO_SECRET and not path.is_relative_to(_MOUNTED) and _is_open(path):
                 found.append(wrong(name, f"others on this machine may read {path}: chmod 600"))
         elif urlsplit(value).password:
             found.append(note(name, f"its password stands in the environment; give it as a file, {name}_FILE"))

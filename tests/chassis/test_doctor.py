@@ -116,6 +116,8 @@ def test_a_file_that_everybody_reaches_is_named(roomy_path: Path) -> None:
     assert "others on this machine may read" in ill(doctor.secrets_at_hand(told))["COUNTERFOIL_NATS_URL_FILE"]
     kept.chmod(0o600)
     assert ill(doctor.secrets_at_hand(told)) == {}
+    (whom_to_trust,) = doctor.secrets_at_hand({"COUNTERFOIL_NATS_CA_FILE": str(roomy_path)})
+    assert whom_to_trust.verdict is Verdict.OK, "everybody may know it"
 
 
 def test_settings_that_are_missing_or_wrong_are_named_and_nothing_else_is_tried(

@@ -163,7 +163,8 @@ async def test_whatever_another_system_sends_is_applied_or_kept_with_its_reason(
         taken = await published(client, mutants(chance, outsider.says, MANY, outsider.said))
     await nothing_waits(stack, "INTAKE", "tickets")
     became = await settled(stack, "tickets", "INTAKE")
-    assert sum(became.values()) == len(taken), SEED
+    # What was settled and came once more, for its receipt was late, is counted again as known.
+    assert 0 <= sum(became.values()) - len(taken) <= await counted(stack, "tickets", "redelivered", "INTAKE"), SEED
     letters = await rows(stack, "tickets", "select * from dead_letters where stream = 'INTAKE'")
     assert len(letters) == became["buried"] > MANY // 4, SEED
     assert {letter["reason"] for letter in letters} <= REASONS, SEED
@@ -221,12 +222,22 @@ async def nothing_waits(stack: Stack, stream: str, service: str) -> None:
 async def settled(stack: Stack, service: str, stream: str) -> Counter[str]:
     """Return what became of the messages of a stream, as the service counts them."""
     found = Counter[str]()
+    for labels, many in await metric(stack, service, "heard", stream):
+        found[labels.partition('outcome="')[2].partition('"')[0]] += many
+    return found
+
+
+async def counted(stack: Stack, service: str, name: str, stream: str) -> int:
+    """Return what a service has counted of a stream."""
+    return sum([many for _, many in await metric(stack, service, name, stream)])
+
+
+async def metric(stack: Stack, service: str, name: str, stream: str) -> list[tuple[str, int]]:
+    """Return a counter of a stream, by its labels."""
     async with httpx.AsyncClient(timeout=10) as http:
         answer = await http.get(stack.running[service]["health"].replace("/health/ready", "/metrics"))
-    for line in answer.text.splitlines():
-        if line.startswith("counterfoil_heard_total{") and f'stream="{stream}"' in line:
-            found[line.partition('outcome="')[2].partition('"')[0]] += int(float(line.rpartition(" ")[2]))
-    return found
+    lines = [line for line in answer.text.splitlines() if line.startswith(f"counterfoil_{name}_total{{")]
+    return [(line, int(float(line.rpartition(" ")[2]))) for line in lines if f'stream="{stream}"' in line]
 
 
 async def rows(stack: Stack, service: str, query: str, *given: Any) -> list[Any]:

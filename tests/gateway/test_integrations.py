@@ -118,6 +118,29 @@ async def test_another_system_comes_in_with_what_is_told_this_once(ledger: Desk)
     assert password not in str(rows) + str(logs)
 
 
+async def test_an_id_that_another_system_sent_first_swallows_no_message_behind_its_receipt(ledger: Desk) -> None:
+    one, two = await make(ledger, "one"), await make(ledger, "two")
+    async with inside(one) as first, inside(two) as second:
+
+        async def say(client: Client, made: dict[str, Any], nth: int) -> Any:
+            words = f"{made['name']} {nth}"
+            body = json.dumps({"external_id": words, "subject": words}).encode()
+            subject = made["subjects"][0].replace("*", "ticket_requested")
+            return await client.jetstream().publish(subject, body, headers={"Nats-Msg-Id": f"disk-{nth}"})
+
+        for nth in range(1, 100):  # until both come within a tenth of a second
+            if any(each.duplicate for each in await asyncio.gather(say(first, one, nth), say(second, two, nth))):
+                break
+        else:
+            pytest.fail("none was swallowed")
+
+    async def opened() -> bool:
+        found = {each["subject"] for each in (await ledger.get(f"tickets?q={nth}&limit=100"))["items"]}
+        return {f"one {nth}", f"two {nth}"} <= found
+
+    await eventually(opened)
+
+
 async def test_internal_facts_are_for_those_alone_to_whom_an_admin_gave_them(ledger: Desk) -> None:
     trusted, other = await make(ledger, "trusted", internal=True), await make(ledger, "other")
     ticket = await ledger.ticket()
