@@ -23,8 +23,8 @@ run: .venv/.run ## start the whole desk on this machine: NATS, PostgreSQL and th
 	@exec .venv/bin/python -m services
 
 # Four at once, each with servers of its own, so that no core waits for a disk or for a clock; who is given one server shares it with nobody.
-test: .venv/.complete ## run the whole suite
-	@.venv/bin/python -m pytest $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=4 --dist=loadfile --no-loadscope-reorder)
+test: .venv/.complete ## run the suite, but for what `make faults` does
+	@.venv/bin/python -m pytest -m "not rehearsal" $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=4 --dist=loadfile --no-loadscope-reorder)
 
 check: .venv/.complete ## the one gate: format, lint, types, imports, then the suite
 	.venv/bin/ruff format --check
@@ -59,8 +59,13 @@ format: .venv/.complete ## format the code and mend what the linter can
 	.venv/bin/ruff check --fix --exit-zero
 	.venv/bin/ruff format
 
-faults: .venv/.complete ## the long form: kills during 3,000 commands instead of 150, 20,000 bad messages instead of 800, each operation of the API tried five times as often and at every edge of its schema
+faults: .venv/.complete ## end replicas, servers and clusters, back up and restore, kill during 3,000 commands, send 20,000 bad messages, try each operation of the API at every edge; PROFILE=short takes minutes
+ifeq ($(PROFILE),short)
+	@.venv/bin/python -m pytest -m rehearsal --numprocesses=2 --dist=loadfile
+else
 	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 COUNTERFOIL_EXAMPLES=10 .venv/bin/python -m pytest tests/faults tests/fuzz tests/openapi --timeout=1800
+	@.venv/bin/python -m pytest -m rehearsal --ignore=tests/faults
+endif
 
 bench: .venv/.complete ## measure a small desk beside full ones, of up to a million tickets; PROFILE=short takes under 3 minutes
 	@.venv/bin/python -m tests.bench

@@ -8,6 +8,8 @@ from tests.support.infra import temporary_directory
 from tests.support.pages import DOCS, ROOT, bash, blocks, script
 from tests.support.stack import Desk, Stack, publish, running_stack
 
+pytestmark = pytest.mark.rehearsal
+
 PAGE = DOCS / "runbooks.md"
 
 

@@ -15,6 +15,8 @@ from tests.support.infra import temporary_directory
 from tests.support.pages import DOCS, bash, blocks, run
 from tests.support.stack import Desk, Stack, publish, running_stack
 
+pytestmark = pytest.mark.rehearsal
+
 
 class Operator:
     """Whoever looks after the desk of a data directory."""

@@ -39,6 +39,8 @@ from tests.support.replicas import (
     running,
 )
 
+pytestmark = pytest.mark.rehearsal
+
 ROUNDS = max(1, int(os.environ.get("COUNTERFOIL_FAULTS", "300")) // 300)
 _TURN = 0.05
 

@@ -12,6 +12,8 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.stack import Desk, running_stack
 
+pytestmark = pytest.mark.rehearsal
+
 PARTS, WORKSPACES, TICKETS = 4, 6, 8
 
 

@@ -19,6 +19,8 @@ from tests.support.eventually import eventually
 from tests.support.replicas import paced
 from tests.support.stack import Desk, Replica, Stack, healed, leads
 
+pytestmark = pytest.mark.rehearsal
+
 _ROLLED = SERVICES if "COUNTERFOIL_FAULTS" in os.environ else ("tickets", "gateway")
 """Who is started anew under load: in a short run those that a command passes through."""
 

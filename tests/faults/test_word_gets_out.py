@@ -25,7 +25,7 @@ from tests.support.eventually import eventually
 from tests.support.infra import PostgresServer
 
 COMMANDS = int(os.environ.get("COUNTERFOIL_FAULTS", "150"))
-pytestmark = pytest.mark.timeout(max(300, COMMANDS))
+pytestmark = [pytest.mark.rehearsal, pytest.mark.timeout(max(300, COMMANDS))]
 KILLS, MAILS = max(4, COMMANDS // 150), max(6, COMMANDS // 40)
 SELECTED = {"ticket_created", "status_changed", "note_added"}
 """What the second webhook asks for."""

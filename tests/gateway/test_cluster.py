@@ -19,6 +19,8 @@ from tests.support.cluster import SERVERS, Member, a_cluster
 from tests.support.eventually import eventually
 from tests.support.infra import PostgresServer
 
+pytestmark = pytest.mark.rehearsal
+
 
 @pytest.mark.timeout(180)  # three servers agree on who leads before anything is there
 async def test_who_is_revoked_is_cut_off_on_every_server_and_a_gateway_that_is_away_stops_none_of_ours(

@@ -13,6 +13,8 @@ from tests.support.stack import WORKSPACE, Desk, Stack, healed
 from tests.web.shop import Shop, a_site
 from tests.web.window import a_window_at
 
+pytestmark = pytest.mark.rehearsal
+
 _ASIDE = ("net::ERR_", "status of 503", "CORS policy")
 """What a browser says of a server that is away."""
 

@@ -10,6 +10,8 @@ from playwright.async_api import expect
 from tests.support.stack import WORKSPACE, Desk, Stack, healed, publish
 from tests.web.window import a_window_at
 
+pytestmark = pytest.mark.rehearsal
+
 _ASIDE = ("net::ERR_", "status of 503")
 """What a browser says of a server that is away."""
 

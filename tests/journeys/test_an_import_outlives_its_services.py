@@ -14,6 +14,8 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.stack import Desk, Stack, healed
 
+pytestmark = pytest.mark.rehearsal
+
 TICKETS = 25
 COME_ALONG = ("contact", "contact_name", "message", "ticket", "link", "note")
 
