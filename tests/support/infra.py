@@ -339,6 +339,7 @@ def _postgres_container() -> Iterator[str]:
     with (
         DockerContainer(_POSTGRES_IMAGE)
         .with_env("POSTGRES_PASSWORD", password)
+        .with_command("postgres -c max_connections=400")
         .with_exposed_ports(5432)
         # Over TCP, where the server that only prepares the directory does not listen.
         .waiting_for(ExecWaitStrategy(["pg_isready", "--quiet", "--host", "127.0.0.1"]))
