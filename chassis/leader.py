@@ -17,8 +17,14 @@ from chassis.telemetry import Metrics
 log = get_logger()
 
 BEAT = 1.0
-SILENCE_MS = "4000"
+_SILENCE_MS = "4000"
 TRY = "select pg_try_advisory_lock(hashtextextended($1, 0))"
+
+
+async def lock_session(url: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """Open a session to hold locks; the server ends one that falls silent, so that a frozen process loses them."""
+    settings = {"application_name": name, "idle_session_timeout": _SILENCE_MS}
+    return await asyncpg.connect(url, timeout=3, server_settings=settings)
 
 
 class Leader:
@@ -47,12 +53,7 @@ class Leader:
             await asyncio.sleep(random.uniform(0.3, 0.8) + BEAT * self._led)  # noqa: S311 - spreads replicas
 
     async def _term(self, work: Callable[[], Awaitable[None]]) -> None:
-        session = await asyncpg.connect(
-            self._url,
-            timeout=3,
-            # The server ends a session that falls silent, so that a frozen process loses the lock.
-            server_settings={"application_name": f"{self._service} leader", "idle_session_timeout": SILENCE_MS},
-        )
+        session = await lock_session(self._url, f"{self._service} leader")
         working: asyncio.Future[None] | None = None
         try:
             while not await session.fetchval(TRY, f"leader:{self._service}", timeout=2):  # noqa: ASYNC110 - another process has it

@@ -1,12 +1,10 @@
 """What a leader sees when it looks around: how far it is behind, how full streams are, and what lies buried."""
 
-import json
-from typing import Any
-
 from nats.aio.client import Client
 from sqlalchemy import text
 
 from chassis.database import Database
+from chassis.jetstream import call
 from chassis.parts import parts
 from chassis.provision import heard_streams, relayed_streams
 from chassis.telemetry import Metrics
@@ -22,7 +20,7 @@ async def look(nats: Client, database: Database, metrics: Metrics, partitions: i
         metrics.fill.labels(name).set(part)
     for stream in heard_streams(metrics.service):
         asked = (f"{each.source}.{each.durable(metrics.service)}" for each in parts(stream, partitions))
-        found = [await ask_jetstream(nats, f"CONSUMER.INFO.{each}") for each in asked]
+        found = [await call(nats, f"CONSUMER.INFO.{each}") for each in asked]
         if not any("error" in each for each in found):
             metrics.lag.labels(stream.name).set(sum(each["num_pending"] + each["num_ack_pending"] for each in found))
 
@@ -31,14 +29,7 @@ async def stream_fill(nats: Client, service: str) -> dict[str, float]:
     """Return how full the streams are that a service lives on, 1 being the limit."""
     filled: dict[str, float] = {}
     for stream in (*heard_streams(service), *relayed_streams(service)):
-        found = await ask_jetstream(nats, f"STREAM.INFO.{stream.name}")
+        found = await call(nats, f"STREAM.INFO.{stream.name}")
         if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
             filled[stream.name] = found["state"]["bytes"] / most
     return filled
-
-
-async def ask_jetstream(nats: Client, verb: str) -> dict[str, Any]:
-    """Return what JetStream's API answers; raises NATS's errors and TimeoutError while it is away."""
-    answer = await nats.request(f"$JS.API.{verb}", b"", timeout=5)
-    found: dict[str, Any] = json.loads(answer.data)
-    return found

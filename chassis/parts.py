@@ -8,16 +8,13 @@ they do without parts. The copy keeps a message until everybody who hears it has
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
-
 from chassis.database import is_weather
-from chassis.leader import BEAT, SILENCE_MS, TRY
+from chassis.leader import BEAT, TRY, lock_session
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
 from contracts.streams import Stream
@@ -118,14 +115,7 @@ class Shares:
             await asyncio.sleep(random.uniform(0.3, 0.8) + BEAT)  # noqa: S311 - spreads replicas
 
     async def _term(self) -> None:
-        session = await asyncpg.connect(
-            self._url,
-            timeout=3,
-            server_settings={
-                "application_name": f"{self._family}{uuid4().hex[:12]}",
-                "idle_session_timeout": SILENCE_MS,
-            },
-        )
+        session = await lock_session(self._url, f"{self._family}{uuid4().hex[:12]}")
         try:
             while True:
                 await self._share(session)
@@ -159,8 +149,7 @@ class Shares:
         stopped = [self._working.pop(nth) for nth in parts]
         for each in stopped:
             each.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*stopped, return_exceptions=True)
+        await asyncio.gather(*stopped, return_exceptions=True)
         if stopped and not self._working:
             self._tell()
 

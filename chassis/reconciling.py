@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from chassis.connection import connect
 from chassis.embedded.process import StartFailed
-from chassis.looking import ask_jetstream
+from chassis.jetstream import call
 from chassis.provision import PROVISIONER, heard_streams, relayed_streams
 from contracts.base import SERVICES, Intake
 from contracts.streams import DEADLETTERS, STREAMS, Stream, stream_of
@@ -60,7 +60,7 @@ async def provisioner(nats_url: str, ca: str) -> AsyncIterator[Client]:
 
 async def full_streams(client: Client) -> list[str]:
     """Return the streams that hold a message."""
-    found = {stream.name: await ask_jetstream(client, f"STREAM.INFO.{stream.name}") for stream in STREAMS}
+    found = {stream.name: await call(client, f"STREAM.INFO.{stream.name}") for stream in STREAMS}
     return [name for name, info in found.items() if info.get("state", {}).get("messages")]
 
 
@@ -68,10 +68,10 @@ async def intake_left(client: Client, *, within: float) -> int:
     """Wait until what other systems have sent by now is applied; return how many of it are not when time is up."""
     name = stream_of(f"{Intake.of_kind()[0].SUBJECT}.w.i").name
     service = Intake.of_kind()[0].OWNER
-    last = (await ask_jetstream(client, f"STREAM.INFO.{name}"))["state"]["last_seq"]
+    last = (await call(client, f"STREAM.INFO.{name}"))["state"]["last_seq"]
     end = time.monotonic() + within
     while True:
-        info = await ask_jetstream(client, f"CONSUMER.INFO.{name}.{service}")
+        info = await call(client, f"CONSUMER.INFO.{name}.{service}")
         left: int = info["num_pending"] + info["num_ack_pending"]
         if not left or info["ack_floor"]["stream_seq"] >= last or time.monotonic() > end:
             return 0 if info["ack_floor"]["stream_seq"] >= last else left
@@ -83,12 +83,12 @@ async def reconcile(client: Client, database_url: Callable[[str], str], say: Say
     for service in SERVICES:
         async with _everything(database_url(service)) as session:
             for stream in relayed_streams(service):
-                info = await ask_jetstream(client, f"STREAM.INFO.{stream.name}")
+                info = await call(client, f"STREAM.INFO.{stream.name}")
                 told = await _tell_again(session, stream, info["created"])
                 if told:
                     say(f"{service}: {told} messages are told to {stream.name} again, which lacked them")
             # A place in a stream that was made anew is beyond its end.
-            end = (await ask_jetstream(client, f"STREAM.INFO.{DEADLETTERS.name}"))["state"]["last_seq"]
+            end = (await call(client, f"STREAM.INFO.{DEADLETTERS.name}"))["state"]["last_seq"]
             await session.execute(_GO_BACK, DEADLETTERS.name, end)
     until = time.monotonic() + within
     while findings := await _differences(database_url):
