@@ -240,12 +240,15 @@ class Bus:
 
         return again
 
-    async def start(self) -> None:
-        """Connect (waits for a broker that is away), follow and answer."""
+    async def connect(self) -> None:
+        """Connect; waits for a broker that is away."""
         self._nats = await connect(self._url, self.service, closing=lambda: self.closing, ca=self._ca)
+
+    async def start(self) -> None:
+        """Follow and answer, once connected."""
         for event, handler in self._followers:
-            await self._nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
-        await self._answers.start(self._nats)
+            await self.nats.subscribe(f"{event.SUBJECT}.*", cb=_teller(TypeAdapter(event), handler))
+        await self._answers.start(self.nats)
 
     async def drain(self) -> None:
         """Take nothing new and finish what was begun."""

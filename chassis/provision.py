@@ -5,7 +5,7 @@ Services never declare or alter a stream; they lack the right, and compare inste
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,19 +210,35 @@ async def provision(
 
 async def drift(client: Client, service: str, partitions: int = 1) -> list[str]:
     """Return how the streams and durables that a service lives on differ from the contracts; empty when all is well."""
-    found: list[str] = []
+    found = _found(client, service, partitions)
+    return [
+        line async for name, wanted, answer in found for line in refused(name, answer) or _unlike(name, wanted, answer)
+    ]
+
+
+async def altered(client: Client, service: str, partitions: int = 1) -> list[str]:
+    """Return the same of those that are there: what is missing may yet be made."""
+    found = _found(client, service, partitions)
+    return [line async for name, wanted, answer in found for line in _unlike(name, wanted, answer)]
+
+
+def _unlike(name: str, wanted: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    return differences(name, wanted, answer["config"]) if "config" in answer else []
+
+
+async def _found(
+    client: Client, service: str, partitions: int
+) -> AsyncIterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Yield the name of each stream and durable that a service lives on, how it should be, and what JetStream says."""
     heard = heard_streams(service)
     streams = {stream.name: stream_config(stream) for stream in (*heard, *relayed_streams(service))}
     copies = [copy_config(stream, partitions) for stream in heard if _is_copied(stream, partitions)]
     for name, config in (streams | {each["name"]: each for each in copies}).items():
-        answer = await call(client, f"STREAM.INFO.{name}")
         # How many copies there are is the operator's choice.
         wanted = {key: value for key, value in config.items() if key != "num_replicas"}
-        found += refused(name, answer) or differences(name, wanted, answer["config"])
+        yield name, wanted, await call(client, f"STREAM.INFO.{name}")
     for name, durable, wanted in _heard(service, partitions):
-        answer = await call(client, f"CONSUMER.INFO.{name}.{durable}")
-        found += refused(f"{name}.{durable}", answer) or differences(f"{name}.{durable}", wanted, answer["config"])
-    return found
+        yield f"{name}.{durable}", wanted, await call(client, f"CONSUMER.INFO.{name}.{durable}")
 
 
 # Who may say what to whom

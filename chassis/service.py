@@ -25,7 +25,7 @@ from chassis.logs import configure, get_logger
 from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.parts import Shares
-from chassis.provision import drift
+from chassis.provision import Drift, altered, drift
 from chassis.settings import ServiceSettings
 from chassis.telemetry import Metrics, record_by, record_no_more, traced
 from contracts.refusals import Malformed
@@ -118,7 +118,10 @@ class Service:
         self._tasks.append(asyncio.create_task(self._guarded(work, name), name=name))
 
     async def start(self) -> None:
-        """Open store, bus and port, and stand for leader. Waits for a store or broker that is away."""
+        """Open store, bus and port, and stand for leader. Waits for a store or broker that is away.
+
+        Raises Drift where a stream or durable was altered, and RuntimeError for a server that is too old.
+        """
         heard = self.bus.consumers(self.settings.partitions)
         self._consumers = [each for each in heard if each.part.of == 1]
         shared = [each.run for each in heard if each.part.of > 1]
@@ -126,6 +129,8 @@ class Service:
         while not await self.database.answers():
             log.warning("database.away")
             await asyncio.sleep(0.5)
+        await self.bus.connect()
+        await self._refuse_altered()
         await self.bus.start()
         self._relay = Relay(self.database, self.bus.nats, self.name, self.metrics)
         self.database.wake = await self._wake(self._relay)
@@ -277,6 +282,11 @@ class Service:
 
     async def _broker_away(self) -> str | None:
         return None if self.bus.connected else "NATS does not answer"
+
+    async def _refuse_altered(self) -> None:
+        with contextlib.suppress(NatsError, TimeoutError):  # JetStream is away, and *ready* says so
+            if found := await altered(self.bus.nats, self.name, self.settings.partitions):
+                raise Drift(found)
 
     async def _drifted(self) -> str | None:
         if not self.bus.connected:
