@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from chassis.applying import retry_letter
-from chassis.connection import connect
+from chassis.connection import connect, flushed
 from chassis.database import Database, Transaction
 from chassis.held import Ear, Held, NotYet, Origin, Told
 from chassis.logs import get_logger
@@ -257,7 +257,7 @@ class Bus:
             return
         await self._answers.stop()
         if self._nats.is_connected:
-            await self._nats.flush(timeout=2)
+            await flushed(self._nats, 2)
 
     async def close(self) -> None:
         """Break off what is left and disconnect."""

@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from chassis.connection import flushed
 from chassis.logs import get_logger
 from chassis.provision import AUTH_SECONDS, AUTH_SUBJECT, CALLOUT, OUT, Outsider, outsider_says
 from chassis.telemetry import Metrics
@@ -63,13 +64,13 @@ class Callout:
     async def listen(self, client: Client) -> None:
         """Answer whatever this connection, of the callout's own user, is asked."""
         self._ear = await client.subscribe(AUTH_SUBJECT, queue=CALLOUT, cb=self._asked)
-        await client.flush()
+        await flushed(client)
 
     async def hush(self, client: Client) -> None:
         """Be asked nothing more, and answer what was asked."""
         if self._ear is not None and client.is_connected:
             await self._ear.unsubscribe()
-            await client.flush(timeout=AUTH_SECONDS)
+            await flushed(client, AUTH_SECONDS)
         await asyncio.gather(*self._answering)
 
     async def _asked(self, question: Msg) -> None:

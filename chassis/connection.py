@@ -106,6 +106,15 @@ async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str =
     return client
 
 
+async def flushed(client: Client, within: int = 10) -> None:
+    """Return once the server has read all that was sent, subscriptions among it.
+
+    nats-py writes a flush's PING before what still waits to be written: of that only the answer to a second one tells.
+    """
+    for _ in range(2):
+        await client.flush(timeout=within)
+
+
 def refuse_old(client: Client) -> None:
     """Raise RuntimeError for a server before 2.14, in which a user could reach JetStream's API without the right."""
     version = client.connected_server_version

@@ -22,6 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from chassis.commands import Commands, Handler
+from chassis.connection import flushed
 from chassis.database import Database, is_weather
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics, Part, span, step, traced, traceparent
@@ -147,7 +148,7 @@ class Answers:
         for verb, tell in (("PING", self._ping), ("INFO", self._info), ("STATS", self._stats)):
             for subject in (f"$SRV.{verb}", f"$SRV.{verb}.{self.service}", f"$SRV.{verb}.{self.service}.{self._id}"):
                 self._discovery.append(await nats.subscribe(subject, cb=_teller(tell)))
-        await nats.flush()
+        await flushed(nats)
 
     async def stop(self) -> None:
         """Take no more requests and finish those begun."""

@@ -13,7 +13,7 @@ import pytest
 from nats.aio.client import Client
 from sqlalchemy import text
 
-from chassis.connection import connect
+from chassis.connection import connect, flushed
 from chassis.database import Database
 from chassis.requests import ask
 from chassis.service import Service
@@ -113,7 +113,7 @@ async def test_the_gateway_can_follow_what_is_recorded(
 ) -> None:
     owner = Owner()
     follower = await gateway.subscribe(EntryRecorded.subject_for(owner.workspace))
-    await gateway.flush()
+    await flushed(gateway)
 
     await publish(broker.url_for("tickets"), owner.story(2))
 

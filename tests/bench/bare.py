@@ -12,6 +12,8 @@ import uvicorn
 import uvloop
 from nats.aio.msg import Msg
 
+from chassis.connection import flushed
+
 
 async def tickets(url: str, database: str) -> None:
     """Commit a row for each question, and answer."""
@@ -31,7 +33,7 @@ async def tickets(url: str, database: str) -> None:
         task.add_done_callback(tasks.discard)
 
     await client.subscribe("bare", cb=take)
-    await client.flush()
+    await flushed(client)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

@@ -13,6 +13,7 @@ import asyncpg
 import nats
 from nats.aio.msg import Msg
 
+from chassis.connection import flushed
 from tests.bench.line import Line
 
 IN_FLIGHT: Final = 32
@@ -82,7 +83,7 @@ async def _round_trip(url: str) -> AsyncIterator[Act]:
         await msg.respond(msg.data)
 
     await answering.subscribe("echo", cb=echo)
-    await answering.flush()
+    await flushed(answering)
     try:
         yield lambda _: asking.request("echo", b"{}", timeout=10)
     finally:

@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 
 from chassis import lanes
+from chassis.connection import flushed
 from chassis.database import Transaction
 from contracts.envelope import STRUCTURED
 from contracts.tickets import TicketRequested
@@ -219,7 +220,7 @@ async def test_n32_a_burst_of_one_system_is_read_past_and_another_is_heard_after
         await say(nth)
     for tenant, integration in ((ws, "quiet"), (other, "quiet")):
         await say(many, tenant, integration)
-    await desk.chaos.flush()
+    await flushed(desk.chaos)
     await pause("2000-01-01T00:00:00Z")
     await eventually(all_read, within=60)
     read.set()

@@ -15,7 +15,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError
 
 from chassis import provision
-from chassis.connection import connect
+from chassis.connection import connect, flushed
 from chassis.provision import (
     CALLOUT,
     KEEPER,
@@ -194,14 +194,27 @@ async def test_a_server_that_is_new_enough_is_taken(version: str) -> None:
         await client.close()
 
 
+async def test_what_is_flushed_was_read_by_the_server_before_its_last_answer() -> None:
+    read: list[str] = []
+    async with a_server_that_says("2.14.0", read) as url:
+        client = await connect(url, "tickets", closing=lambda: True)
+        await client.subscribe("echo")
+        await flushed(client)
+        assert "SUB" in read
+        assert read[read.index("SUB") :].count("PING") == 1
+        await client.close()
+
+
 @contextlib.asynccontextmanager
-async def a_server_that_says(version: str) -> AsyncIterator[str]:
-    """Something that takes every client and calls itself a NATS server of this version."""
+async def a_server_that_says(version: str, read: list[str] | None = None) -> AsyncIterator[str]:
+    """Something that takes every client, calls itself a NATS server of this version, and keeps the verbs it read."""
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         info = {"server_id": "N", "version": version, "max_payload": 262144, "headers": True, "proto": 1}
         writer.write(f"INFO {json.dumps(info)}\r\n".encode())
         while line := await reader.readline():
+            if read is not None:
+                read.append(line.split()[0].decode())
             if line == b"PING\r\n":
                 writer.write(b"PONG\r\n")
         writer.close()
@@ -315,7 +328,7 @@ async def test_nobody_says_or_hears_what_is_none_of_their_business(guarded: Nats
             await client.publish(subject, b"+TERM" if "ACK" in subject else b"")
         for subject in heard:
             await client.subscribe(subject)
-        await client.flush()
+        await flushed(client)
         words = await refused(client, len(said) + len(heard))
     assert [subject for subject in said if not any(f'publish to "{subject.lower()}"' in word for word in words)] == []
     assert [
@@ -332,7 +345,7 @@ async def test_a_service_may_do_all_that_its_work_needs(guarded: NatsServer, use
         for subject in say:
             if subject.startswith("$JS.API") and not any(verb in subject for verb in (".RESET.", ".NEXT.", ".MSG.")):
                 assert "error" not in json.loads((await client.request(subject, b"", timeout=10)).data)
-        await client.flush()
+        await flushed(client)
         assert await refused(client, 0) == []
 
 
@@ -397,7 +410,7 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
         seen.append(msg.subject)
 
     watching = await desk.chaos.subscribe(reply, cb=see)
-    await desk.chaos.flush()
+    await flushed(desk.chaos)
     heard = []
     for guest in GUESTS:
         intake, name = intake_of(guest), guest.partition("_")[0]
@@ -416,7 +429,7 @@ async def test_whatever_reply_an_outsider_names_nothing_inside_is_touched(desk: 
         # The server takes nothing at all from who names an ack as reply.
         heard += [] if reply.startswith("$JS.ACK") else [f"9 of {name}"]
         heard.append(f"last of {name}")
-    await desk.chaos.flush()
+    await flushed(desk.chaos)
     await watching.unsubscribe()
 
     after = await shape(desk.chaos)
@@ -458,14 +471,14 @@ async def test_a_trace_asked_for_by_an_outsider_goes_nowhere_inside(desk: Desk) 
         seen.append(msg.subject)
 
     watching = await desk.chaos.subscribe("gateway.>", cb=see)
-    await desk.chaos.flush()
+    await flushed(desk.chaos)
     for guest in GUESTS:
         async with as_user(desk.broker, guest) as shop:
             for destination in ("gateway.wake", WorkspaceCreated.subject_for("acme")):
                 await shop.publish(intake_of(guest), b"traced", headers={"Nats-Trace-Dest": destination})
-            await shop.flush()
+            await flushed(shop)
             await desk.settled("INTAKE")
-    await desk.chaos.flush()
+    await flushed(desk.chaos)
     await watching.unsubscribe()
     assert seen == []
     assert await stored(desk.chaos, "GATEWAY", WorkspaceCreated.subject_for("acme")) == []
