@@ -34,6 +34,8 @@ log = get_logger()
 
 _AT_ONCE = 256
 _WORTH_A_BATCH = 8
+_GATHER = 0.05
+"""Seconds between two batches: each costs the broker files and a sync, however little it holds."""
 _POLL = 1.0
 _LARGEST_PAGE = 200 * 1024
 _LONGEST_DELAY = 2.0
@@ -189,6 +191,8 @@ class Relay:
             self._metrics.published_together.observe(len(batch))
             for out in batch:
                 self._metrics.relayed.labels(out.stream.name).inc()
+            if _WORTH_A_BATCH <= len(batch) < _AT_ONCE:
+                await asyncio.sleep(_GATHER)
 
     async def _next(self, sent: Sequence[_Outgoing]) -> list[_Outgoing]:
         """Mark what was sent, number what is new, and return what is to be published next, in order."""
