@@ -55,13 +55,23 @@ _SETTINGS: Final = {
 }
 
 
-async def ensure_database(superuser: asyncpg.Connection, service: str, owner_password: str, app_password: str) -> None:
+def restoring(service: str) -> str:
+    """Return what a service's database is called while it is restored."""
+    return f"{service}_restoring"
+
+
+async def ensure_database(
+    superuser: asyncpg.Connection, service: str, owner_password: str, app_password: str, *, restored: bool = False
+) -> None:
     """Give a service its database and two roles, on any server; doing it again sets the passwords again.
 
     `<service>_owner` owns the database and migrates it. `<service>_app` owns nothing, and row-level security binds
-    it. Nobody else may connect.
+    it. Nobody else may connect. `restored`: it is filled from a backup, under another name until it is whole.
+
+    Raises StartFailed where a restore was broken off: what is started then would be another desk.
     """
     owner, app = f"{service}_owner", f"{service}_app"
+    name = restoring(service) if restored else service
     await superuser.execute("SELECT pg_advisory_lock(hashtext('counterfoil.ensure_database'))")
     try:
         for role, password in ((owner, owner_password), (app, app_password)):
@@ -70,13 +80,16 @@ async def ensure_database(superuser: asyncpg.Connection, service: str, owner_pas
                 f'{"ALTER" if known else "CREATE"} ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE '
                 f"NOREPLICATION NOBYPASSRLS PASSWORD '{_scram(password)}'"
             )
-        if not await superuser.fetchval("SELECT true FROM pg_database WHERE datname = $1", service):
+        there = {row["datname"] for row in await superuser.fetch("SELECT datname FROM pg_database")}
+        if not restored and restoring(service) in there:
+            raise StartFailed("A restore was broken off before it was whole: restore again, from the same backup.")
+        if name not in there:
             await superuser.execute(
-                f'CREATE DATABASE "{service}" OWNER "{owner}" TEMPLATE template0 ENCODING UTF8 '
+                f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0 ENCODING UTF8 '
                 "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
             )
-        await superuser.execute(f'REVOKE ALL ON DATABASE "{service}" FROM PUBLIC')
-        await superuser.execute(f'GRANT CONNECT ON DATABASE "{service}" TO "{app}"')
+        await superuser.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+        await superuser.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{app}"')
     finally:
         await superuser.execute("SELECT pg_advisory_unlock(hashtext('counterfoil.ensure_database'))")
 
