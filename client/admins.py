@@ -2,6 +2,8 @@
 
 import base64
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import click
@@ -54,37 +56,46 @@ def show_letter(desk: Desk, letter: UUID, as_json: bool) -> None:  # noqa: FBT00
         _print_letter(found)
 
 
+def _which(command: Callable[..., None]) -> Callable[..., None]:
+    """Let letters be named one by one, or all that match."""
+    for option in (
+        click.option("--all", "everything", is_flag=True, help="All that there are."),
+        click.option("--integration", help="All of this system."),
+        click.option("--reason", help="All of this reason."),
+        click.argument("letters", type=click.UUID, nargs=-1),
+    ):
+        command = option(command)
+    return command
+
+
 @dead_letters.command("retry")
-@click.argument("letters", type=click.UUID, nargs=-1)
-@click.option("--reason", help="All of this reason.")
-@click.option("--integration", help="All of this system.")
-@click.option("--all", "everything", is_flag=True, help="All that there are.")
+@_which
+@as_json_lines
 @click.pass_obj
-def retry_letters(
-    desk: Desk,
-    letters: tuple[UUID, ...],
-    reason: str | None,
-    integration: str | None,
-    everything: bool,  # noqa: FBT001 - as above
-) -> None:
+def retry_letters(desk: Desk, /, *, as_json: bool, **which: Any) -> None:
     """Try them again as they came, the oldest first; ends with 1 where one is refused again."""
-    if bool(letters) == bool(reason or integration or everything):
-        raise click.UsageError("name letters, or say which by --reason, --integration or --all")
     with refusals():
-        wanted = letters or [each.id for each in desk.dead_letters(reason=reason, integration=integration)][::-1]
-        kept = sum(not _retried(desk, each) for each in wanted)
+        kept = sum(not _retried(desk, each, as_json=as_json) for each in _meant(desk, **which))
     sys.exit(REFUSED if kept else 0)
 
 
 @dead_letters.command("drop")
-@click.argument("letters", type=click.UUID, nargs=-1, required=True)
+@_which
 @click.pass_obj
-def drop_letters(desk: Desk, letters: tuple[UUID, ...]) -> None:
+def drop_letters(desk: Desk, /, **which: Any) -> None:
     """Forget them: what they ask for is never done."""
     with refusals():
-        for each in letters:
+        for each in _meant(desk, **which):
             desk.drop_dead_letter(each)
             click.echo(f"{each} dropped")
+
+
+def _meant(
+    desk: Desk, *, letters: tuple[UUID, ...], reason: str | None, integration: str | None, everything: bool
+) -> Sequence[UUID]:
+    if bool(letters) == bool(reason or integration or everything):
+        raise click.UsageError("name letters, or say which by --reason, --integration or --all")
+    return letters or [each.id for each in desk.dead_letters(reason=reason, integration=integration)][::-1]
 
 
 @main.group()
@@ -125,12 +136,16 @@ def make_integration(desk: Desk, name: str, internal: bool, as_json: bool) -> No
 @integrations.command("replay")
 @click.argument("name")
 @click.argument("start", metavar="FROM")
+@as_json_lines
 @click.pass_obj
-def replay(desk: Desk, name: str, start: str) -> None:
+def replay(desk: Desk, name: str, start: str, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Have it read again from a time, such as 2026-03-02T09:00:00Z, or a sequence of the stream."""
     with refusals():
-        desk.replay(_named(desk, name), int(start) if start.isdecimal() else start)
-    click.echo(f"{name} reads again from {start}")
+        found = desk.replay(_named(desk, name), int(start) if start.isdecimal() else start)
+    if as_json:
+        print_json([found])
+    else:
+        click.echo(f"{name} reads again from {start}")
 
 
 @integrations.command("revoke")
@@ -187,15 +202,18 @@ def _seen(each: Integration) -> str:
     return "never seen" if each.maker_id else "stands in the configuration of NATS"
 
 
-def _retried(desk: Desk, letter: UUID) -> bool:
+def _retried(desk: Desk, letter: UUID, *, as_json: bool) -> bool:
     try:
-        desk.retry_dead_letter(letter)
+        applied = desk.retry_dead_letter(letter)
     except Refusal as refusal:
         if code_of(refusal) != REFUSED and not isinstance(refusal, NotFound):
             raise
         click.echo(f"{letter} {refusal.code}: {plain(refusal.detail)}", err=True)
         return False
-    click.echo(f"{letter} applied")
+    if as_json:
+        print_json([applied])
+    else:
+        click.echo(f"{letter} applied")
     return True
 
 

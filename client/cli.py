@@ -13,10 +13,12 @@ from itertools import islice
 from typing import Any
 
 import click
+import httpx
 from pydantic import BaseModel
 
 from client.desk import PATIENCE, Desk
 from contracts.activity import Entry
+from contracts.base import TicketEvent
 from contracts.refusals import Refusal
 from contracts.tickets import Priority, Status, TicketRow, TicketSnapshot
 
@@ -25,6 +27,7 @@ _BY_STATUS = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND, 429: AWAY, 503
 
 _STATUS = click.Choice([status.value for status in Status])
 _PRIORITY = click.Choice([priority.value for priority in Priority])
+_TYPE = click.Choice(sorted(kind.TYPE for kind in TicketEvent.of_kind()))
 as_json_lines = click.option("--json", "as_json", is_flag=True, help="One JSON object for each, a line each.")
 
 
@@ -38,10 +41,31 @@ class Command(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        except UnicodeError:
+            raise click.UsageError("words are given in UTF-8") from None
+        except OSError as error:
+            raise click.ClickException(f"what was found can't be written: {error.strerror}") from None
+
+
+def _address(_context: click.Context, _option: click.Parameter, url: str) -> str:
+    try:
+        given = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise click.BadParameter(f"{url} is no address: {error}") from None
+    if given.scheme not in ("http", "https") or not given.host:
+        raise click.BadParameter(f"{url} does not begin with http:// or https:// and a host")
+    return url
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "COUNTERFOIL"})
-@click.option("--url", default="http://localhost:8080", show_default=True, envvar="COUNTERFOIL_URL", show_envvar=True)
+@click.option(
+    "--url",
+    default="http://localhost:8080",
+    show_default=True,
+    envvar="COUNTERFOIL_URL",
+    show_envvar=True,
+    callback=_address,
+)
 @click.option("--workspace", default="demo", show_default=True, envvar="COUNTERFOIL_WORKSPACE", show_envvar=True)
 @click.option("--token", envvar="COUNTERFOIL_TOKEN", show_envvar=True, help="An API token, from Settings > API tokens.")
 @click.option("--patience", default=PATIENCE, show_default=True, help="Seconds to try while the desk is away.")
@@ -161,7 +185,9 @@ def note_ticket(desk: Desk, ticket: str, body: str, comment: bool, as_json: bool
 @main.command("events")
 @click.option("--after", type=click.IntRange(0), default=0, show_default=True, help="The last seq that you have.")
 @click.option("--follow", is_flag=True, help="Go on as they are recorded, until interrupted.")
-@click.option("--type", "types", multiple=True, help="Such as `status_changed`; may be repeated.")
+@click.option(
+    "--type", "types", type=_TYPE, multiple=True, metavar="TYPE", help="Such as `status_changed`; repeatable."
+)
 @as_json_lines
 @click.pass_obj
 def print_events(desk: Desk, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - as above
@@ -196,7 +222,7 @@ def code_of(refusal: Refusal) -> int:
 
 
 def _text(said: str) -> str:
-    return sys.stdin.read() if said == "-" else said
+    return sys.stdin.buffer.read().decode() if said == "-" else said
 
 
 def _made(ticket: TicketSnapshot, *, as_json: bool) -> None:

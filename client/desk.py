@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -17,7 +18,7 @@ from client.shapes import Integration, IntegrationMade, IntegrationPage
 from contracts.activity import Entry, FeedPage, HistoryPage, Verdict
 from contracts.base import DeadLetter
 from contracts.letters import DeadLetterPage
-from contracts.refusals import Refusal, Unavailable
+from contracts.refusals import NotFound, Refusal, Unavailable
 from contracts.tickets import NoteSnapshot, TicketPage, TicketRow, TicketSnapshot
 
 PATIENCE = 30.0
@@ -74,13 +75,13 @@ class Desk:
 
     def ticket(self, ref: str | int, *, as_of: str | int | None = None) -> TicketSnapshot:
         """Return a ticket by number or id, now or as it was at a time or version."""
-        return self._read(TicketSnapshot, f"tickets/{ref}", {} if as_of is None else {"as_of": as_of})
+        return self._read(TicketSnapshot, _ticket(ref), {} if as_of is None else {"as_of": as_of})
 
     def history(self, ref: str | int) -> Iterator[Entry]:
         """Yield what happened to a ticket, oldest first."""
         after = 0
         while True:
-            page = self._read(HistoryPage, f"tickets/{ref}/activity", {"after": after, "limit": 100})
+            page = self._read(HistoryPage, f"{_ticket(ref)}/activity", {"after": after, "limit": 100})
             yield from page.items
             if page.next_cursor is None:
                 return
@@ -95,11 +96,11 @@ class Desk:
     ) -> TicketSnapshot:
         """Change what is named, in one command. `if_version`: only if nobody changed it since (StaleVersion)."""
         headers = {} if if_version is None else {"if-match": f'"{if_version}"'}
-        return self._write(TicketSnapshot, "PATCH", f"tickets/{ref}", fields, key=key, headers=headers)
+        return self._write(TicketSnapshot, "PATCH", _ticket(ref), fields, key=key, headers=headers)
 
     def add_note(self, ref: str | int, body: str, *, kind: str = "note", key: str | None = None) -> NoteSnapshot:
         """Add an internal note, or a comment to the team's discussion."""
-        return self._write(NoteSnapshot, "POST", f"tickets/{ref}/notes", {"body": body, "kind": kind}, key=key)
+        return self._write(NoteSnapshot, "POST", f"{_ticket(ref)}/notes", {"body": body, "kind": kind}, key=key)
 
     def feed(self, after: int = 0) -> Iterator[Entry]:
         """Yield the entries of all tickets after a seq, as far as there are any now."""
@@ -261,6 +262,14 @@ class Desk:
             if time.monotonic() + pause > until:
                 raise refusal
             time.sleep(pause)
+
+
+def _ticket(ref: str | int) -> str:
+    """Return where a ticket is, by its number (`42`, or `#42` as people say it) or id; raises NotFound for no name."""
+    name = str(ref).removeprefix("#")
+    if not name.strip("."):
+        raise NotFound(f"No ticket is called {ref!r}.")
+    return f"tickets/{quote(name, safe='')}"
 
 
 def _refusal(answer: httpx.Response) -> Refusal:

@@ -72,14 +72,14 @@ def open_envelope(headers: Mapping[str, str] | None, body: bytes) -> Received:
     media = given.get("content-type", "").partition(";")[0].strip().lower()
     if media == STRUCTURED:
         return _structured(body, given.get("traceparent"))
-    id = given.get("ce-id", "")
-    if id and not _ID.fullmatch(id):
+    id = given.get("ce-id")
+    if id is not None and not _ID.fullmatch(id):
         raise Invalid.field("ce-id", "pattern", "must be 1 to 200 printable ASCII characters without spaces")
     if given.get("ce-specversion", "1.0") != "1.0":
         raise Invalid.field("ce-specversion", "unknown", "only CloudEvents 1.0 is understood")
     position = given.get("ce-position", "")
     return Received(
-        id=id,
+        id=id or "",
         type=given.get("ce-type", ""),
         data=body,
         position=int(position) if _POSITION.fullmatch(position) else 0,

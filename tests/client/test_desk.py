@@ -158,7 +158,7 @@ def counterfoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str
     """The command, with a desk that answers so."""
 
     def run(
-        *words: str, answers: tuple[httpx.Response, ...], said: str = "", door: Door | None = None
+        *words: str, answers: tuple[httpx.Response, ...], said: str | bytes = "", door: Door | None = None
     ) -> tuple[int, str, str]:
         door = door or Door(*answers)
         monkeypatch.setattr("client.cli.Desk", lambda *_, **__: door.desk(patience=0))
@@ -188,8 +188,24 @@ def test_exit_codes_tell_why(
 
 
 def test_what_is_used_wrongly_asks_nothing(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
-    assert counterfoil("tickets", "move", "42", "sideways", answers=())[0] == 2
+    for words in (
+        ("tickets", "move", "42", "sideways"),
+        ("events", "--type", "nonsense"),
+        ("--url", "localhost:8080", "tickets", "list"),
+        ("dead-letters", "drop"),
+        ("tickets", "create", "\udcff"),
+    ):
+        assert counterfoil(*words, answers=())[0] == 2, words
+    assert counterfoil("tickets", "note", "42", "-", answers=(), said=b"\xff")[0] == 2
     assert CliRunner().invoke(main, ["tickets", "list"], env={"COUNTERFOIL_TOKEN": None}).exit_code == 2
+
+
+def test_a_ticket_is_named_as_people_say_it(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
+    door = Door(snapshot(), problem(404, "not_found"))
+    assert counterfoil("tickets", "show", "#42", answers=(), door=door)[0] == 0
+    assert counterfoil("tickets", "show", "42?x=1/../7", answers=(), door=door)[0] == 4
+    assert [request.url.raw_path.rpartition(b"/")[2] for request in door.asked] == [b"42", b"42%3Fx%3D1%2F..%2F7"]
+    assert counterfoil("tickets", "show", "", answers=())[0] == 4
 
 
 def test_words_of_others_move_no_terminal(counterfoil: Callable[..., tuple[int, str, str]]) -> None:

@@ -68,6 +68,7 @@ def test_structured_mode_may_hold_bytes() -> None:
 @pytest.mark.parametrize(
     ("headers", "field"),
     [
+        ({"ce-id": ""}, "ce-id"),
         ({"ce-id": "two words"}, "ce-id"),
         ({"ce-id": "x" * 201}, "ce-id"),
         ({"ce-id": "é"}, "ce-id"),

@@ -14,6 +14,7 @@ from services.gateway.routes.bodies import Given, left_out, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import Desk, desk_of, inside
+from services.gateway.usecases import settling
 
 
 class SettingsPatch(Given):
@@ -84,14 +85,15 @@ async def change_settings(request: Request[Any, Any, Any], workspace: FromPath[s
     desk, patch = desk_of(request), sent.body
     if not patch.model_fields_set:
         raise Invalid("There is nothing to change.", errors=[])
-    changed = await desk.bus.ask(
+    changed = await settling.change_settings(
+        desk.bus,
         ChangeSettings(
             caller=visitor.caller,
             via=visitor.via,
             idempotency=sent.key,
             expected_version=await _expected(desk, visitor, versions),
             change=SettingsChange(**{name: getattr(patch, name) for name in patch.model_fields_set}),
-        )
+        ),
     )
     return reply(changed, version=changed.version)
 

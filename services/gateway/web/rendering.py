@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +41,8 @@ HTML = "text/html; charset=utf-8"
 _WORTH_PACKING = 1024
 _LEVEL = 1
 _REFUSED = 400
+_DRAWINGS = 512
+"""More than there are icons with their labels: each is written once."""
 _RENDERED: Briefly[bytes, str] = Briefly(seconds=60, most=512)
 _UNITS = (("min", 1, 60), ("h", 60, 24), ("d", 60 * 24, 30))
 """Name, minutes, and how many of them are said before the next."""
@@ -68,6 +71,7 @@ class Site:
         )
         templates.globals.update(
             asset=assets.url,
+            icon=lru_cache(_DRAWINGS)(partial(icon, assets)),
             Status=Status,
             Priority=Priority,
             new_key=lambda: uuid7().hex,
@@ -83,6 +87,13 @@ class Site:
         marks.update({each: parts.priority_mark(each, said=True) for each in Priority})
         templates.globals["marks"] = marks
         return cls(assets, templates)
+
+
+def icon(assets: Assets, name: str, label: str = "", look: str = "") -> Markup:
+    """Return one of the drawings of icons.svg; with a label it is read out."""
+    said = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    drawn = Markup('<svg class="icon {}" {}><use href="{}#{}"></use></svg>')
+    return drawn.format(look, said, assets.url("icons.svg"), name)
 
 
 def html(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -28,11 +28,12 @@ class Someone:
     visitor: Visitor
     token: str
     desk: Desk
+    csrf: str = field(init=False)
+    """What the forms of this page must say."""
 
-    @property
-    def csrf(self) -> str:
-        """What a form must say."""
-        return masked(csrf_token(self.token))
+    def __post_init__(self) -> None:
+        """Mask it once for all of them."""
+        object.__setattr__(self, "csrf", masked(csrf_token(self.token)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from uuid import UUID
 from litestar import Request
 from litestar.response.base import ASGIResponse
 
-from contracts.base import ActorKind, Person, Role
+from contracts.base import Person, Role
 from contracts.notifications import GetWatchers, MarkRead
 from contracts.refusals import StaleVersion
-from contracts.tickets import Action, GetSettings, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
+from contracts.tickets import Action, GetTicket, ListNotes, NoteSnapshot, TicketSnapshot
 from services.gateway.routes.tickets import ticket_reference
 from services.gateway.usecases.briefly import Briefly
+from services.gateway.usecases.settling import answers_go_by_mail
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
 from services.gateway.web.shell import PATIENCE, Here, Shell, nothing, or_none, page, shell
@@ -188,12 +189,7 @@ async def _answers_go_by_mail(here: Here, ticket: TicketSnapshot, may: set[Actio
     """Tell whether the workspace lets answers go by mail, where this one would have to."""
     if Action.REPLY not in may or ticket.conversations or ticket.contact is None:
         return True
-    # Members may not read the settings, and are told this one before they write.
-    ourselves = here.visitor.caller.model_copy(
-        update={"kind": ActorKind.SYSTEM, "id": "gateway", "name": "gateway", "role": Role.OWNER}
-    )
-    found = await or_none(here.desk.bus.ask, GetSettings(caller=ourselves), within=_WATCHING)
-    return found is None or found.mail_replied
+    return await or_none(answers_go_by_mail, here.desk.bus, here.visitor.caller, _WATCHING) is not False
 
 
 async def _stale(here: Here, ticket: TicketSnapshot, edit: Form | None) -> Stale | None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from contracts.refusals import NotAllowed, Refusal, StaleVersion
 from contracts.tickets import ChangeSettings, Days, GetSettings, Priority, SettingsChange, SettingsSnapshot
 from services.gateway.routes.bodies import Given
+from services.gateway.usecases.settling import change_settings
 from services.gateway.web.forms import Form
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
@@ -71,13 +72,14 @@ async def settle(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
     _manager(here)
     try:
         version, settled = form.read(Seen).version, form.read(Settled)
-        await here.desk.bus.ask(
+        await change_settings(
+            here.desk.bus,
             ChangeSettings(
                 caller=here.visitor.caller,
                 via=here.visitor.via,
                 expected_version=version,
                 change=SettingsChange.model_validate(settled.model_dump()),
-            )
+            ),
         )
     except Refusal as refusal:
         form.refusal = refusal
