@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import asyncpg
@@ -44,32 +44,27 @@ _ANSWER_TO_MANY = text("""
 _REMEMBER = text("""
     with answered as (
         insert into idempotency (workspace_id, actor, route, key, fingerprint, answer, secret_of)
-        select :ws, * from unnest(
-            cast(:actors as text[]), cast(:routes as text[]), cast(:keys as text[]), cast(:fingerprints as text[]),
-            cast(:answers as text[]), cast(:secrets as text[])
+        select :ws, * from json_to_recordset(cast(:answers as json)) as answers (
+            actor text, route text, key text, fingerprint text, answer text, secret_of text
         )
     ), told as (
         insert into event_log (
             workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent
         )
-        select workspace_id, id, type, about_kind, about_id, version, at, audience, cast(body as jsonb), traceparent
-        from unnest(
-            cast(:workspaces as text[]), cast(:ids as uuid[]), cast(:types as text[]), cast(:kinds as text[]),
-            cast(:abouts as text[]), cast(:versions as int[]), cast(:times as timestamptz[]),
-            cast(:audiences as text[]), cast(:bodies as text[]), cast(:parents as text[])
-        ) with ordinality as told (
+        select workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent
+        from rows from (json_to_recordset(cast(:facts as json)) as (
+            workspace_id text, id uuid, type text, about_kind text, about_id text, version int, at timestamptz,
+            audience text, body jsonb, traceparent text
+        )) with ordinality as told (
             workspace_id, id, type, about_kind, about_id, version, at, audience, body, traceparent, nth
         )
         order by nth
     )
     insert into event_texts (workspace_id, event_id, pointer, salt, text)
-    select * from unnest(
-        cast(:homes as text[]), cast(:facts as uuid[]), cast(:pointers as text[]), cast(:salts as text[]),
-        cast(:texts as text[])
+    select * from json_to_recordset(cast(:words as json)) as words (
+        workspace_id text, event_id uuid, pointer text, salt text, text text
     )
 """)
-_FACT = ("workspaces", "ids", "types", "kinds", "abouts", "versions", "times", "audiences", "bodies", "parents")
-_WORD = ("homes", "facts", "pointers", "salts", "texts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +134,11 @@ class Transaction:
         instead: bool = False,
         taken: Refusal | None = None,
     ) -> None:
-        """Run a statement before the next one that is not for later, together with those of the same wording.
+        """Run a statement before the next one that is not for later, once for all values that wait for its wording.
 
-        What is for later in several wordings may not depend on one another. `instead` takes the place of the values
-        that wait; `taken` is raised where a value is another's that must be unique.
+        It finds them in `:rows`, which is JSON, and the workspace in `:ws`. What is for later in several wordings may
+        not depend on one another. `instead` takes the place of the values that wait; `taken` is raised where a value
+        is another's that must be unique.
         """
         self._writes += 1
         waiting = self._later.setdefault(statement.text, _Later(statement))
@@ -179,7 +175,7 @@ class Transaction:
         waiting, self._later = self._later.values(), {}
         for each in waiting:
             try:
-                await self.each(each.statement, each.rows)
+                await self.execute(each.statement, {"ws": self.workspace_id, "rows": _json(each.rows)})
             except asyncpg.UniqueViolationError as error:
                 self._writes += 1  # whoever's handler that befalls, a rollback alone undoes it
                 if each.taken is None:
@@ -308,40 +304,50 @@ class Transaction:
             await self._flush()
         if not self._facts and not self._fresh:
             return
-        values = self._fact_values() | {"ws": self.workspace_id}
-        answers = [self._answers[named] for named in self._fresh]
-        values |= {
-            "actors": [named.actor for named in self._fresh],
-            "routes": [named.route for named in self._fresh],
-            "keys": [named.key for named in self._fresh],
-            "fingerprints": [kept.fingerprint for kept in answers],
-            "answers": [kept.answer for kept in answers],
-            "secrets": [kept.secret_of for kept in answers],
-        }
+        facts, words = self._told()
+        answers = [
+            {"actor": named.actor, "route": named.route, "key": named.key, **asdict(self._answers[named])}
+            for named in self._fresh
+        ]
+        values = {"ws": self.workspace_id, "facts": facts, "words": words, "answers": _json(answers)}
         await self.execute(_REMEMBER, values)
         self._fresh.clear()
 
-    def _fact_values(self) -> dict[str, Any]:
-        columns: dict[str, list[Any]] = {name: [] for name in (*_FACT, *_WORD)}
+    def _told(self) -> tuple[str, str]:
+        """Return the facts and their words, as JSON."""
+        facts: list[str] = []
+        kept: list[dict[str, Any]] = []
         for fact, parent in self._facts:
             body = fact.model_dump(mode="json", exclude={"salts"})
             words = {pointer: (secrets.token_hex(16), word) for pointer, word in sealed_texts(fact)}
             seal(body, words)
-            sealed = json.dumps(body, ensure_ascii=False)
+            about = fact.about
+            row = {
+                "workspace_id": fact.workspace_id,
+                "id": fact.id,
+                "type": fact.SUBJECT,
+                "about_kind": about.kind,
+                "about_id": about.id,
+                "version": about.version,
+                "at": fact.at,
+                "audience": fact.audience.value,
+                "body": body,
+                "traceparent": parent,
+            }
+            facts.append(sealed := _json(row))
             room = stream_of(fact.subject_for(fact.workspace_id)).max_msg_size - _FOR_HEADERS
             # To measure it exactly is to write it down once more: only what may be too large is.
             if 2 * len(sealed) + sum(6 * len(word) + _FOR_A_SALT for _, word in words.values()) > room:
                 size = len(fact.model_dump_json().encode()) + len(words) * _FOR_A_SALT
                 if size > room:
                     raise TooLarge("that is too much to change at once")
-            about = fact.about
-            row = (
-                *(fact.workspace_id, fact.id, fact.SUBJECT, about.kind, about.id, about.version),
-                *(fact.at, fact.audience.value, sealed, parent),
+            kept += (
+                {"workspace_id": fact.workspace_id, "event_id": fact.id, "pointer": pointer, "salt": salt, "text": word}
+                for pointer, (salt, word) in words.items()
             )
-            for name, value in zip(_FACT, row, strict=True):
-                columns[name].append(value)
-            for pointer, (salt, word) in words.items():
-                for name, value in zip(_WORD, (fact.workspace_id, fact.id, pointer, salt, word), strict=True):
-                    columns[name].append(value)
-        return columns
+        return f"[{','.join(facts)}]", _json(kept)
+
+
+def _json(values: object) -> str:
+    """Return what PostgreSQL reads as JSON; times and ids as their words."""
+    return json.dumps(values, ensure_ascii=False, default=str)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 from contracts.base import SERVICES, DeadLetter
 
@@ -37,6 +38,7 @@ DEADLETTERS = Stream(
 )
 
 
+@lru_cache(2_000)
 def stream_of(subject: str) -> Stream:
     """Return the stream that stores this subject; raises KeyError when none does."""
     for stream in STREAMS:

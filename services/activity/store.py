@@ -29,15 +29,19 @@ _HEADS = text(
     "select distinct on (workspace_id, book) workspace_id, book, seq, hash from entries"
     " order by workspace_id, book, seq desc"
 )
-_ADD = text(
-    "with added as ("
-    "  insert into entries (workspace_id, book, seq, entry, prev_hash, hash)"
-    "  values (:ws, :book, :seq, :entry, :prev_hash, :hash)"
-    ")"
-    " insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
-    " select :ws, :book, :seq, words.* from unnest("
-    "  cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) as words"
-)
+_ADD = text("""
+    with told as materialized (
+        select * from json_to_recordset(cast(:rows as json)) as told (
+            book text, seq bigint, entry text, prev_hash text, hash text, words json
+        )
+    ), added as (
+        insert into entries (workspace_id, book, seq, entry, prev_hash, hash)
+        select :ws, book, seq, entry, prev_hash, hash from told
+    )
+    insert into entry_texts (workspace_id, book, seq, pointer, salt, text)
+    select :ws, book, seq, pointer, salt, text
+    from told, json_to_recordset(words) as words (pointer text, salt text, text text)
+""")
 _ERASE = text(
     "delete from entry_texts as t using"
     " unnest(cast(:seqs as bigint[]), cast(:pointers as text[])) as gone(seq, pointer)"
@@ -100,10 +104,13 @@ _STEP = "insert into report_steps (workspace_id, seq, ticket_id, kind, at, waite
 _WAITED = "extract(epoch from cast(:at as timestamptz) - created_at)"
 _COUNT = {
     "ticket_created": text(
-        "with opened as ("  # noqa: S608 - constants
-        "  insert into report_tickets (workspace_id, ticket_id, created_at, status) values (:ws, :ticket, :at, :status)"
-        "  on conflict do nothing"
-        f") {_STEP} values (:ws, :seq, :ticket, 'created', :at, 0, :agent, true)"
+        "with told as materialized ("  # noqa: S608 - constants
+        "  select * from json_to_recordset(cast(:rows as json)) as told ("
+        "    ticket uuid, at timestamptz, status text, seq bigint, agent uuid)"
+        "), opened as ("
+        "  insert into report_tickets (workspace_id, ticket_id, created_at, status)"
+        "  select :ws, ticket, at, status from told on conflict do nothing"
+        f") {_STEP} select :ws, seq, ticket, 'created', at, 0, agent, true from told"
     ),
     # What a statement reads is what was there before it.
     "status_changed": text(
@@ -189,21 +196,17 @@ async def heads_of_all(tx: Transaction) -> list[tuple[str, BookHead]]:
 
 def add(tx: Transaction, after: BookHead, entry: dict[str, Any], texts: Texts) -> BookHead:
     """Write the next entry of a book and return its new end."""
-    words = sorted(texts.items())
     said = canonical(entry)
     head = BookHead(book=after.book, seq=entry["seq"], hash=chain(after.hash, said))
     tx.later(
         _ADD,
         {
-            "ws": tx.workspace_id,
             "book": after.book.value,
             "seq": head.seq,
             "entry": said,
             "prev_hash": after.hash,
             "hash": head.hash,
-            "pointers": [pointer for pointer, _ in words],
-            "salts": [salt for _, (salt, _) in words],
-            "texts": [word for _, (_, word) in words],
+            "words": [{"pointer": at, "salt": salt, "text": word} for at, (salt, word) in texts.items()],
         },
     )
     tx.known[after.book] = head

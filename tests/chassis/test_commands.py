@@ -166,15 +166,16 @@ async def test_one_that_fails_in_the_middle_fails_alone(desk: Desk, how: str) ->
 
 async def test_what_is_for_later_goes_out_together_and_before_whatever_might_ask(desk: Desk) -> None:
     ws = a_workspace()
-    add = text("insert into rows (workspace_id, name) values (:ws, :name)")
-    rename = text("update rows set name = :name where name = 'c'")
+    told = "from json_to_recordset(cast(:rows as json)) as told (name text)"
+    add = text(f"insert into rows (workspace_id, name) select :ws, name {told}")
+    rename = text(f"update rows set name = told.name {told} where workspace_id = :ws and rows.name = 'c'")
     async with desk.database.transaction(ws) as tx:
         for name in ("a", "b", "c"):
-            tx.later(add, {"ws": ws, "name": name})
+            tx.later(add, {"name": name})
         for name in ("never", "d"):
             tx.later(rename, {"name": name}, instead=True)
         names = [row["name"] for row in await tx.all(text("select name from rows order by 1"))]
-        tx.later(add, {"ws": ws, "name": "e"})
+        tx.later(add, {"name": "e"})
     assert names == ["a", "b", "d"]
     async with desk.database.transaction(ws) as tx:
         assert await tx.scalar(text("select count(*) from rows")) == 4
@@ -184,8 +185,9 @@ async def test_what_turns_out_later_to_be_taken_befalls_no_other(desk: Desk) -> 
     ws = a_workspace()
 
     async def take(command: Any, tx: Transaction) -> None:
-        add = text("insert into rows (workspace_id, name) values (:ws, 'one')")
-        tx.later(add, {"ws": command.caller.workspace_id}, taken=Conflict("It is taken."))
+        told = "json_array_elements(cast(:rows as json))"
+        add = text(f"insert into rows (workspace_id, name) select :ws, 'one' from {told}")
+        tx.later(add, {}, taken=Conflict("It is taken."))
 
     async def ask(_: Any, tx: Transaction) -> None:
         await tx.scalar(text("select count(*) from rows"))

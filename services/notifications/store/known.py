@@ -32,13 +32,17 @@ _FORGET_MEMBERS = text("update members set role = null where workspace_id = :ws 
 # Tickets
 
 _TICKET = text("""
-    with named as (
-        insert into tickets (workspace_id, id, number, subject) values (:ws, :ticket, :number, :subject)
+    with told as materialized (
+        select * from json_to_recordset(cast(:rows as json)) as told (
+            ticket uuid, number int, subject text, watchers json
+        )
+    ), named as (
+        insert into tickets (workspace_id, id, number, subject) select :ws, ticket, number, subject from told
         on conflict (workspace_id, id) do update set subject = excluded.subject
     )
     insert into watchers (workspace_id, ticket_id, user_id, reason)
-    select :ws, :ticket, who, why from unnest(cast(:users as uuid[]), cast(:reasons as text[])) as watching(who, why)
-    order by who, why on conflict do nothing
+    select :ws, ticket, cast(who as uuid), why from told, json_each_text(watchers) as watching (why, who)
+    order by ticket, who, why on conflict do nothing
 """)
 _KNOWN = text("select exists (select 1 from tickets where workspace_id = :ws and id = :ticket)")
 _SUBJECT = text("update tickets set subject = :subject where workspace_id = :ws and id = :ticket")
@@ -71,11 +75,9 @@ async def forget_members(tx: Transaction) -> None:
     await tx.execute(_FORGET_MEMBERS, {"ws": tx.workspace_id})
 
 
-async def ticket(tx: Transaction, id: UUID, number: int, subject: str, watchers: Mapping[Reason, UUID]) -> None:
+def ticket(tx: Transaction, id: UUID, number: int, subject: str, watchers: Mapping[Reason, UUID]) -> None:
     """Know a ticket, and who watches it from the beginning."""
-    about = {"ws": tx.workspace_id, "ticket": id, "number": number, "subject": subject}
-    why = [reason.value for reason in watchers]
-    await tx.execute(_TICKET, about | {"users": list(watchers.values()), "reasons": why})
+    tx.later(_TICKET, {"ticket": id, "number": number, "subject": subject, "watchers": watchers})
 
 
 async def require_ticket(tx: Transaction, id: UUID) -> None:

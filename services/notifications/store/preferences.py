@@ -19,10 +19,13 @@ _OF = text("""
     ) p group by user_id
 """)
 _CURIOUS = text("""
-    select user_id from (
-        select distinct on (user_id) user_id, inbox, mail from preferences
+    (
+        select distinct on (user_id) user_id, since, inbox or mail as wanted from preferences
         where workspace_id = :ws and kind = :kind and since <= :at order by user_id, since desc
-    ) p where inbox or mail
+    )
+    union all
+    select user_id, since, inbox or mail from preferences where workspace_id = :ws and kind = :kind and since > :at
+    order by since
 """)
 _PREFER = text(
     "insert into preferences (workspace_id, user_id, kind, since, inbox, mail)"
@@ -50,14 +53,19 @@ async def preferences(tx: Transaction, people: Iterable[UUID], at: dt.datetime) 
 
 async def curious(tx: Transaction, kind: Kind, at: dt.datetime) -> frozenset[UUID]:
     """Return who wanted to hear of every new ticket of this sort at that time, by whatever way."""
-    rows = await tx.all(_CURIOUS, {"ws": tx.workspace_id, "kind": kind.value, "at": at})
-    return frozenset(row["user_id"] for row in rows)
+    began, choices = tx.known.get((curious, kind), (None, ()))
+    if began is None or at < began:
+        choices = await tx.all(_CURIOUS, {"ws": tx.workspace_id, "kind": kind.value, "at": at})
+        tx.known[curious, kind] = at, choices
+    wanted = {row["user_id"]: row["wanted"] for row in choices if row["since"] <= at}
+    return frozenset(person for person, wants in wanted.items() if wants)
 
 
 async def prefer(tx: Transaction, person: UUID, chosen: Mapping[str, Wanted], at: dt.datetime) -> None:
     """Remember by which ways somebody wants to hear of these kinds from that time on."""
     where = {"ws": tx.workspace_id, "user": person, "at": at}
     for kind, wanted in sorted(chosen.items()):
+        tx.known.pop((curious, kind), None)
         await tx.execute(_PREFER, where | {"kind": kind, "inbox": wanted.inbox, "mail": wanted.mail})
 
 

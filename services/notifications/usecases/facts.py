@@ -40,7 +40,7 @@ async def ticket_created(event: TicketCreated, tx: Transaction) -> None:
         watchers[Reason.CREATOR] = creator
     if event.assignee is not None:
         watchers[Reason.ASSIGNEE] = event.assignee.id
-    await store.ticket(tx, event.ticket_id, event.number, event.subject, watchers)
+    store.ticket(tx, event.ticket_id, event.number, event.subject, watchers)
     await tell(event, tx)
     await contacts.hear(event, tx)
 

@@ -39,7 +39,10 @@ _NEXT_NUMBER = text(
     " on conflict (workspace_id) do update set last = n.last + 1 returning last,"
     " (select row_to_json(s) from ticket_settings s where s.workspace_id = :ws) as rules"
 )
-_LAST_NUMBER = text("update ticket_numbers set last = :last where workspace_id = :ws")
+_LAST_NUMBER = text(
+    "update ticket_numbers as n set last = told.last from json_to_recordset(cast(:rows as json)) as told (last int)"
+    " where n.workspace_id = :ws"
+)
 # Locking and reading are two statements: the first waits, and only the next one's snapshot shows what the last holder
 # left in the tables beside the ticket.
 _LOCK_ID = text("select id from tickets where workspace_id = :ws and id = :ref for update")
@@ -59,19 +62,27 @@ _LOCK_ALL = text(
 )
 _LOAD_ALL = text(_LOAD + " and t.id = any(cast(:ids as uuid[]))")
 _INSERT = text("""
-    with added as (
+    with opened as materialized (
+        select * from json_to_recordset(cast(:rows as json)) as opened (
+            id uuid, number int, version int, subject text, words text, description text, status text,
+            status_before_spam text, priority text, assignee_id uuid, assignee_name text, assignee_role text,
+            contact_id uuid, tags text[], fields text, created_at timestamptz, updated_at timestamptz,
+            first_response_at timestamptz, resolved_at timestamptz, closed_at timestamptz, deleted_at timestamptz,
+            follow_up_of uuid
+        )
+    ), added as (
         insert into tickets (
             workspace_id, id, number, version, subject, description, status, status_before_spam, priority,
             assignee_id, assignee_name, assignee_role, contact_id, tags, fields,
             created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
-        ) values (
-            :ws, :id, :number, :version, :subject, :description, :status, :status_before_spam, :priority,
-            :assignee_id, :assignee_name, :assignee_role, :contact_id, :tags, cast(:fields as jsonb),
-            :created_at, :updated_at, :first_response_at, :resolved_at, :closed_at, :deleted_at,
-            :follow_up_of
         )
+        select
+            :ws, id, number, version, subject, description, status, status_before_spam, priority,
+            assignee_id, assignee_name, assignee_role, contact_id, tags, cast(fields as jsonb),
+            created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
+        from opened
     )
-    insert into ticket_search (workspace_id, ticket_id, words) values (:ws, :id, :words)
+    insert into ticket_search (workspace_id, ticket_id, words) select :ws, id, words from opened
 """)
 # A description that did not change keeps its place on the disk: coalesce hands the stored value on as it is.
 _UPDATE = text("""
@@ -108,7 +119,7 @@ async def next_number(tx: Transaction) -> tuple[int, TicketSettings]:
         number, rules = row["last"], rules_of(row["rules"])
     else:
         number, rules = known[0] + 1, known[1]
-        tx.later(_LAST_NUMBER, {"ws": tx.workspace_id, "last": number}, instead=True)
+        tx.later(_LAST_NUMBER, {"last": number}, instead=True)
     tx.known[next_number] = number, rules
     return number, rules
 
