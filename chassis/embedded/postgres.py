@@ -66,9 +66,8 @@ async def ensure_database(
     """Give a service its database and two roles, on any server; doing it again sets the passwords again.
 
     `<service>_owner` owns the database and migrates it. `<service>_app` owns nothing, and row-level security binds
-    it. Nobody else may connect. `restored`: it is filled from a backup, under another name until it is whole.
-
-    Raises StartFailed where a restore was broken off: what is started then would be another desk.
+    it. Nobody else may connect. `restored`: it has another name until all is whole. Where that was broken off,
+    StartFailed is raised: what starts beside it would be another desk.
     """
     owner, app = f"{service}_owner", f"{service}_app"
     name = restoring(service) if restored else service
