@@ -66,8 +66,7 @@ async def ensure_database(
     """Give a service its database and two roles, on any server; doing it again sets the passwords again.
 
     `<service>_owner` owns the database and migrates it. `<service>_app` owns nothing, and row-level security binds
-    it. Nobody else may connect. `restored`: it has another name until all is whole. Where that was broken off,
-    StartFailed is raised: what starts beside it would be another desk.
+    it. Nobody else may connect. `restored`: under another name until all is whole; StartFailed where that never was.
     """
     owner, app = f"{service}_owner", f"{service}_app"
     name = restoring(service) if restored else service
