@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from chassis.embedded.postgres import restoring
+from chassis.databases import restoring
 from chassis.embedded.process import StartFailed
 from chassis.embedded.secrets import Secrets
 from chassis.migrations import knows, migrate, scripts

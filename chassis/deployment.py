@@ -15,7 +15,7 @@ import asyncpg
 
 from chassis import backup, reconciling
 from chassis.callout import issuer_of
-from chassis.embedded.postgres import ensure_database, restoring
+from chassis.databases import ensure_database, restoring
 from chassis.embedded.process import StartFailed
 from chassis.embedded.secrets import Secrets
 from chassis.migrations import migrate
