@@ -34,7 +34,7 @@ log = get_logger()
 
 _AT_ONCE = 256
 _WORTH_A_BATCH = 8
-_GATHER = 0.05
+_GATHER = 0.1
 """Seconds between two batches: each costs the broker files and a sync, however little it holds."""
 _POLL = 1.0
 _LARGEST_PAGE = 200 * 1024
