@@ -207,9 +207,8 @@ class Relay:
             # Two that believe they lead must not both number.
             if not await tx.scalar(_LOCK):
                 return []
+            await tx.execute(_NUMBER, {"many": _AT_ONCE})
             rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
-            if not rows and await tx.execute(_NUMBER, {"many": _AT_ONCE}):
-                rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
             return [_event(row) for row in rows] + [
                 _letter(self._service, row) for row in await tx.all(_UNSENT_LETTERS, {"many": _AT_ONCE})
             ]
