@@ -10,15 +10,17 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from chassis.databases import restoring
 from chassis.embedded.process import StartFailed
 from chassis.embedded.secrets import Secrets
 from chassis.migrations import knows, migrate, scripts
@@ -143,21 +145,31 @@ def listeners_first() -> list[str]:
     return list(TopologicalSorter({owner: by - {owner} for owner, by in heard_by.items()}).static_order())
 
 
-async def restore(superuser_url: str, owner_url: Callable[[str], str], directory: Path, manifest: Manifest) -> None:
-    """Fill databases that are there and empty, and bring them to the schema of this release.
+async def refuse_filled(superuser_url: str, services: Sequence[str]) -> None:
+    """Raise StartFailed where a service has a database that is not empty."""
+    for service in services:
+        try:
+            session = await asyncpg.connect(superuser_url, database=service)
+        except asyncpg.InvalidCatalogNameError:
+            continue
+        filled = await session.fetchval("select to_regclass($1) is not null", _VERSIONS)
+        await session.close()
+        if filled:
+            raise StartFailed(f"The database {service} holds tables already: restore into an empty PostgreSQL.")
 
-    Raises StartFailed where one is not empty, or a file is not as it was written.
+
+async def fill(superuser_url: str, owner_url: Callable[[str], str], directory: Path, manifest: Manifest) -> None:
+    """Fill the databases that are to be restored, which are empty, and bring them to the schema of this release.
+
+    Raises StartFailed where a file is not as it was written.
     """
-    for service in manifest.stores:
-        async with _inside(superuser_url, service) as session:
-            if await session.fetchval("select to_regclass($1) is not null", _VERSIONS):
-                raise StartFailed(f"The database {service} holds tables already: restore into an empty PostgreSQL.")
     for service, store in manifest.stores.items():
-        await asyncio.to_thread(migrate, service, owner_url(service), store.revision)
-        async with _inside(superuser_url, service) as session:
+        owner = urlunsplit(urlsplit(owner_url(service))._replace(path=f"/{restoring(service)}"))
+        await asyncio.to_thread(migrate, service, owner, store.revision)
+        async with _inside(superuser_url, restoring(service)) as session:
             async with session.transaction():
                 await _copy_in(session, directory / service, store)
-            await asyncio.to_thread(migrate, service, owner_url(service))
+            await asyncio.to_thread(migrate, service, owner)
             amends = scripts(service) / AMENDS
             if amends.exists():
                 await session.execute(amends.read_text(encoding="utf-8"))
@@ -205,11 +217,11 @@ async def _copy_in(session: asyncpg.Connection, directory: Path, store: Store) -
 
 
 @asynccontextmanager
-async def _inside(superuser_url: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+async def _inside(superuser_url: str, database: str) -> AsyncIterator[asyncpg.Connection]:
     try:
-        session = await asyncpg.connect(superuser_url, database=service)
+        session = await asyncpg.connect(superuser_url, database=database)
     except (OSError, asyncpg.PostgresError) as error:
-        raise StartFailed(f"The database {service} can't be entered: {error}") from None
+        raise StartFailed(f"The database {database} can't be entered: {error}") from None
     try:
         yield session
     finally:

@@ -6,7 +6,8 @@ first day.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import asyncpg
 
 from chassis import backup, reconciling
 from chassis.callout import issuer_of
-from chassis.embedded.postgres import ensure_database
+from chassis.databases import ensure_database, restoring
 from chassis.embedded.process import StartFailed
 from chassis.embedded.secrets import Secrets
 from chassis.migrations import migrate
@@ -42,19 +43,24 @@ class Deployment:
 
     async def make_databases(self, services: Sequence[str]) -> None:
         """Make what is missing of each service's database, roles and tables; the passwords are set again."""
-        await self._make_empty_databases(services)
+        async with self._superuser() as superuser:
+            for service in services:
+                await self._ensure_database(superuser, service)
         for service in services:
             await asyncio.to_thread(migrate, service, self._read(f"{service}.owner-url"))
 
-    async def _make_empty_databases(self, services: Sequence[str]) -> None:
+    async def _ensure_database(self, superuser: asyncpg.Connection, service: str, *, restored: bool = False) -> None:
+        passwords = (_password(self._read(f"{service}.{kind}-url")) for kind in ("owner", "database"))
+        await ensure_database(superuser, service, *passwords, restored=restored)
+
+    @asynccontextmanager
+    async def _superuser(self) -> AsyncIterator[asyncpg.Connection]:
         try:
             superuser = await asyncpg.connect(self._read("postgres.url"))
         except (OSError, asyncpg.PostgresError) as error:
             raise StartFailed(f"PostgreSQL can't be entered: {error}") from None
         try:
-            for service in services:
-                passwords = (_password(self._read(f"{service}.{kind}-url")) for kind in ("owner", "database"))
-                await ensure_database(superuser, service, *passwords)
+            yield superuser
         finally:
             await superuser.close()
 
@@ -76,12 +82,23 @@ class Deployment:
         return await backup.back_up(self._read("postgres.url"), directory, secrets)
 
     async def restore(self, directory: Path, services: Sequence[str]) -> backup.Manifest:
-        """Make every store as a backup has it; PostgreSQL holds none of them yet, NATS no message."""
+        """Make every store as a backup has it; PostgreSQL holds none of them yet, NATS no message.
+
+        They have another name until all are whole: what was broken off is begun anew, and nothing starts on it.
+        """
         manifest = backup.Manifest.read(directory)
-        await self._make_empty_databases(services)
-        await backup.restore(
-            self._read("postgres.url"), lambda service: self._read(f"{service}.owner-url"), directory, manifest
-        )
+        superuser_url = self._read("postgres.url")
+        await backup.refuse_filled(superuser_url, services)
+        async with self._superuser() as superuser:
+            for service in services:
+                await superuser.execute(f'drop database if exists "{restoring(service)}" with (force)')
+                await self._ensure_database(superuser, service, restored=True)
+            await backup.fill(superuser_url, lambda each: self._read(f"{each}.owner-url"), directory, manifest)
+            for service in services:
+                await superuser.execute(f'drop database if exists "{service}" with (force)')
+            async with superuser.transaction():
+                for service in services:
+                    await superuser.execute(f'alter database "{restoring(service)}" rename to "{service}"')
         return manifest
 
     async def refuse_full_streams(self, *, ca: str) -> None:

@@ -116,7 +116,7 @@ def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
     """Tell which secrets others on this machine may read."""
     found = []
     for name, value in sorted(environment.items()):
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or not value:
             continue
         if name.endswith("_FILE"):
             path = Path(value)

@@ -34,7 +34,7 @@ log = get_logger()
 
 _AT_ONCE = 256
 _WORTH_A_BATCH = 8
-_GATHER = 0.05
+_GATHER = 0.1
 """Seconds between two batches: each costs the broker files and a sync, however little it holds."""
 _POLL = 1.0
 _LARGEST_PAGE = 200 * 1024
@@ -206,9 +206,8 @@ class Relay:
             # Two that believe they lead must not both number.
             if not await tx.scalar(_LOCK):
                 return []
+            await tx.execute(_NUMBER, {"many": _AT_ONCE})
             rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
-            if not rows and await tx.execute(_NUMBER, {"many": _AT_ONCE}):
-                rows = await tx.all(_UNSENT, {"many": _AT_ONCE})
             return [_event(row) for row in rows] + [
                 _letter(self._service, row) for row in await tx.all(_UNSENT_LETTERS, {"many": _AT_ONCE})
             ]

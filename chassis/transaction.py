@@ -1,7 +1,6 @@
 """What a handler works with: statements, facts to announce, and once-only; all of it is committed, or none."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,6 +8,7 @@ from typing import Any, Self
 
 import asyncpg
 from pydantic import BaseModel
+from pydantic_core import to_json
 from sqlalchemy import TextClause, text
 
 from chassis.statements import Lent, Parameters, Row, prepared
@@ -350,4 +350,4 @@ class Transaction:
 
 def _json(values: object) -> str:
     """Return what PostgreSQL reads as JSON; times and ids as their words."""
-    return json.dumps(values, ensure_ascii=False, default=str)
+    return to_json(values).decode()

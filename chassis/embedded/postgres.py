@@ -1,10 +1,8 @@
 """One PostgreSQL for one machine: behind a socket of its own, with a database and two roles for each service."""
 
 import asyncio
-import base64
 import contextlib
 import hashlib
-import hmac
 import os
 import pwd
 import re
@@ -22,6 +20,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from chassis.databases import ensure_database
 from chassis.embedded.process import Account, Child, ServerTooOld, StartFailed, claim, last_lines, spawn, write_private
 
 OLDEST: Final = 17
@@ -36,7 +35,6 @@ _WHAT_CLIENTS_READ: Final = re.compile(r"[^,:\"\\\n]+")
 _START_SECONDS: Final = 120.0  # a crash may leave a long log to replay
 _STOP_SECONDS: Final = 20.0
 _ABORT_SECONDS: Final = 5.0
-_SCRAM_ROUNDS: Final = 4096
 
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -53,32 +51,6 @@ _SETTINGS: Final = {
     "log_checkpoints": "off",
     "log_error_verbosity": "terse",  # a DETAIL quotes the row, which holds people's words
 }
-
-
-async def ensure_database(superuser: asyncpg.Connection, service: str, owner_password: str, app_password: str) -> None:
-    """Give a service its database and two roles, on any server; doing it again sets the passwords again.
-
-    `<service>_owner` owns the database and migrates it. `<service>_app` owns nothing, and row-level security binds
-    it. Nobody else may connect.
-    """
-    owner, app = f"{service}_owner", f"{service}_app"
-    await superuser.execute("SELECT pg_advisory_lock(hashtext('counterfoil.ensure_database'))")
-    try:
-        for role, password in ((owner, owner_password), (app, app_password)):
-            known = await superuser.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role)
-            await superuser.execute(
-                f'{"ALTER" if known else "CREATE"} ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE '
-                f"NOREPLICATION NOBYPASSRLS PASSWORD '{_scram(password)}'"
-            )
-        if not await superuser.fetchval("SELECT true FROM pg_database WHERE datname = $1", service):
-            await superuser.execute(
-                f'CREATE DATABASE "{service}" OWNER "{owner}" TEMPLATE template0 ENCODING UTF8 '
-                "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
-            )
-        await superuser.execute(f'REVOKE ALL ON DATABASE "{service}" FROM PUBLIC')
-        await superuser.execute(f'GRANT CONNECT ON DATABASE "{service}" TO "{app}"')
-    finally:
-        await superuser.execute("SELECT pg_advisory_unlock(hashtext('counterfoil.ensure_database'))")
 
 
 class EmbeddedPostgres:
@@ -388,13 +360,3 @@ def _works_in(pid: int, data: Path) -> bool:
         return Path("/proc", str(pid), "cwd").samefile(data)
     except OSError:  # it ended, or another user runs it; where there is no /proc, PostgreSQL judges by itself
         return sys.platform != "linux"
-
-
-def _scram(password: str) -> str:
-    """What PostgreSQL stores of a password, so that the password itself stands in no statement, log or packet."""
-    salt = secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
-    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server = hmac.digest(salted, b"Server Key", "sha256")
-    salt64, stored64, server64 = (base64.b64encode(part).decode() for part in (salt, stored, server))
-    return f"SCRAM-SHA-256${_SCRAM_ROUNDS}:{salt64}${stored64}:{server64}"

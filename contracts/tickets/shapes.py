@@ -148,7 +148,7 @@ class TicketCounts(Model):
 
     counts: dict[Status, int]
     more: bool = False
-    """Whether there are more than were counted: a search counts up to 500, and each status has at least so many."""
+    """Whether there are more than were counted: a search counts some hundreds, and each status has at least so many."""
 
 
 class TagList(Model):

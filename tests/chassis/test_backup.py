@@ -91,9 +91,12 @@ async def test_a_deployment_is_restored_by_its_secrets_whole_or_not_at_all(
     with pytest.raises(EmbeddedError, match="is not as it was written"):
         await rescue.restore(backup)
     file.write_bytes(whole)
-    await each_database(postgres.superuser_url, "drop database {service} with (force)")
 
+    # What would start now is a desk without anything.
+    with pytest.raises(EmbeddedError, match="A restore was broken off"):
+        await deployment.make_databases(SERVICES)
     await rescue.restore(backup)
+    await deployment.make_databases(SERVICES)
     assert await counted(postgres.superuser_url) == [1, 2]
     assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
 

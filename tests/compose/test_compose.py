@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,30 @@ async def test_what_is_killed_comes_back_and_nothing_is_lost(stack: Compose, par
     await eventually(lambda: stack.restarted(victim, restarts + 1), within=60)
 
     assert [subject for subject in await stack.subjects() if subject.startswith(f"{part} dies")] == sorted(names)
+
+
+async def test_while_nats_is_away_the_gateways_say_so_themselves(stack: Compose) -> None:
+    await stack("stop", "nats")
+
+    async def says_so() -> bool:
+        answer = await stack.send("GET", "tickets")
+        return (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json") and (
+            "retry-after" in answer.headers and answer.json()["trace_id"] != ""
+        )
+
+    # None is ready within seconds, and from then on one that lives is asked.
+    await eventually(says_so, within=30)
+    for container in await stack.containers("gateway"):
+        await eventually(partial(_is_unwell, stack, container), within=60)
+    assert await says_so()
+    await stack.sign_in()
+
+    await stack.up("--no-recreate")
+    await stack.insist("NATS is back")
+
+
+async def _is_unwell(stack: Compose, container: str) -> bool:
+    return bool((await stack.inspect(container))["State"]["Health"]["Status"] == "unhealthy")
 
 
 async def test_what_was_written_outlives_the_containers(stack: Compose) -> None:

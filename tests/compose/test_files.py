@@ -119,7 +119,7 @@ def test_only_the_proxy_is_open_to_the_outside() -> None:
 
 
 def test_our_containers_can_neither_write_nor_rise() -> None:
-    for name in OURS | {"nats", "proxy"}:
+    for name in OURS | {"nats", "proxy", "postgres"}:
         assert PARTS[name]["read_only"] is True
         assert PARTS[name]["cap_drop"] == ["ALL"]
         assert PARTS[name]["security_opt"] == ["no-new-privileges:true"]

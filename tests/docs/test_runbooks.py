@@ -14,7 +14,7 @@ PAGE = DOCS / "runbooks.md"
 
 
 async def test_what_grows_or_leaks_is_stopped(stack: Stack, desk: Desk) -> None:
-    await desk.insist("POST", "integrations", {"name": "night-alerts"})
+    await desk.insist("POST", "integrations", {"name": "old-pager"})
     token = (await desk.insist("POST", "tokens", {"name": "Leaked", "role": "admin", "scopes": ["tickets:read"]}))["id"]
     mine = {"name": "Runbooks", "role": "admin", "scopes": list(Scope)}
     access = stack.env("integration")
@@ -41,7 +41,7 @@ async def test_what_grows_or_leaks_is_stopped(stack: Stack, desk: Desk) -> None:
     written = [block for block in written if "var/secrets" not in block.text]
     said = await bash(stack.data.parent, script(written, changes), within=120)
 
-    assert "night-alerts is revoked" in said
+    assert "old-pager is revoked" in said
     assert "malformed" in said
     assert not await buried()
     assert token not in {each["id"] for each in (await desk.get("tokens"))["items"] if not each.get("revoked_at")}

@@ -20,8 +20,9 @@ import pytest
 
 from chassis import provision
 from chassis.callout import draw_issuer, issuer_of
+from chassis.databases import ensure_database
 from chassis.embedded.nats import EmbeddedNats
-from chassis.embedded.postgres import EmbeddedPostgres, ensure_database
+from chassis.embedded.postgres import EmbeddedPostgres
 from chassis.migrations import migrate
 from chassis.provision import CALLOUT, KEEPER, KICKER
 

@@ -8,7 +8,7 @@ from chassis.database import Transaction
 from contracts.tickets import CountTickets, Status, TicketCounts
 from services.tickets.store.filters import where
 
-MOST_COUNTED = 500
+MOST_COUNTED = 200
 """Tickets that are looked at one by one to be counted."""
 
 _FOLDED_AT_ONCE = 5_000
