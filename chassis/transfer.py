@@ -18,8 +18,12 @@ _ROOM = 200 * 1024
 """Bytes: an answer is one message of 256 KiB."""
 
 _COLUMNS = text(
-    "select column_name, is_nullable = 'NO' and column_default is null as needed from information_schema.columns"
+    "select column_name, is_nullable = 'NO' as filled, column_default is null as bare from information_schema.columns"
     " where table_schema = current_schema() and table_name = :table and is_generated = 'NEVER' and is_identity = 'NO'"
+)
+_CHECKS = text(
+    "select pg_get_expr(conbin, conrelid) as held from pg_constraint"
+    " where contype = 'c' and conrelid = cast(:table as regclass)"
 )
 
 
@@ -76,14 +80,16 @@ async def page(tx: Transaction, table: Table, after: str | None) -> RowPage:
 async def put(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]], *, dry_run: bool) -> int:
     """Add rows that are not there yet, and return how many; raises Invalid for rows that the table can't hold.
 
-    With `dry_run` only their values are looked at.
+    With `dry_run` only their values are looked at, and what the table asks of each.
     """
     if not rows:
         return 0
     known = await tx.all(_COLUMNS, {"table": table.name})
     given = {name for row in rows for name in row} | {"workspace_id"}
     columns = [row["column_name"] for row in known if row["column_name"] in given]
-    if lacking := [row["column_name"] for row in known if row["needed"] and row["column_name"] not in given]:
+    if lacking := [
+        row["column_name"] for row in known if row["filled"] and row["bare"] and row["column_name"] not in given
+    ]:
         raise Invalid.field("rows", "missing", f"{', '.join(lacking)} must be given")
     names = ", ".join(f'"{name}"' for name in columns)
     values = {"rows": json.dumps([{**row, "workspace_id": tx.workspace_id} for row in rows])}
@@ -91,16 +97,24 @@ async def put(tx: Transaction, table: Table, rows: Sequence[Mapping[str, Any]], 
     keys = ", ".join(dict.fromkeys(["workspace_id", *(each.split(" ", 1)[0] for each in table.key)]))
     try:
         if dry_run:
-            await tx.execute(text(f"select count(({names})) {source}"), values)
+            held = [row["held"] for row in await tx.all(_CHECKS, {"table": table.name})]
+            empty = [
+                f'"{row["column_name"]}" is null' for row in known if row["filled"] and row["column_name"] in given
+            ]
+            wrong = " or ".join([*empty, *(f"({check}) is false" for check in held)])
+            if await tx.scalar(text(f"select exists (select 1 {source} where {wrong})"), values):
+                raise _unfit()
             return 0
         insert = f"insert into {table.name} ({names}) select {names} {source} on conflict ({keys}) do nothing"
         return await tx.execute(text(insert), values)
     except PostgresError as error:
-        if (error.sqlstate or "").startswith(("22", "23")):
-            raise Invalid.field(
-                "rows", "unfit", "does not fit: a value of the wrong form, or a name of nothing"
-            ) from error
+        if (error.sqlstate or "").startswith(("22", "23", "54")):
+            raise _unfit() from error
         raise
+
+
+def _unfit() -> Invalid:
+    return Invalid.field("rows", "unfit", "does not fit: a value of the wrong form, or a name of nothing")
 
 
 async def answer(request: ReadRows, tx: Transaction, tables: Sequence[Table]) -> RowPage:

@@ -14,7 +14,8 @@ from services.gateway.routes.bodies import Flag, Given, query
 from services.gateway.routes.operations import LINES, W, operation
 from services.gateway.routes.replies import reply
 from services.gateway.routes.visitors import desk_of, inside
-from services.gateway.usecases.imports import LONGEST_LINE, ImportReport, ImportStates
+from services.gateway.usecases.imports import ImportReport, ImportStates
+from services.gateway.usecases.lines import LONGEST_LINE
 
 _SILENCE = 60.0
 """Seconds that the next part of a file may take to arrive."""

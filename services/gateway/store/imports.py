@@ -34,10 +34,9 @@ class Import:
     finished_at: dt.datetime | None
 
 
-async def begin_import(tx: Transaction, export: UUID, at: dt.datetime) -> Import | None:
-    """Begin an import unless there is one; return the one that there is."""
-    await tx.execute(_BEGIN, {"ws": tx.workspace_id, "export": export, "at": at})
-    return await import_here(tx)
+async def begin_import(tx: Transaction, export: UUID, at: dt.datetime) -> bool:
+    """Begin an import unless there is one."""
+    return bool(await tx.execute(_BEGIN, {"ws": tx.workspace_id, "export": export, "at": at}))
 
 
 async def import_here(tx: Transaction) -> Import | None:

@@ -2,9 +2,8 @@
 
 import datetime as dt
 import hashlib
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,15 +13,12 @@ from pydantic import AwareDatetime
 from chassis import transfer
 from chassis.bus import Bus
 from chassis.database import Database
-from contracts.activity import Book
 from contracts.base import Model, Role, now, uuid7
 from contracts.refusals import Conflict, Invalid, Malformed, NotAllowed
-from contracts.texts import digest, text_at, unseal
+from contracts.rows import Footer, Header, MemberRow
 from contracts.transfer import (
     ENTRY,
     FOOTER,
-    FORMAT,
-    HEADER,
     NOTIFICATIONS_KINDS,
     TICKETS_KINDS,
     ExportTickets,
@@ -35,20 +31,17 @@ from services.gateway import domain, store
 from services.gateway.domain import Cause, Visitor
 from services.gateway.store import imports as kept
 from services.gateway.usecases.acting import acting
+from services.gateway.usecases.lines import Lines, Row, Wrong, checked
 
-LONGEST_LINE = 1 << 20
 _MOST_FAULTS = 50
 _AT_ONCE, _ROOM = 100, 120 * 1024
 _WORK = 60.0
-_GENESIS = "00" * 32
 _NAMES = UUID("5b0f7a44-6f5e-4f0a-9f37-3d3f9a6f0a11")
 _LEFT_OUT = frozenset(
     {"workspace", "member", "invitation", "token", "integration", "webhook", "mail", "inbox_item", "correspondent"}
 )
 """What is made anew, by people or by itself: it has a secret, or belongs to an account."""
 _TAKEN_IN = frozenset({*TICKETS_KINDS, *NOTIFICATIONS_KINDS, "view", ENTRY}) - _LEFT_OUT
-
-type Row = dict[str, Any]
 
 
 class Fault(Model):
@@ -90,27 +83,21 @@ class ImportStates(Model):
     items: tuple[ImportState, ...]
 
 
-class _Wrong(Exception):
-    """A line can't be taken."""
-
-
 @dataclass(slots=True)
 class _Reading:
     """A file on its way in."""
 
     visitor: Visitor
     dry_run: bool
+    lines: Lines
     line: int = 0
     done: int = 0
     """Lines that an earlier try has put in."""
-    header: Row | None = None
-    footer: Row | None = None
+    header: Header | None = None
+    footer: Footer | None = None
     counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
-    """Ids that are others here."""
-    ends: dict[str, tuple[int, str]] = field(default_factory=lambda: {book.value: (0, _GENESIS) for book in Book})
     digest: Any = field(default_factory=hashlib.sha256)
     kind: str = ""
     batch: list[tuple[int, Row]] = field(default_factory=list)
@@ -155,25 +142,25 @@ class Imports:
         Raises NotAllowed, Conflict for a workspace in which something has happened, and Malformed for no such file.
         A fault in a line ends an import; what came before it stays, and the same file, mended, goes on there.
         """
-        _, role = visitor.here
+        here, role = visitor.here
         if role is not Role.OWNER:
             raise NotAllowed("Only an owner may import.")
-        reading = _Reading(visitor, dry_run)
+        reading = _Reading(visitor, dry_run, Lines(here.id))
         async for raw in lines:
             reading.line += 1
             try:
                 await self._take(reading, raw)
-            except _Wrong as wrong:
+            except Wrong as wrong:
                 reading.faults.append(Fault(line=reading.line, detail=str(wrong)))
             if reading.faults and (not dry_run or len(reading.faults) >= _MOST_FAULTS):
                 break
         else:
             await self._end(reading)
-        header = reading.header or {}
+        header = reading.header
         return ImportReport(
             dry_run=dry_run,
-            export=header.get("export"),
-            workspace={key: str(value) for key, value in header.get("workspace", {}).items()},
+            export=header.export if header else None,
+            workspace=header.workspace.model_dump() if header else {},
             counts=dict(reading.counts),
             left_out=dict(+reading.left_out),
             faults=tuple(reading.faults),
@@ -181,32 +168,30 @@ class Imports:
         )
 
     async def _take(self, reading: _Reading, raw: bytes) -> None:
-        line = _read(reading, raw)
+        line = reading.lines.read(raw)
         kind = line.get("kind")
         if reading.header is None:
             await self._begin(reading, line)
             reading.digest.update(raw)
             return
         if reading.footer is not None:
-            raise _Wrong("nothing may stand behind the last line")
+            raise Wrong("nothing may stand behind the last line")
         if kind == FOOTER:
-            reading.footer = line
+            reading.footer = checked(Footer, line)
             return
         reading.digest.update(raw)
-        row = line.get("row")
-        if not isinstance(kind, str) or not isinstance(row, dict):
-            raise _Wrong("must have a kind and a row")
+        if not isinstance(kind, str) or not isinstance(line.get("row"), dict):
+            raise Wrong("must have a kind and a row")
         reading.counts[kind] += 1
         if kind == "member":
-            await self._know(reading, row)
-        if kind == ENTRY:
-            row = _entry(reading, row)
-        if kind in _LEFT_OUT or not row:
-            reading.left_out[kind] += 1
-        elif kind in _TAKEN_IN:
-            await self._gather(reading, kind, row, len(raw))
+            await self._know(reading, checked(MemberRow, line["row"]))
+        if kind not in _LEFT_OUT | _TAKEN_IN:
+            raise Wrong("is of a kind that isn't known here")
+        row, size = reading.lines.row(kind, line) if kind in _TAKEN_IN else ({}, 0)
+        if row:
+            await self._gather(reading, kind, row, size)
         else:
-            raise _Wrong("is of a kind that isn't known here")
+            reading.left_out[kind] += 1
 
     async def _gather(self, reading: _Reading, kind: str, row: Row, size: int) -> None:
         full = len(reading.batch) >= _AT_ONCE or size > reading.room
@@ -219,42 +204,41 @@ class Imports:
             await self._flush(reading)
 
     async def _begin(self, reading: _Reading, line: Row) -> None:
-        if line.get("kind") != HEADER or line.get("format") != FORMAT:
-            raise Malformed("This is no export of a workspace.")
         try:
-            workspace, export = str(line["workspace"]["id"]), UUID(line["export"])
-        except (LookupError, TypeError, ValueError):
-            raise Malformed("The first line can't be read.") from None
-        reading.header = line
+            reading.header = header = checked(Header, line)
+        except Wrong:
+            raise Malformed("This is no export of a workspace.") from None
         here, _ = reading.visitor.here
-        reading.names[workspace] = here.id
+        workspace, export = header.workspace.id, header.export
+        reading.lines.names[workspace] = here.id
         async with self._database.transaction(here.id) as tx:
             known = await kept.import_here(tx)
-        if known is None:
-            if not await self._is_new(reading.visitor):
-                raise Conflict("Import into a new workspace: something has happened in this one already.")
-        elif known.export_id != export or known.finished_at is not None:
-            raise Conflict("A file was imported into this workspace already.")
+        if known is None and not await self._is_new(reading.visitor):
+            raise Conflict("Import into a new workspace: something has happened in this one already.")
         if not reading.dry_run:
             async with self._database.transaction(here.id) as tx:
                 by = await acting(tx, reading.visitor)
-                begun = await kept.begin_import(tx, export, self._clock())
-                reading.done = begun.lines if begun else 0
-                if known is None:
+                # Of two who begin at once one does, and both go on: each row takes effect once.
+                if known is None and await kept.begin_import(tx, export, self._clock()):
                     cause = Cause(command_id=uuid7(), via=reading.visitor.via, at=self._clock())
                     tx.announce(domain.import_workspace(here.id, export, workspace, by=by, cause=cause))
+                known = await kept.import_here(tx)
+        if known is not None:
+            if known.export_id != export or known.finished_at is not None:
+                raise Conflict("A file was imported into this workspace already.")
+            reading.done = 0 if reading.dry_run else known.lines
 
     async def _is_new(self, visitor: Visitor) -> bool:
         return not (await self._bus.ask(ExportTickets(caller=visitor.caller, kind=store.POSITION.kind))).rows
 
-    async def _know(self, reading: _Reading, row: Row) -> None:
+    async def _know(self, reading: _Reading, member: MemberRow) -> None:
         """Let a member of the file be the member here who has their address."""
         here, _ = reading.visitor.here
-        email = str(row.get("email", "")).lower()
+        email = member.email.lower()
         async with self._database.transaction(here.id) as tx:
             found = await kept.members_at(tx, [email])
-        if email in found and str(found[email]) != row.get("id"):
-            reading.names[str(row["id"])] = str(found[email])
+        if email in found and found[email] != member.id:
+            reading.lines.names[str(member.id)] = str(found[email])
 
     async def _flush(self, reading: _Reading) -> None:
         """Put in what has gathered; a batch that is refused is tried row by row, to say which it is."""
@@ -289,7 +273,8 @@ class Imports:
         """Give an assistant another id: the world knows them by it, and another workspace has this one."""
         here, _ = reading.visitor.here
         new = str(uuid5(_NAMES, f"{here.id} {row['id']}"))
-        reading.names[row["id"]] = new
+        reading.lines.names[row["id"]] = new
+        reading.lines.known["assistant"].add(UUID(new).int)
         await self._put(reading, "assistant", [{**row, "id": new}])
 
     async def _put(self, reading: _Reading, kind: str, rows: list[Row]) -> None:
@@ -337,9 +322,9 @@ class Imports:
             raise Malformed("The file is empty.")
         if footer is None:
             detail = "the file ends before its last line: it was cut off"
-        elif dict(reading.counts) != {kind: many for kind, many in footer.get("counts", {}).items() if many}:
+        elif dict(reading.counts) != {kind: many for kind, many in footer.counts.items() if many}:
             detail = "the file holds other lines than its last one counts"
-        elif footer.get("sha256") != reading.digest.hexdigest():
+        elif footer.sha256 != reading.digest.hexdigest():
             detail = "the file was changed: its last line is of another"
         else:
             detail = ""
@@ -349,47 +334,3 @@ class Imports:
             here, _ = reading.visitor.here
             async with self._database.transaction(here.id) as tx:
                 await kept.import_finished(tx, self._clock())
-
-
-def _read(reading: _Reading, raw: bytes) -> Row:
-    """Return a line with the ids that are others here; raises _Wrong."""
-    if len(raw) > LONGEST_LINE:
-        raise _Wrong("is too long")
-    try:
-        text = raw.decode()
-        for old, new in reading.names.items():
-            text = text.replace(old, new)
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _Wrong("is not JSON") from None
-    if not isinstance(line, dict):
-        raise _Wrong("is not JSON")
-    if line.get("kind") == ENTRY:
-        line["was"] = json.loads(raw)["row"]
-        line["row"] = {**line["row"], "was": line.pop("was")}
-    return line
-
-
-def _entry(reading: _Reading, row: Mapping[str, Any]) -> Row:
-    """Check the next entry of a book by its hash, and return the fact that it records; nothing for the other book."""
-    try:
-        was, book, seq = row["was"], row["book"], row["seq"]
-        last, head = reading.ends[book]
-        fits = hashlib.sha256(bytes.fromhex(head) + was["entry"].encode()).hexdigest() == was["hash"]
-        if seq != last + 1 or was["prev_hash"] != head or not fits:
-            raise _Wrong("does not follow the entry before it: the book was changed")
-        entry = json.loads(was["entry"])
-        if any(text_at(entry, t["pointer"]) != digest(t["salt"], t["text"]) for t in was["texts"]):
-            raise _Wrong("has a text that does not fit its digest")
-        reading.ends[book] = seq, was["hash"]
-        if book != Book.TICKETS:
-            return {}
-        body = json.loads(row["entry"])
-        id, type = body["id"], body.pop("type")
-        body.pop("seq")
-        texts = {t["pointer"]: (t["salt"], t["text"]) for t in row["texts"]}
-        unseal(body, texts)
-        body["salts"] = {pointer: salt for pointer, (salt, _) in texts.items()}
-        return {"id": id, "type": type, "workspace_id": body["workspace_id"], "position": seq, "body": body}
-    except (LookupError, TypeError, ValueError, AttributeError):
-        raise _Wrong("can't be read as an entry of a book") from None
