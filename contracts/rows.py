@@ -334,10 +334,11 @@ class EntryRow(BookLine, RowOf):
 
 
 class Stamp(Model):
-    """When a fact was told, and which step of its record it is."""
+    """When a fact was told, which step of its record it is, and by which order somebody was erased."""
 
     at: Moment
     version: Version
+    erasure: UUID | None
 
 
 ROWS: dict[str, type[RowOf]] = {
