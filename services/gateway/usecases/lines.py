@@ -116,7 +116,7 @@ class Lines:
             raise Wrong("is of another workspace")
         about = fact.about
         erasure = about.id if isinstance(fact, ContactErased) else None
-        checked(Stamp, {"at": body["at"], "version": about.version, "erasure": erasure})
+        checked(Stamp, {"at": body.get("at"), "version": about.version, "erasure": erasure})
         return {"id": id, "type": type, "workspace_id": self.workspace, "position": was.seq, "body": body}
 
 
