@@ -18,12 +18,12 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from chassis.connection import credentials, inbox_prefix, refuse_old, servers, trusting
+from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
 from chassis.looking import stream_fill
 from chassis.migrations import newest
 from chassis.provision import drift, heard_streams
 from chassis.redaction import without_secrets
-from chassis.settings import PREFIX, ServiceSettings
+from chassis.settings import PREFIX, ServiceSettings, wrongs
 
 _PATIENCE = 5.0
 _MOST_SKEW = 2.0
@@ -62,8 +62,8 @@ class Finding:
     words: str
 
     def __str__(self) -> str:
-        """Say it in one line, without a secret."""
-        return without_secrets(f"{self.verdict:<6} {self.what}: {self.words}")
+        """Say it in one line, without a secret; what was looked at is named by us, and makes no secret of the words."""
+        return f"{self.verdict:<6} {self.what}: {without_secrets(self.words)}"
 
 
 type Check = Callable[[], Awaitable[Sequence[Finding]]]
@@ -88,7 +88,7 @@ def run[S: ServiceSettings](
     try:
         settings = read()
     except ValidationError as error:
-        found: Sequence[Finding] = [_unset(each["loc"], each["msg"]) for each in error.errors(include_input=False)]
+        found: Sequence[Finding] = [wrong(*each) for each in wrongs(error)]
     else:
         found = asyncio.run(_examine(service, settings, more))
     for finding in found:
@@ -107,11 +107,6 @@ async def _examine[S: ServiceSettings](
     return found
 
 
-def _unset(place: tuple[int | str, ...], words: str) -> Finding:
-    name = f"{PREFIX}{'_'.join(map(str, place)).upper()}" if place else "settings"
-    return wrong(name, words.removeprefix("Value error, "))
-
-
 def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
     """Tell which secrets others on this machine may read."""
     found = []
@@ -119,14 +114,21 @@ def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
         if not name.startswith(PREFIX) or not value:
             continue
         if name.endswith("_FILE"):
-            path = Path(value)
-            if not path.exists():
-                found.append(wrong(name, f"there is no file {path}"))
-            elif name not in _NO_SECRET and not path.is_relative_to(_MOUNTED) and _is_open(path):
-                found.append(wrong(name, f"others on this machine may read {path}: chmod 600"))
+            found += _kept(name, Path(value))
         elif urlsplit(value).password:
             found.append(note(name, f"its password stands in the environment; give it as a file, {name}_FILE"))
     return found or [ok("secrets", "nobody else may read them")]
+
+
+def _kept(name: str, path: Path) -> list[Finding]:
+    try:
+        if not path.exists():
+            return [wrong(name, f"there is no file {path}")]
+        if name not in _NO_SECRET and not path.is_relative_to(_MOUNTED) and _is_open(path):
+            return [wrong(name, f"others on this machine may read {path}: chmod 600")]
+    except OSError as error:
+        return [wrong(name, f"{path} can't be read: {error.strerror}")]
+    return []
 
 
 def _is_open(path: Path) -> bool:
@@ -206,18 +208,18 @@ async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> l
 
     async def hear(error: Exception) -> None:
         told.append(error)
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(error, ssl.SSLCertVerificationError | Cleartext):
             raise error
         if "permissions violation" in str(error).lower():
             refused.set()
 
     client = Client()
-    user, password = credentials(url)
+    user, _ = credentials(url)
     try:
         await client.connect(
             servers(url),
             user=user,
-            password=password,
+            password=password_for(client, url),
             tls=trusting(ca),
             name=f"{service} doctor",
             inbox_prefix=inbox_prefix(service),

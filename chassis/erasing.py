@@ -28,6 +28,7 @@ from contracts.erasing import (
     ReadErasure,
 )
 from contracts.refusals import Refusal
+from contracts.streams import Stream
 
 log = get_logger()
 
@@ -65,6 +66,10 @@ _TOLD = text("update erasures set told_at = :at where workspace_id = :ws and id 
 _DONE = text("update erasures set done_at = :at where workspace_id = :ws and id = :id and owner = :owner")
 _UNNUMBERED = text("select exists (select 1 from event_log where workspace_id = :ws and position is null)")
 _IS_UNSENT = text("select exists (select 1 from event_log where workspace_id = :ws and sent_at is null)")
+_TELL_ANEW = text(
+    "update event_log set sent_at = null where workspace_id = :ws and at > :since"
+    " and position = any(cast(:positions as bigint[]))"
+)
 _END = text("select coalesce(max(position), 0) from event_log where workspace_id = :ws")
 _PARTS = text(
     "select body, version from event_log where workspace_id = :ws and about_kind = :kind and about_id = :id"
@@ -107,6 +112,16 @@ async def is_unnumbered(tx: Transaction) -> bool:
 async def is_unsent(tx: Transaction) -> bool:
     """Tell whether a fact of this workspace is still to be told, with the words that it had a moment ago maybe."""
     return bool(await tx.scalar(_IS_UNSENT, {"ws": tx.workspace_id}))
+
+
+async def tell_anew(tx: Transaction, stream: Stream, positions: Iterable[str]) -> None:
+    """Have facts told once more without the words, in place of those that were taken out of a stream.
+
+    Who has heard of one knows its position and passes it over; who was still to read it would have missed it.
+    """
+    values = {"ws": tx.workspace_id, "since": now() - stream.max_age, "positions": [*map(int, positions)]}
+    if await tx.execute(_TELL_ANEW, values):
+        tx.wake()
 
 
 async def erase_record(tx: Transaction, statement: TextClause, values: Mapping[str, Any]) -> list[ErasedWords]:

@@ -1,14 +1,18 @@
 """What a service is told by its environment; each `COUNTERFOIL_X` may be a file: `COUNTERFOIL_X_FILE`."""
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "COUNTERFOIL_"
+_FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -19,8 +23,35 @@ class _Files(PydanticBaseSettingsSource):
         return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        found, unread = dict[str, Any](), list[InitErrorDetails]()
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value = self.get_field_value(field, name)[0]
+            except (OSError, UnicodeDecodeError) as error:
+                unread.append(_unread(f"{name}_file", error))
+            else:
+                found |= {} if value is None else {name: value}
+        if unread:
+            raise ValidationError.from_exception_data(self.settings_cls.__name__, unread, hide_input=True)
+        return found
+
+
+def _unread(place: str, error: OSError | UnicodeDecodeError) -> InitErrorDetails:
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    told = {"path": os.environ[PREFIX + place.upper()], "why": why}
+    return InitErrorDetails(
+        type=PydanticCustomError("file", "{path} can't be read: {why}", told), loc=(place,), input=None
+    )
+
+
+def wrongs(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield each variable that is missing or wrong, and why, without a value; `settings` where several don't agree."""
+    for each in error.errors(include_input=False, include_url=False):
+        words = each["msg"].removeprefix("Value error, ")
+        if each["loc"]:
+            yield f"{PREFIX}{'_'.join(map(str, each['loc'])).upper()}", words
+        else:
+            yield "settings", _FIELD.sub(lambda field: PREFIX + field[0].upper(), words)
 
 
 class ServiceSettings(BaseSettings):

@@ -106,6 +106,9 @@ def test_secrets_that_others_may_read_are_named(tmp_path: Path) -> None:
     plain = doctor.secrets_at_hand({"COUNTERFOIL_SMTP_URL": "smtp://u:hidden-p4ss@x"})
     assert [each.verdict for each in plain] == [Verdict.NOTE]
     assert "hidden-p4ss" not in str([str(each) for each in plain])
+    (well,) = doctor.secrets_at_hand({})
+    assert str(well) == "ok     secrets: nobody else may read them", "its own words are not hidden"
+    assert "s3cret-w0rd" not in str(doctor.wrong("secrets", "one is password=s3cret-w0rd"))
 
 
 def test_a_file_that_everybody_reaches_is_named(roomy_path: Path) -> None:
@@ -129,6 +132,10 @@ def test_settings_that_are_missing_or_wrong_are_named_and_nothing_else_is_tried(
     assert "WRONG  COUNTERFOIL_NATS_URL: Field required" in said
     assert "WRONG  COUNTERFOIL_DRAIN_SECONDS" in said
     assert "soon" not in said
+    environment.setenv("COUNTERFOIL_NATS_URL_FILE", "/run/secrets/nope")
+    assert doctor.run("tickets", TicketsSettings) == 1
+    said = capsys.readouterr().out
+    assert said == "WRONG  COUNTERFOIL_NATS_URL_FILE: /run/secrets/nope can't be read: No such file or directory\n"
 
 
 async def test_a_mail_server_that_does_not_take_us_is_named() -> None:

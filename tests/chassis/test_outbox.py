@@ -201,6 +201,21 @@ async def test_a_relay_killed_between_the_brokers_receipt_and_its_own_mark_tells
         await outbox.tells(ws, *(f"s{n}" for n in range(count)), "after")
 
 
+async def test_what_is_announced_after_a_batch_is_gathered_for_the_next(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.outbox._GATHER", 1.0)
+    ws, slugs = a_workspace(), [f"s{n}" for n in range(28)]
+    async with outbox.relaying():
+        await outbox.announce(*(a_fact(ws, slug) for slug in slugs[:20]))
+        await outbox.tells(ws, *slugs[:20])
+        for slug in slugs[20:]:
+            await outbox.announce(a_fact(ws, slug))
+        found = await outbox.tells(ws, *slugs)
+    batches = [(msg.headers or {})["Nats-Batch-Id"] for msg in found]
+    assert (len(set(batches[:20])), len(set(batches[20:])), len(set(batches))) == (1, 1, 2)
+
+
 async def test_a_batch_of_which_one_fact_is_stored_already_is_told_one_by_one(outbox: Outbox) -> None:
     ws = a_workspace()
     await outbox.announce(*(a_fact(ws, f"s{n}") for n in range(20)))

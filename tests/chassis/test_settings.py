@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from chassis.settings import ServiceSettings
+from chassis.settings import ServiceSettings, wrongs
+from services.notifications.settings import Settings as MailSettings
 
 
 class Wider(ServiceSettings):
@@ -56,5 +57,21 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(ValidationError, match="log_level"):
         ServiceSettings(nats_url="n", database_url="d", log_level="loud")  # type: ignore[arg-type]  # as above
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL_FILE", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        ServiceSettings(nats_url="n")
+    monkeypatch.setenv("COUNTERFOIL_MAIL_PASSWORD_FILE", str(tmp_path))
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    monkeypatch.setenv("COUNTERFOIL_LOG_LEVEL_FILE", str(tmp_path / "bytes"))
+    with pytest.raises(ValidationError) as unread:
+        Wider(nats_url="n")
+    assert dict(wrongs(unread.value)) == {
+        "COUNTERFOIL_DATABASE_URL_FILE": f"{tmp_path / 'nowhere'} can't be read: No such file or directory",
+        "COUNTERFOIL_MAIL_PASSWORD_FILE": f"{tmp_path} can't be read: Is a directory",
+        "COUNTERFOIL_LOG_LEVEL_FILE": f"{tmp_path / 'bytes'} can't be read: it is not UTF-8",
+    }
+
+
+def test_settings_that_do_not_agree_are_named_by_their_variables() -> None:
+    with pytest.raises(ValidationError) as apart:
+        MailSettings(nats_url="n", database_url="d", smtp_url="smtp://u:p4ss-w0rd@h")
+    assert list(wrongs(apart.value)) == [
+        ("settings", "COUNTERFOIL_MAIL_FROM must be an address once COUNTERFOIL_SMTP_URL is set")
+    ]

@@ -1,17 +1,20 @@
 """Somebody is erased from a running desk: from every table, stream and log; the record holds, and tickets stay."""
 
 import asyncio
+import json
 import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import nats
 import pytest
 
 from contracts.base import SERVICES
@@ -159,11 +162,42 @@ async def counts(stack: Stack) -> dict[str, int]:
     return found
 
 
+class Outside:
+    """Another system, which reads all that is told to everyone, from the beginning."""
+
+    def __init__(self, made: Any) -> None:
+        """Read as the integration that was made."""
+        self._made = made
+        self.told: dict[str, Any] = {}
+
+    async def read(self) -> None:
+        """Read what is there now."""
+        client = await nats.connect(self._made["nats_url"], inbox_prefix=self._made["inbox_prefix"])
+        reader = await client.jetstream().pull_subscribe_bind(self._made["consumer"], stream=self._made["stream"])
+        with suppress(TimeoutError):
+            while True:
+                for fact in await reader.fetch(100, timeout=1):
+                    assert fact.headers
+                    self.told[fact.headers["ce-id"]] = json.loads(fact.data)
+                    await fact.ack_sync()
+        await client.close()
+
+    async def again(self, desk: Desk) -> None:
+        """Throw away what was read, and read anew from the first fact."""
+        self.told.clear()
+        replay = f"integrations/{self._made['id']}/replay"
+        assert (await desk.send("POST", replay, {"from": 1})).is_success
+        await self.read()
+
+
 async def test_a_contact_is_erased_everywhere_and_the_record_still_holds(stack: Stack, desk: Desk) -> None:
     mira = Mira(Planter(stack, desk))
     await mira.comes()
     words = mira.by.words
     before, books = await counts(stack), (await desk.get("audit/verify"))["books"]
+    outside = Outside(await desk.insist("POST", "integrations", {"name": "crm"}))
+    await outside.again(desk)
+    facts = dict(outside.told)
     assert [(book["ok"], book["erased"]) for book in books] == [(True, 0)] * 2
     assert places.streams(stack, words) != {}
 
@@ -178,6 +212,13 @@ async def test_a_contact_is_erased_everywhere_and_the_record_still_holds(stack: 
     told = {"event_log": 2, "entries": 2 + (await counts(stack))["entries"] - before["entries"] - 2}
     after = await counts(stack)
     assert {name: after[name] - before[name] - told.get(name, 0) for name in before} == dict.fromkeys(before, 0)
+
+    # Who has read it is told once more, without the words; who reads only now misses nothing but them.
+    for read in (outside.read, partial(outside.again, desk)):
+        await read()
+        assert outside.told.keys() == facts.keys()
+        opened = [each for each in outside.told.values() if each["ticket_id"] in mira.tickets and each["version"] == 1]
+        assert [each["subject"][:7] for each in opened] == ["sha256:"] * 3
 
     assert len(mira.tickets) == 3
     for ticket in mira.tickets:

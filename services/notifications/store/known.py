@@ -48,6 +48,8 @@ _KNOWN = text("select exists (select 1 from tickets where workspace_id = :ws and
 _SUBJECT = text("update tickets set subject = :subject where workspace_id = :ws and id = :ticket")
 _DELETED = text("update tickets set deleted = :deleted where workspace_id = :ws and id = :ticket")
 
+NOTHING_KNOWN = "Nothing is known of this ticket."
+
 # Who is there
 
 _DESK = text("select user_id, role from members where workspace_id = :ws and known and role in ('owner', 'admin')")
@@ -83,7 +85,7 @@ def ticket(tx: Transaction, id: UUID, number: int, subject: str, watchers: Mappi
 async def require_ticket(tx: Transaction, id: UUID) -> None:
     """Refuse a fact about a ticket that nothing is known of: the fact that made it could not be applied."""
     if not await tx.scalar(_KNOWN, {"ws": tx.workspace_id, "ticket": id}):
-        raise NotFound("Nothing is known of this ticket.")
+        raise NotFound(NOTHING_KNOWN)
 
 
 async def subject(tx: Transaction, ticket_id: UUID, subject: str) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy import text
 from chassis import cursors
 from chassis.database import Transaction
 from contracts.notifications import Reason, Watcher
+from contracts.refusals import NotFound
+from services.notifications.store.known import NOTHING_KNOWN
 
 _WATCH = text(
     "insert into watchers (workspace_id, ticket_id, user_id, reason)"
@@ -48,7 +50,10 @@ _WATCHING = """
         where c.user_id = w.user_id and not c.watches and coalesce(b.version, 0) <= c.ticket_version
     )
 """
-_WATCHERS = text(f"{_WATCHING} group by user_id")
+_WATCHERS = text(f"""
+    select w.user_id from tickets t left join ({_WATCHING} group by user_id) w on true
+    where t.workspace_id = :ws and t.id = :ticket
+""")  # noqa: S608 - constants
 # Somebody who is not known here yet is a member all the same; who was removed watches nothing.
 _PAGE = text(f"""{_WATCHING}
     and user_id > :after
@@ -88,9 +93,14 @@ async def hear_again(tx: Transaction, ticket_id: UUID, person: UUID, version: in
 
 
 async def watchers(tx: Transaction, ticket_id: UUID, at: dt.datetime) -> frozenset[UUID]:
-    """Return who watched a ticket at that time, as far as facts were heard."""
+    """Return who watched a ticket at that time, as far as facts were heard; raises NotFound for one of which none was.
+
+    The fact that made it could not be applied then.
+    """
     rows = await tx.all(_WATCHERS, {"ws": tx.workspace_id, "ticket": ticket_id, "at": at})
-    return frozenset(row["user_id"] for row in rows)
+    if not rows:
+        raise NotFound(NOTHING_KNOWN)
+    return frozenset(row["user_id"] for row in rows if row["user_id"])
 
 
 async def watcher_page(

@@ -97,7 +97,6 @@ async def tell(event: TicketEvent, tx: Transaction) -> None:
     if isinstance(event, TicketCreated):
         listeners = await store.curious(tx, domain.news_kind(event), event.at)
     else:
-        await store.require_ticket(tx, event.ticket_id)
         listeners = await store.watchers(tx, event.ticket_id, event.at if tx.retells else now())
     reasons = domain.concerned(event, listeners)
     if not reasons:

@@ -108,6 +108,8 @@ class Eraser:
             TICKETS, f"{TICKETS.subjects[0][:-1]}*.*.{ws}", lambda headers, _: headers.get("ce-position") in seqs
         )
         async with self._database.transaction(ws) as tx:
+            # Other systems read this stream, each in its own time.
+            await erasing.tell_anew(tx, TICKETS, seqs)
             await erasing.settle(tx, order)
 
     async def _purge_what_others_sent(self, ws: str, known: places.Trace) -> None:
