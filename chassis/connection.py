@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import nats
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from chassis.logs import get_logger
 
@@ -44,6 +44,27 @@ def credentials(url: str) -> tuple[str | None, str | None]:
     return first.username and unquote(first.username), first.password and unquote(first.password)
 
 
+class Cleartext(NatsError, RuntimeError):
+    """A server that speaks no TLS, where it is asked for."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("NATS does not speak TLS, and COUNTERFOIL_NATS_URL asks for it")
+
+
+def password_for(client: Client, url: str) -> Callable[[], str] | None:
+    """Return what gives this client its password, each time that it enters; raises Cleartext rather than in clear."""
+    _, password = credentials(url)
+    if password is None:
+        return None
+
+    def given() -> str:
+        _refuse_open(client, url)
+        return password
+
+    return given
+
+
 def trusting(ca: str) -> ssl.SSLContext | None:
     """Return what trusts these authorities alone, as PEM; None: whom the machine trusts."""
     return ssl.create_default_context(cadata=ca) if ca else None
@@ -55,9 +76,9 @@ def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 
     async def refused(error: Exception) -> None:
         # nats-py would wait for ever for the end of a connection whose certificate it did not take.
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(error, ssl.SSLCertVerificationError | Cleartext):
             if lost:
-                die(f"NATS's certificate can't be trusted: {error.verify_message}")
+                die(f"NATS can't be trusted: {getattr(error, 'verify_message', error)}")
             raise error
         # A forbidden subject shows nowhere else: to whoever asked it looks like a timeout.
         log.warning("nats.error", error=repr(error))
@@ -92,11 +113,11 @@ def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 
 async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str = "", **more: Any) -> Client:
     """Connect as this user of ours; waits for a server that is not there yet. RuntimeError: it won't do."""
-    name, password = credentials(url)
     refused = False
-    entry = options(user, closing=lambda: refused or closing()) | {"user": name, "password": password}
-    client = await nats.connect(servers(url), **entry | {"tls": trusting(ca)} | more)
+    client = Client()
+    entry = {"user": credentials(url)[0], "password": password_for(client, url), "tls": trusting(ca)}
     try:
+        await client.connect(servers(url), **options(user, closing=lambda: refused or closing()) | entry | more)
         refuse_old(client)
         _refuse_open(client, url)
     except RuntimeError:
@@ -127,5 +148,4 @@ def refuse_old(client: Client) -> None:
 def _refuse_open(client: Client, url: str) -> None:
     # nats-py goes by what the server says, whatever the URL asks for.
     if url.startswith("tls://") and not client._server_info.get("tls_required"):  # noqa: SLF001 - nobody else tells
-        msg = "NATS does not speak TLS, and COUNTERFOIL_NATS_URL asks for it"
-        raise RuntimeError(msg)
+        raise Cleartext

@@ -18,7 +18,7 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from chassis.connection import credentials, inbox_prefix, refuse_old, servers, trusting
+from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
 from chassis.looking import stream_fill
 from chassis.migrations import newest
 from chassis.provision import drift, heard_streams
@@ -208,18 +208,18 @@ async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> l
 
     async def hear(error: Exception) -> None:
         told.append(error)
-        if isinstance(error, ssl.SSLCertVerificationError):
+        if isinstance(error, ssl.SSLCertVerificationError | Cleartext):
             raise error
         if "permissions violation" in str(error).lower():
             refused.set()
 
     client = Client()
-    user, password = credentials(url)
+    user, _ = credentials(url)
     try:
         await client.connect(
             servers(url),
             user=user,
-            password=password,
+            password=password_for(client, url),
             tls=trusting(ca),
             name=f"{service} doctor",
             inbox_prefix=inbox_prefix(service),

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import pytest
@@ -187,10 +189,57 @@ async def test_a_server_that_another_authority_signed_for_is_not_entered(
         )
 
 
-async def test_who_asks_for_tls_does_not_go_without() -> None:
+@asynccontextmanager
+async def an_eavesdropper(port: int = 0) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Something that calls itself a NATS server, asks for passwords, offers no TLS, and keeps what it is told."""
+    read: list[bytes] = []
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = {"server_id": "N", "version": "2.14.0", "max_payload": 262144, "headers": True, "auth_required": True}
+        writer.write(f"INFO {json.dumps(info)}\r\n".encode())
+        while line := await reader.readline():
+            read.append(line)
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        read.append(b"gone")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", port) as server:
+        yield server.sockets[0].getsockname()[1], read
+
+
+async def test_who_asks_for_tls_does_not_go_without_and_tells_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with a_broker() as broker:
         with pytest.raises(RuntimeError, match="does not speak TLS"):
             await connect(broker.url_for("tickets").replace("nats:", "tls:"), "tickets", closing=lambda: False)
+    async with an_eavesdropper() as (port, read):
+        url = f"tls://tickets:{_PASSWORD}@127.0.0.1:{port}"
+        with pytest.raises(RuntimeError, match="does not speak TLS"):
+            await connect(url, "tickets", closing=lambda: False)
+        (finding,) = await doctor.broker("tickets", url)
+        assert (finding.verdict, "does not speak TLS" in finding.words) == (Verdict.WRONG, True)
+        await eventually(lambda: read.count(b"gone") == 2)
+        assert set(read) == {b"gone"}
+
+    # The same goes for whoever takes the place of the server that it entered.
+    ended: list[str] = []
+    monkeypatch.setattr("chassis.connection.die", ended.append)
+    certificates = found_authority(tmp_path)
+    entrance = accounts(dict.fromkeys(users(), _PASSWORD), issuer_of(draw_issuer()))
+    entrance += f'tls {{ cert_file: "{certificates.certificate}", key_file: "{certificates.key}" }}\n'
+    server = EmbeddedNats(tmp_path / "nats", accounts=entrance)
+    await server.start()
+    url = f"tls://tickets:{_PASSWORD}@127.0.0.1:{server.port}"
+    client = await connect(url, "tickets", closing=lambda: False, ca=certificates.pem)
+    await server.stop()
+    async with an_eavesdropper(server.port) as (_, read):
+        await eventually(lambda: ended)
+        assert "does not speak TLS" in ended[0]
+        await client.close()
+        await eventually(lambda: b"gone" in read)
+        assert set(read) == {b"gone"}
 
 
 async def _nobody(_: str, __: str) -> Outsider | None:
