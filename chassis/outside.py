@@ -11,11 +11,13 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from structlog.contextvars import bound_contextvars
 
 from chassis.callout import LIFE, Admits, Callout
 from chassis.connection import connect
 from chassis.logs import get_logger
 from chassis.provision import CALLOUT, KEEPER, KICKER, OUT, Outsider, outsider_consumer, outsider_stream
+from chassis.starting import refusing
 from chassis.telemetry import Metrics
 from contracts.base import now
 from contracts.refusals import Unavailable
@@ -67,7 +69,9 @@ class Outside:
         """Connect, wait for a broker that is away, and let others in from now on."""
         urls = {KEEPER: self._access.keeper_url, KICKER: self._access.kicker_url, CALLOUT: self._access.callout_url}
         for user, url in urls.items():
-            self._clients[user] = await connect(url, user, closing=lambda: self._closing, ca=self._access.ca)
+            # Whatever its connection logs says which of the three it is: that one's password may be wrong.
+            with refusing(user), bound_contextvars(nats_user=user):
+                self._clients[user] = await connect(url, user, closing=lambda: self._closing, ca=self._access.ca)
         await self._callout.listen(self._clients[CALLOUT])
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from chassis.outbox import Relay
 from chassis.parts import Shares
 from chassis.provision import Drift, altered, drift
 from chassis.settings import ServiceSettings
+from chassis.starting import Refused, refusing
 from chassis.telemetry import Metrics, record_by, record_no_more, traced
 from contracts.refusals import Malformed
 
@@ -120,7 +122,7 @@ class Service:
     async def start(self) -> None:
         """Open store, bus and port, and stand for leader. Waits for a store or broker that is away.
 
-        Raises Drift where a stream or durable was altered, and RuntimeError for a server that is too old.
+        Raises Drift where a stream or durable was altered, and Refused for a server that won't do.
         """
         heard = self.bus.consumers(self.settings.partitions)
         self._consumers = [each for each in heard if each.part.of == 1]
@@ -129,7 +131,8 @@ class Service:
         while not await self.database.answers():
             log.warning("database.away")
             await asyncio.sleep(0.5)
-        await self.bus.connect()
+        with refusing(self.name):
+            await self.bus.connect()
         await self._refuse_altered()
         await self.bus.start()
         self._relay = Relay(self.database, self.bus.nats, self.name, self.metrics)
@@ -186,11 +189,15 @@ class Service:
                 await asyncio.to_thread(record_no_more)
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain."""
+        """Serve until SIGTERM or SIGINT, then drain; ends with 1 where it refuses to start, and says why."""
         configure(self.name, self.settings.log_level, self.settings.log_format)
         trace_if_asked(self.name, os.environ)
         gc.freeze()  # what was imported is never garbage, and need not be looked through for it
-        uvloop.run(self._main())
+        try:
+            uvloop.run(self._main())
+        except (Drift, Refused) as refused:
+            log.critical("service.refused", why=str(refused))
+            sys.exit(1)
 
     async def _main(self) -> None:
         stop = asyncio.Event()

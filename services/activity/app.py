@@ -2,6 +2,7 @@
 
 from chassis.erasing import OWNERS, Erasing, copies
 from chassis.service import Service
+from chassis.starting import told
 from services.activity import usecases
 from services.activity.handlers import listen
 from services.activity.settings import Settings
@@ -24,4 +25,4 @@ def settings() -> Settings:
 
 def main() -> None:
     """Run activity until it is told to stop."""
-    build(settings()).run()
+    build(told("activity", settings)).run()

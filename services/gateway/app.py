@@ -3,6 +3,7 @@
 from chassis.erasing import OWNERS, Erasing, read_erasure
 from chassis.outside import OutsideAccess
 from chassis.service import Service
+from chassis.starting import told
 from contracts.erasing import ReadGatewayErasure
 from services.gateway.routes import Desk, web
 from services.gateway.settings import Settings
@@ -151,4 +152,4 @@ def settings() -> Settings:
 
 def main() -> None:
     """Run the gateway until it is told to stop."""
-    build(settings()).run()
+    build(told("gateway", settings)).run()

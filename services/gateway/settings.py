@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chassis.callout import issuer_of
 from chassis.connection import servers
 from chassis.settings import ServiceSettings
 from contracts.texts import Email
@@ -36,6 +37,17 @@ def _nats_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _issuer(seed: SecretStr) -> SecretStr:
+    try:
+        right = not seed or issuer_of(seed.get_secret_value()).startswith("A")
+    except Exception:  # noqa: BLE001 - what nkeys raises for a seed that is none has no common kind
+        right = False
+    if not right:
+        msg = "must be the seed of an account key: SA and 56 letters and digits"
+        raise ValueError(msg)
+    return seed
+
+
 class Settings(ServiceSettings):
     """The shared settings, where the desk is reached, and what its first start makes."""
 
@@ -55,7 +67,7 @@ class Settings(ServiceSettings):
     """As whom it makes and takes away their consumers."""
     kicker_nats_url: str = Field("", repr=False)
     """As whom it cuts them off."""
-    nats_issuer: SecretStr = SecretStr("")
+    nats_issuer: Annotated[SecretStr, AfterValidator(_issuer)] = SecretStr("")
     """The seed of the account key that it signs their rights with."""
     integration: str = ""
     """An integration of the first workspace that stands in the configuration of NATS."""

@@ -1,7 +1,9 @@
 """Runs this service, `python -m services.notifications`, or with a verb one of its tools."""
 
 import sys
+from functools import partial
 
+from chassis.starting import told
 from services.notifications import app, tools
 
 if sys.argv[1:] == ["doctor"]:
@@ -9,5 +11,5 @@ if sys.argv[1:] == ["doctor"]:
 
     sys.exit(doctor.run("notifications", app.settings, app.look_at_mail))
 if len(sys.argv) > 1:
-    sys.exit(tools.run(sys.argv[1:], app.settings))
+    sys.exit(tools.run(sys.argv[1:], partial(told, "notifications", app.settings)))
 app.main()

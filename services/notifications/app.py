@@ -3,6 +3,7 @@
 from chassis.doctor import Finding, Verdict
 from chassis.erasing import Erasing
 from chassis.service import Service
+from chassis.starting import told
 from services.notifications.channels import Egress, Listener, Smtp
 from services.notifications.handlers import answer_for_mail, answer_for_webhooks, listen
 from services.notifications.settings import Settings
@@ -58,4 +59,4 @@ def settings() -> Settings:
 
 def main() -> None:
     """Run notifications until it is told to stop."""
-    build(settings()).run()
+    build(told("notifications", settings)).run()

@@ -2,6 +2,7 @@
 
 from chassis.erasing import Erasing
 from chassis.service import Service
+from chassis.starting import told
 from contracts.erasing import PersonKind
 from services.tickets.handlers import listen
 from services.tickets.settings import Settings
@@ -26,4 +27,4 @@ def settings() -> Settings:
 
 def main() -> None:
     """Run tickets until it is told to stop."""
-    build(settings()).run()
+    build(told("tickets", settings)).run()

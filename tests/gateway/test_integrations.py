@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from chassis.callout import draw_issuer
 from contracts.base import Role, now, uuid7
 from services.gateway import store
 from services.gateway.domain import INTEGRATIONS_EACH, Acting, make_integration, revoke_integration, token_hash
@@ -192,7 +193,8 @@ async def test_who_is_revoked_is_cut_off_and_its_name_is_never_anothers(ledger: 
     ("given", "words"),
     [
         ({"callout_nats_url": "nats://callout:x@127.0.0.1:4222"}, "go together"),
-        ({"nats_issuer": "SA"}, "go together"),
+        ({"nats_issuer": draw_issuer()}, "go together"),
+        ({"nats_issuer": "SA-and-garbage"}, "must be the seed"),
         ({"nats_public_url": "https://nats.example.com"}, "must be nats://"),
         ({"nats_public_url": "nats://shop:x@nats.example.com"}, "without user"),
         ({"nats_public_url": "nats://nats.example.com/path"}, "without user or path"),
