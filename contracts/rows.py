@@ -36,6 +36,10 @@ def _has_been(at: dt.datetime) -> dt.datetime:
     return at
 
 
+def _each_once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
 Moment = Annotated[AwareDatetime, AfterValidator(_has_been)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Words = Annotated[Body, StringConstraints(min_length=1)]
@@ -183,7 +187,7 @@ class TicketRow(RowOf):
     assignee_name: Called | None
     assignee_role: Role | None
     contact_id: UUID | None
-    tags: Tags
+    tags: Annotated[Tags, AfterValidator(_each_once)]
     fields: Fields = Field(default_factory=dict)
     created_at: Moment
     updated_at: Moment
@@ -334,10 +338,11 @@ class EntryRow(BookLine, RowOf):
 
 
 class Stamp(Model):
-    """When a fact was told, and which step of its record it is."""
+    """When a fact was told, which step of its record it is, and by which order somebody was erased."""
 
     at: Moment
     version: Version
+    erasure: UUID | None
 
 
 ROWS: dict[str, type[RowOf]] = {

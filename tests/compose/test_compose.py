@@ -348,4 +348,6 @@ async def test_the_proxy_says_where_a_request_comes_from_and_believes_nobody_els
     assert answers == [httpx.codes.UNAUTHORIZED] * 5 + [httpx.codes.TOO_MANY_REQUESTS]
     assert (await stack("exec", "-T", "tickets", "python", "-c", elsewhere)).split() == ["401"]
     async with httpx.AsyncClient() as http:
-        assert (await http.get(f"http://127.0.0.1:{stack.port}/metrics")).status_code == httpx.codes.NOT_FOUND
+        for path in ("metrics", "%6detrics", "/metrics", "metrics/"):
+            answer = await http.get(f"http://127.0.0.1:{stack.port}/{path}")
+            assert answer.status_code == httpx.codes.NOT_FOUND, path

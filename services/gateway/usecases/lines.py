@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from chassis.requests import invalid
 from contracts.activity import Book
 from contracts.base import Event, Message
+from contracts.erasing import ContactErased
 from contracts.rows import NAMED, ROWS, EntryRow, Stamp
 from contracts.texts import digest, text_at, unseal
 from contracts.transfer import ENTRY
@@ -113,7 +114,9 @@ class Lines:
         fact = checked(kind, {**body, "seq": was.seq})
         if fact.workspace_id != self.workspace:
             raise Wrong("is of another workspace")
-        checked(Stamp, {"at": body["at"], "version": fact.about.version})
+        about = fact.about
+        erasure = about.id if isinstance(fact, ContactErased) else None
+        checked(Stamp, {"at": body.get("at"), "version": about.version, "erasure": erasure})
         return {"id": id, "type": type, "workspace_id": self.workspace, "position": was.seq, "body": body}
 
 

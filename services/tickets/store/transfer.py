@@ -49,6 +49,7 @@ _FACT = text(
     " values (:ws, :id, :position, :type, :about_kind, :about_id, :version, cast(:at as timestamptz), :audience,"
     " cast(:body as jsonb), now()) on conflict (workspace_id, id) do nothing"
 )
+_STANDS = text("select position from event_log where workspace_id = :ws and id = :id")
 _TEXTS = text(
     "insert into event_texts (workspace_id, event_id, pointer, salt, text) select :ws, :id, * from"
     " unnest(cast(:pointers as text[]), cast(:salts as text[]), cast(:texts as text[])) on conflict do nothing"
@@ -109,6 +110,9 @@ async def _put_fact(tx: Transaction, fact: LoggedFact) -> int:
         "body": json.dumps(body, ensure_ascii=False),
     }
     added = await tx.execute(_FACT, row)
+    if not added and await tx.scalar(_STANDS, {"ws": tx.workspace_id, "id": fact.id}) != fact.position:
+        msg = "stands elsewhere in the record"
+        raise ValueError(msg)
     if added and texts:
         await tx.execute(
             _TEXTS,
