@@ -201,6 +201,8 @@ async def stack() -> AsyncIterator[Compose]:
 
 async def test_the_files_are_what_compose_understands(stack: Compose) -> None:
     await stack("config", "--quiet")
+    elsewhere = await stack("-f", "deploy/elsewhere.yml", "config", "--services")
+    assert {*elsewhere.split()} == {*SERVICES, "provision", "proxy"}
 
 
 async def test_a_ticket_goes_in_by_the_published_port(stack: Compose) -> None:
