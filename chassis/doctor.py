@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import ssl
 import sys
@@ -11,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import nats.errors
@@ -32,6 +32,7 @@ _MOST_WAIT = 60.0
 _NEARLY_FULL = 0.8
 _LEAST_FREE = 1 << 30
 _LEAST_PAYLOAD = 256 * 1024
+_PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^@]+@")
 _MOUNTED = Path("/run/secrets")
 _NO_SECRET = {f"{PREFIX}NATS_CA_FILE"}
 _ROLE = (
@@ -116,7 +117,7 @@ def secrets_at_hand(environment: Mapping[str, str]) -> list[Finding]:
             continue
         if name.endswith("_FILE"):
             found += _kept(name, Path(value))
-        elif urlsplit(value).password:
+        elif _PASSWORD.match(value):
             found.append(note(name, f"its password stands in the environment; give it as a file, {name}_FILE"))
     return found or [ok("secrets", "nobody else may read them")]
 
@@ -150,6 +151,8 @@ async def store(service: str, url: str) -> list[Finding]:
         session = await asyncpg.connect(url, timeout=_PATIENCE)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         return [wrong(what, _because(error))]
+    except (asyncpg.InterfaceError, ValueError) as error:
+        return [wrong(what, f"its address can't be used: {type(error).__name__}")]
     try:
         return [
             ok(what, f"PostgreSQL {session.get_server_version().major} answers"),

@@ -4,15 +4,46 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "COUNTERFOIL_"
 _FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def _at(url: str, schemes: tuple[str, ...], *, host: bool) -> None:
+    """Raise ValueError, in words that quote nothing, for what is no address: a password may stand in it."""
+    try:
+        parts = urlsplit(url)
+        right = (
+            parts.scheme in schemes and ("," in parts.netloc or parts.port != 0) and bool(parts.hostname or not host)
+        )
+    except ValueError:
+        right = False
+    if not right:
+        these = " or ".join(f"{scheme}://" for scheme in schemes)
+        msg = f"must be an address that begins with {these}; in a password write what is no letter or digit as %XX"
+        raise ValueError(msg)
+
+
+def _nats(urls: str) -> str:
+    for each in urls.split(",") if urls else ():
+        _at(each.strip(), ("nats", "tls"), host=True)
+    return urls
+
+
+def _database(url: str) -> str:
+    _at(url, ("postgresql", "postgres"), host=False)
+    return url
+
+
+type NatsUrl = Annotated[str, AfterValidator(_nats)]
+"""Where NATS is; empty where nothing is said."""
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -61,13 +92,13 @@ class ServiceSettings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
-    nats_url: str = Field(repr=False)
+    nats_url: NatsUrl = Field(repr=False, min_length=1)
     """Where NATS is, with the service's own user and password; with commas between the servers of a cluster, and
     `tls://` where they speak TLS."""
     nats_ca: str = ""
     """The authority that signed NATS's certificate, as PEM; `COUNTERFOIL_NATS_CA_FILE` names its file.
     Empty: those that the machine trusts."""
-    database_url: str = Field(repr=False)
+    database_url: Annotated[str, AfterValidator(_database)] = Field(repr=False)
     """The service's own database, as its app role. As libpq reads it: `?sslmode=verify-full&sslrootcert=/ca.pem`
     asks for TLS and says who signed the server's certificate."""
     partitions: int = Field(1, ge=1, le=64)

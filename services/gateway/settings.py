@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.callout import issuer_of
 from chassis.connection import servers
-from chassis.settings import ServiceSettings
+from chassis.settings import NatsUrl, ServiceSettings
 from contracts.texts import Email
 
 
@@ -61,11 +61,11 @@ class Settings(ServiceSettings):
     Empty: limits go by the address that connects."""
     nats_public_url: Annotated[str, AfterValidator(_nats_address)] = ""
     """Where other systems reach NATS, such as `tls://nats.example.com:4222`. Empty: where the gateway does."""
-    callout_nats_url: str = Field("", repr=False)
+    callout_nats_url: NatsUrl = Field("", repr=False)
     """As whom it answers NATS servers about other systems. These four go together; empty: none is let in."""
-    keeper_nats_url: str = Field("", repr=False)
+    keeper_nats_url: NatsUrl = Field("", repr=False)
     """As whom it makes and takes away their consumers."""
-    kicker_nats_url: str = Field("", repr=False)
+    kicker_nats_url: NatsUrl = Field("", repr=False)
     """As whom it cuts them off."""
     nats_issuer: Annotated[SecretStr, AfterValidator(_issuer)] = SecretStr("")
     """The seed of the account key that it signs their rights with."""

@@ -99,9 +99,13 @@ async def test_each_thing_that_can_be_wrong_with_nats_is_named(broker: NatsServe
 
 async def test_each_of_those_who_let_others_in_is_looked_at(broker: NatsServer) -> None:
     def told(**wrong: str) -> GatewaySettings:
-        return GatewaySettings(nats_url=broker.url_for("gateway"), database_url="", **(broker.outside | wrong))
+        return GatewaySettings(
+            nats_url=broker.url_for("gateway"), database_url="postgresql://x", **(broker.outside | wrong)
+        )
 
-    (none,) = await look_at_the_entrance(GatewaySettings(nats_url=broker.url_for("gateway"), database_url=""))
+    (none,) = await look_at_the_entrance(
+        GatewaySettings(nats_url=broker.url_for("gateway"), database_url="postgresql://x")
+    )
     assert none.verdict is Verdict.NOTE
     found = await look_at_the_entrance(told())
     assert ([each.what for each in found], ill(found)) == ([CALLOUT, KEEPER, KICKER, "issuer"], {})
@@ -164,7 +168,9 @@ def test_settings_that_are_missing_or_wrong_are_named_and_nothing_else_is_tried(
 async def test_a_mail_server_that_does_not_take_us_is_named() -> None:
     def settings(url: str) -> NotificationsSettings:
         here = "nats://x@127.0.0.1:9"
-        return NotificationsSettings(nats_url=here, database_url=here, smtp_url=url, mail_from="desk@example.com")
+        return NotificationsSettings(
+            nats_url=here, database_url="postgresql://x", smtp_url=url, mail_from="desk@example.com"
+        )
 
     async with a_postbox() as box:
         (well,) = await look_at_mail(settings(box.url))

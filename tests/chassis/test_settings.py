@@ -41,27 +41,29 @@ def test_an_argument_goes_before_the_environment_and_that_before_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("nats_url", "database_url", "log_level"):
-        (tmp_path / name).write_text("error" if name == "log_level" else "file", encoding="utf-8")
+        (tmp_path / name).write_text("error" if name == "log_level" else "postgresql://file", encoding="utf-8")
         monkeypatch.setenv(f"COUNTERFOIL_{name.upper()}_FILE", str(tmp_path / name))
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "environment")
-    monkeypatch.setenv("COUNTERFOIL_NATS_URL", "environment")
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://environment")
+    monkeypatch.setenv("COUNTERFOIL_NATS_URL", "nats://environment")
 
-    settings = ServiceSettings(nats_url="argument")
+    settings = ServiceSettings(nats_url="nats://argument")
 
-    assert (settings.nats_url, settings.database_url, settings.log_level) == ("argument", "environment", "error")
+    assert (settings.nats_url, settings.database_url, settings.log_level) == (
+        *("nats://argument", "postgresql://environment", "error"),
+    )
 
 
 def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="nats_url"):
-        ServiceSettings(database_url="d")
+        ServiceSettings(database_url="postgresql://d")
     with pytest.raises(ValidationError, match="log_level"):
-        ServiceSettings(nats_url="n", database_url="d", log_level="loud")  # type: ignore[arg-type]  # as above
+        ServiceSettings(nats_url="nats://n", database_url="postgresql://d", log_level="loud")  # type: ignore[arg-type]  # as above
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL_FILE", str(tmp_path / "nowhere"))
     monkeypatch.setenv("COUNTERFOIL_MAIL_PASSWORD_FILE", str(tmp_path))
     (tmp_path / "bytes").write_bytes(b"\xff")
     monkeypatch.setenv("COUNTERFOIL_LOG_LEVEL_FILE", str(tmp_path / "bytes"))
     with pytest.raises(ValidationError) as unread:
-        Wider(nats_url="n")
+        Wider(nats_url="nats://n")
     assert dict(wrongs(unread.value)) == {
         "COUNTERFOIL_DATABASE_URL_FILE": f"{tmp_path / 'nowhere'} can't be read: No such file or directory",
         "COUNTERFOIL_MAIL_PASSWORD_FILE": f"{tmp_path} can't be read: Is a directory",
@@ -71,7 +73,30 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_settings_that_do_not_agree_are_named_by_their_variables() -> None:
     with pytest.raises(ValidationError) as apart:
-        MailSettings(nats_url="n", database_url="d", smtp_url="smtp://u:p4ss-w0rd@h")
+        MailSettings(nats_url="nats://n", database_url="postgresql://d", smtp_url="smtp://u:p4ss-w0rd@h")
     assert list(wrongs(apart.value)) == [
         ("settings", "COUNTERFOIL_MAIL_FROM must be an address once COUNTERFOIL_SMTP_URL is set")
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            {"nats_url": url}
+            for url in ("", "h:4222", "http://h", "nats://", "nats://u:[p4ss@h", "nats://h,nats://u:p4/ss@h")
+        ),
+        *({"database_url": url} for url in ("", "mysql://h/d", "postgresql://u:p4/ss@h/d", "postgresql://u:[p4ss@h/d")),
+    ],
+)
+def test_what_is_no_address_is_said_without_the_password_in_it(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as told:
+        ServiceSettings(**({"nats_url": "nats://n", "database_url": "postgresql://d"} | wrong))  # type: ignore[arg-type]  # all are words
+    ((variable, why),) = wrongs(told.value)
+    assert variable == f"COUNTERFOIL_{next(iter(wrong)).upper()}"
+    assert "p4" not in why
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p%2F@/d?host=/run/pg", "postgres://u@h1:1,h2:2/d?sslmode=require"])
+def test_what_libpq_reads_is_an_address(url: str) -> None:
+    assert ServiceSettings(nats_url="nats://u:p@h:1, tls://h2:2", database_url=url).database_url == url

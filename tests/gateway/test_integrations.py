@@ -202,11 +202,11 @@ async def test_who_is_revoked_is_cut_off_and_its_name_is_never_anothers(ledger: 
 )
 def test_a_door_that_is_half_there_is_no_setting(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        Settings(nats_url="nats://gateway:x@127.0.0.1:4222", database_url="", **given)
+        Settings(nats_url="nats://gateway:x@127.0.0.1:4222", database_url="postgresql://x", **given)
 
 
 def test_other_systems_are_told_where_nats_is_reached() -> None:
-    known: dict[str, Any] = {"nats_url": "nats://gateway:x@10.0.0.7:4222", "database_url": ""}
+    known: dict[str, Any] = {"nats_url": "nats://gateway:x@10.0.0.7:4222", "database_url": "postgresql://x"}
     assert Settings(**known).nats_address == "nats://10.0.0.7:4222"
     assert Settings(**known, nats_public_url="tls://nats.example.com/").nats_address == "tls://nats.example.com"
 
