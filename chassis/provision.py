@@ -84,6 +84,11 @@ def stream_config(stream: Stream, replicas: int = 1) -> dict[str, Any]:
         "storage": "file",
         "retention": "limits",
         "discard": "new",
+        # By these too facts could be refused or thrown away: that there is no such limit is a part of the shape.
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "no_ack": False,
+        "allow_rollup_hdrs": False,
         "max_bytes": stream.max_bytes,
         "max_msg_size": stream.max_msg_size,
         "max_age": _nanoseconds(stream.max_age),
@@ -101,6 +106,7 @@ def consumer_config(durable: str, filters: Sequence[str] = ()) -> dict[str, Any]
         "deliver_policy": "all",
         "ack_wait": _nanoseconds(_ACK_WAIT),
         "max_deliver": -1,
+        "headers_only": False,
         "max_ack_pending": _MOST_UNACKED,
     }
     return config | ({"filter_subjects": list(filters)} if filters else {})
@@ -295,7 +301,11 @@ def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outs
     hands_off = [f"$JS.API.CONSUMER.{verb}.{stream}.{service}" for verb in _KEPT for service in SERVICES]
     app.append(_user(KEEPER, passwords[KEEPER], keep, _own_inbox(KEEPER), never=hands_off))
     out = [_user(o.user, o.password, outsider_says(o), [f"{o.inbox_prefix}.>"]) for o in outsiders]
-    auth = [_user(CALLOUT, passwords[CALLOUT], [], [f"{AUTH_SUBJECT} {CALLOUT}", *_own_inbox(CALLOUT)], responds=True)]
+    # An empty list of what is allowed would allow everything.
+    nothing = _own_inbox(CALLOUT)
+    auth = [
+        _user(CALLOUT, passwords[CALLOUT], nothing, [f"{AUTH_SUBJECT} {CALLOUT}", *_own_inbox(CALLOUT)], responds=True)
+    ]
     cut = [f"$SYS.REQ.ACCOUNT.{OUT}.CONNZ", "$SYS.REQ.SERVER.*.KICK"]
     system = [_user(KICKER, passwords[KICKER], cut, _own_inbox(KICKER))]
     doors = [
@@ -379,8 +389,7 @@ def _user(
     responds: bool = False,
 ) -> str:
     replies = ', allow_responses: { max: 1, expires: "1m" }' if responds else ""
-    # An empty list of what is allowed would allow everything.
-    publish = f"allow: {json.dumps(list(say))}" if say else 'deny: [">"]'
+    publish = f"allow: {json.dumps(list(say))}"
     publish += f", deny: {json.dumps(list(never))}" if never else ""
     allowed = f"publish: {{ {publish} }}, subscribe: {{ allow: {json.dumps(list(hear))} }}{replies}"
     return f"{{ user: {json.dumps(name)}, password: {json.dumps(password)}, permissions: {{ {allowed} }} }}"

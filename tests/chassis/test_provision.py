@@ -120,7 +120,7 @@ async def test_drift_is_named_and_left_alone_until_it_is_to_be_mended() -> None:
     async with a_broker() as broker, as_user(broker, CHAOS) as chaos:
         await chaos.jetstream().publish(WorkspaceCreated.subject_for("w"), b"kept")
         right = await shape(chaos)
-        await api(chaos, "STREAM.UPDATE.GATEWAY", stream_config(GATEWAY) | {"max_bytes": 1 << 20})
+        await api(chaos, "STREAM.UPDATE.GATEWAY", stream_config(GATEWAY) | {"max_bytes": 1 << 20, "max_msgs": 9})
         consumer = provision.consumer_config("tickets") | {"max_ack_pending": 7}
         await api(
             chaos,
@@ -133,6 +133,7 @@ async def test_drift_is_named_and_left_alone_until_it_is_to_be_mended() -> None:
             await provision.provision(broker.url_for(PROVISIONER))
         assert set(drift.value.findings) == {
             f"GATEWAY: max_bytes is {1 << 20}, should be {GATEWAY.max_bytes}",
+            "GATEWAY: max_msgs is 9, should be -1",
             "INTAKE.tickets: max_ack_pending is 7, should be 20000",
         }
         assert await shape(chaos) == wrong

@@ -201,6 +201,8 @@ async def stack() -> AsyncIterator[Compose]:
 
 async def test_the_files_are_what_compose_understands(stack: Compose) -> None:
     await stack("config", "--quiet")
+    elsewhere = await stack("-f", "deploy/elsewhere.yml", "config", "--services")
+    assert {*elsewhere.split()} == {*SERVICES, "provision", "proxy"}
 
 
 async def test_a_ticket_goes_in_by_the_published_port(stack: Compose) -> None:
@@ -348,4 +350,6 @@ async def test_the_proxy_says_where_a_request_comes_from_and_believes_nobody_els
     assert answers == [httpx.codes.UNAUTHORIZED] * 5 + [httpx.codes.TOO_MANY_REQUESTS]
     assert (await stack("exec", "-T", "tickets", "python", "-c", elsewhere)).split() == ["401"]
     async with httpx.AsyncClient() as http:
-        assert (await http.get(f"http://127.0.0.1:{stack.port}/metrics")).status_code == httpx.codes.NOT_FOUND
+        for path in ("metrics", "%6detrics", "/metrics", "metrics/"):
+            answer = await http.get(f"http://127.0.0.1:{stack.port}/{path}")
+            assert answer.status_code == httpx.codes.NOT_FOUND, path
