@@ -6,8 +6,8 @@ import shutil
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
+from chassis.callout import issuer_of
 from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
 from chassis.looking import stream_fill
 from chassis.migrations import newest
@@ -202,9 +203,39 @@ async def _clock(session: asyncpg.Connection) -> Finding:
 
 async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> list[Finding]:
     """Look at NATS: whether it answers, is new enough, has our streams as they should be, and binds this user."""
-    what = "nats"
-    told: list[Exception] = []
     refused = asyncio.Event()
+    try:
+        async with _entered(url, service, ca, refused) as client:
+            return [_server(client), *await _streams(client, service, partitions), await _rights(client, refused)]
+    except _ShutOutError as error:
+        return [wrong("nats", str(error))]
+
+
+async def entrance(urls: Mapping[str, str], issuer: str, ca: str = "") -> list[Finding]:
+    """Look at who lets other systems in: whether each of these users enters NATS, and which key signs for them."""
+    # NATS tells nobody which issuer it was told: only who reads its configuration can compare.
+    key = f"its auth_callout must name {issuer_of(issuer)}, the public half of nats_issuer"
+    return [*[await _hand(user, url, ca) for user, url in urls.items()], ok("issuer", key)]
+
+
+async def _hand(user: str, url: str, ca: str) -> Finding:
+    if credentials(url)[0] != user:
+        return wrong(user, f"its address must name the user {user}, and names another")
+    try:
+        async with _entered(url, user, ca, asyncio.Event()) as client:
+            return _server(client, user)
+    except _ShutOutError as error:
+        return wrong(user, str(error))
+
+
+class _ShutOutError(Exception):
+    """NATS can't be entered, and why."""
+
+
+@asynccontextmanager
+async def _entered(url: str, name: str, ca: str, refused: asyncio.Event) -> AsyncIterator[Client]:
+    """Enter NATS as the user of this address; `refused` is set when something is forbidden to it."""
+    told: list[Exception] = []
 
     async def hear(error: Exception) -> None:
         told.append(error)
@@ -221,8 +252,8 @@ async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> l
             user=user,
             password=password_for(client, url),
             tls=trusting(ca),
-            name=f"{service} doctor",
-            inbox_prefix=inbox_prefix(service),
+            name=f"{name} doctor",
+            inbox_prefix=inbox_prefix(name),
             allow_reconnect=False,
             max_reconnect_attempts=1,
             reconnect_time_wait=1,
@@ -232,21 +263,21 @@ async def broker(service: str, url: str, ca: str = "", partitions: int = 1) -> l
     except (OSError, TimeoutError, nats.errors.Error) as error:
         with suppress(TimeoutError):  # it would wait for ever where the certificate was not taken
             await asyncio.wait_for(client.close(), 1)
-        return [wrong(what, _because(next(iter(told), error)))]
+        raise _ShutOutError(_because(next(iter(told), error))) from error
     try:
-        return [_server(client), *await _streams(client, service, partitions), await _rights(client, refused)]
+        yield client
     finally:
         await client.close()
 
 
-def _server(client: Client) -> Finding:
+def _server(client: Client, what: str = "nats") -> Finding:
     try:
         refuse_old(client)
     except RuntimeError as error:
-        return wrong("nats", str(error))
+        return wrong(what, str(error))
     if client.max_payload < _LEAST_PAYLOAD:
-        return wrong("nats", f"max_payload is {client.max_payload}, and must be {_LEAST_PAYLOAD} or more")
-    return ok("nats", f"nats-server {client.connected_server_version} answers")
+        return wrong(what, f"max_payload is {client.max_payload}, and must be {_LEAST_PAYLOAD} or more")
+    return ok(what, f"nats-server {client.connected_server_version} answers")
 
 
 async def _streams(client: Client, service: str, partitions: int) -> list[Finding]:

@@ -7,5 +7,5 @@ from services.gateway import app
 if sys.argv[1:] == ["doctor"]:
     from chassis import doctor
 
-    sys.exit(doctor.run("gateway", app.settings))
+    sys.exit(doctor.run("gateway", app.settings, app.look_at_the_entrance))
 app.main()

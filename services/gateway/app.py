@@ -1,7 +1,9 @@
 """Assembles the gateway: the one place that knows all its parts."""
 
+from chassis.doctor import Finding, Verdict, entrance
 from chassis.erasing import OWNERS, Erasing, read_erasure
 from chassis.outside import OutsideAccess
+from chassis.provision import CALLOUT, KEEPER, KICKER
 from chassis.service import Service
 from chassis.starting import told
 from contracts.erasing import ReadGatewayErasure
@@ -143,6 +145,15 @@ def _outside(settings: Settings) -> OutsideAccess | None:
         issuer_seed=settings.nats_issuer.get_secret_value(),
         ca=settings.nats_ca,
     )
+
+
+async def look_at_the_entrance(settings: Settings) -> list[Finding]:
+    """Tell a doctor whether other systems can be let in; nobody is disturbed."""
+    access = _outside(settings)
+    if access is None:
+        return [Finding("callout", Verdict.NOTE, "callout_nats_url is empty: no other system is let in")]
+    urls = {CALLOUT: access.callout_url, KEEPER: access.keeper_url, KICKER: access.kicker_url}
+    return await entrance(urls, access.issuer_seed, access.ca)
 
 
 def settings() -> Settings:

@@ -10,7 +10,11 @@ import asyncpg
 import pytest
 
 from chassis import doctor
+from chassis.callout import issuer_of
 from chassis.doctor import Finding, Verdict
+from chassis.provision import CALLOUT, KEEPER, KICKER
+from services.gateway.app import look_at_the_entrance
+from services.gateway.settings import Settings as GatewaySettings
 from services.notifications.app import look_at_mail
 from services.notifications.settings import Settings as NotificationsSettings
 from services.tickets.settings import Settings as TicketsSettings
@@ -91,6 +95,25 @@ async def test_each_thing_that_can_be_wrong_with_nats_is_named(broker: NatsServe
         config = (await api(chaos, "STREAM.INFO.TICKETS"))["config"]
         await api(chaos, "STREAM.UPDATE.TICKETS", config | {"max_bytes": config["max_bytes"] - 1})
     assert "max_bytes" in ill(await doctor.broker("tickets", url))["streams"]
+
+
+async def test_each_of_those_who_let_others_in_is_looked_at(broker: NatsServer) -> None:
+    def told(**wrong: str) -> GatewaySettings:
+        return GatewaySettings(nats_url=broker.url_for("gateway"), database_url="", **(broker.outside | wrong))
+
+    (none,) = await look_at_the_entrance(GatewaySettings(nats_url=broker.url_for("gateway"), database_url=""))
+    assert none.verdict is Verdict.NOTE
+    found = await look_at_the_entrance(told())
+    assert ([each.what for each in found], ill(found)) == ([CALLOUT, KEEPER, KICKER, "issuer"], {})
+    assert issuer_of(broker.issuer) in str(found[-1])
+    assert broker.issuer not in str(found[-1])
+    for user in (CALLOUT, KEEPER, KICKER):
+        shut = broker.url_for(user).replace(broker.passwords[user], "wr0ng-p4ss")
+        named = ill(await look_at_the_entrance(told(**{f"{user}_nats_url": shut})))
+        assert named.keys() == {user}
+        assert "authorization" in named[user].lower()
+    swapped = ill(await look_at_the_entrance(told(callout_nats_url=broker.url_for(KEEPER))))
+    assert swapped == {CALLOUT: "its address must name the user callout, and names another"}
 
 
 def test_secrets_that_others_may_read_are_named(tmp_path: Path) -> None:
