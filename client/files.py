@@ -60,9 +60,10 @@ def _written(file: Path, lines: Iterator[bytes]) -> dict[str, int]:
 def import_file(desk: Desk, file: Path, *, dry_run: bool, resume: bool) -> None:
     """Put the FILE of a workspace into a new one, after a look at all of it. Takes the token of an owner's session."""
     with refusals():
-        if not resume and not _tell(_sent(desk, file, dry_run=True)):
-            sys.exit(REFUSED)
-        if dry_run or _tell(_sent(desk, file, dry_run=False)):
+        looked = None if resume else _sent(desk, file, dry_run=True)
+        if looked and (dry_run or looked["faults"]):
+            sys.exit(0 if _tell(looked) else REFUSED)
+        if _tell(_sent(desk, file, dry_run=dry_run)):
             return
     sys.exit(REFUSED)
 

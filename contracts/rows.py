@@ -78,6 +78,8 @@ class RowOf(Model):
 
     NAMES: ClassVar[dict[str, str]] = {}
     """Kinds of the rows that it names by their ids, which come before it."""
+    ONCE: ClassVar[tuple[str, ...]] = ()
+    """What no other row of its kind says, where it says it."""
 
 
 class SettingsRow(SettingsSnapshot, RowOf):
@@ -90,6 +92,8 @@ class SettingsRow(SettingsSnapshot, RowOf):
 class ContactRow(RowOf):
     """A contact, without what is made of the other columns."""
 
+    ONCE: ClassVar = ("address",)
+
     id: UUID
     name: Name
     email: Email | None
@@ -98,10 +102,16 @@ class ContactRow(RowOf):
     created_at: Moment
     updated_at: Moment
 
+    @property
+    def address(self) -> str | None:
+        """The address in whichever case."""
+        return self.email and self.email.casefold()
+
 
 class ContactNameRow(RowOf):
     """What another system calls a contact."""
 
+    ONCE: ClassVar = ("source", "external_id")
     NAMES: ClassVar = {"contact_id": "contact"}
 
     source: Source
@@ -124,6 +134,7 @@ class AssistantRow(RowOf):
 class ConversationRow(RowOf):
     """A conversation without its messages."""
 
+    ONCE: ClassVar = ("integration", "external_id")
     NAMES: ClassVar = {"assistant_id": "assistant", "contact_id": "contact"}
 
     id: UUID
@@ -173,6 +184,7 @@ class MessageRow(RowOf):
 class TicketRow(RowOf):
     """A ticket, without what is made of the other columns."""
 
+    ONCE: ClassVar = ("number",)
     NAMES: ClassVar = {"contact_id": "contact", "follow_up_of": "ticket"}
 
     id: UUID

@@ -175,6 +175,7 @@ async def test_what_no_export_holds_is_refused_by_its_line(desk: Desk, browser: 
         ("ticket", {"status": "spam"}, "does not fit"),
         ("ticket", {"subject": "x" * 201}, "at most 200"),
         ("note", {"body": 5}, "body"),
+        ("note", {"created_at": None}, "created_at"),
     ]
     for kind, change, detail in wrong:
         spoilt = lines.copy()
@@ -185,6 +186,11 @@ async def test_what_no_export_holds_is_refused_by_its_line(desk: Desk, browser: 
         refused = is_problem(await sent(here, file), 422, "invalid")
         assert [(each["line"], detail in each["detail"]) for each in refused["faults"]] == [(line, True)], change
     await is_read(here, browser, finished=False)
+    twice = [*lines]
+    second = [nth for nth, line in enumerate(lines) if line["kind"] == "ticket"][1]
+    twice[second] = {"kind": "ticket", "row": lines[second]["row"] | {"number": 1}}
+    (fault,) = (await sent(here, whole(twice), dry_run=True)).json()["faults"]
+    assert (fault["line"], fault["detail"]) == (second + 1, "has the number of a line before it")
     assert (await sent(here, whole(lines))).json()["finished"]
     await is_read(here, browser, finished=True)
     await are_erased(here)

@@ -13,7 +13,7 @@ from chassis.requests import invalid
 from contracts.activity import Book
 from contracts.base import Event, Message
 from contracts.erasing import ContactErased
-from contracts.rows import NAMED, ROWS, EntryRow, Stamp
+from contracts.rows import NAMED, ROWS, EntryRow, RowOf, Stamp
 from contracts.texts import digest, text_at, unseal
 from contracts.transfer import ENTRY
 
@@ -41,6 +41,8 @@ class Lines:
     ends: dict[Book, tuple[int, str]] = field(default_factory=lambda: dict.fromkeys(Book, (0, _GENESIS)))
     known: dict[str, set[int]] = field(default_factory=lambda: {kind: set() for kind in NAMED})
     """Ids of the rows that others may name."""
+    said: set[int] = field(default_factory=set)
+    """Hashes of what only one row of a kind may say."""
 
     def read(self, raw: bytes) -> Row:
         """Return a line with the ids that are others here; raises Wrong."""
@@ -72,6 +74,7 @@ class Lines:
                 id = getattr(found, name)
                 if id is not None and id.int not in self.known[other]:
                     raise Wrong(f"{name} names no {other} that stands before it")
+            self._once(kind, found)
             text = found.model_dump_json()
             row, size = json.loads(text), len(text.encode())
         if size > _LARGEST_ROW:
@@ -87,6 +90,15 @@ class Lines:
         if id in self.known[kind]:
             raise Wrong(f"is the {kind} of a line before it once more")
         self.known[kind].add(id)
+
+    def _once(self, kind: str, row: RowOf) -> None:
+        """Remember what no other row may say."""
+        values = tuple(getattr(row, name) for name in row.ONCE)
+        if not values or None in values:
+            return
+        if (said := hash((kind, values))) in self.said:
+            raise Wrong(f"has the {', '.join(row.ONCE)} of a line before it")
+        self.said.add(said)
 
     def _entry(self, was: EntryRow, row: EntryRow) -> Row:
         """Check the next entry of a book by its hash, and return the fact that it records; nothing for the other."""
