@@ -14,6 +14,7 @@ import yaml
 
 from chassis.deployment import Deployment
 from chassis.embedded import nats as embedded
+from chassis.settings import ServiceSettings
 from contracts.base import SERVICES
 from services.activity.settings import Settings as ActivitySettings
 from services.gateway.settings import Settings as GatewaySettings
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "kubernetes" / "overlays" / "example"
 BASE = ROOT / "deploy" / "kubernetes" / "base"
 VERSION = "1.33"
-SETTINGS = {
+SETTINGS: dict[str, type[ServiceSettings]] = {
     "tickets": TicketsSettings,
     "activity": ActivitySettings,
     "notifications": NotificationsSettings,
