@@ -280,7 +280,8 @@ def _server(client: Client, what: str = "nats") -> Finding:
         return wrong(what, str(error))
     if client.max_payload < _LEAST_PAYLOAD:
         return wrong(what, f"max_payload is {client.max_payload}, and must be {_LEAST_PAYLOAD} or more")
-    return ok(what, f"nats-server {client.connected_server_version} answers")
+    version = client.connected_server_version
+    return ok(what, f"nats-server {version.major}.{version.minor}.{version.patch} answers")
 
 
 async def _streams(client: Client, service: str, partitions: int) -> list[Finding]:

@@ -1,6 +1,7 @@
 """A doctor says in words what is wrong with what a service lives on, and only that."""
 
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -48,6 +49,7 @@ def ill(findings: list[Finding]) -> dict[str, str]:
 async def test_what_is_well_is_said_to_be_well(broker: NatsServer, urls: Urls) -> None:
     found = [*await doctor.store("tickets", urls.app), *await doctor.broker("tickets", broker.url_for("tickets"))]
     assert ill(found) == {}
+    assert any(re.fullmatch(r"ok +nats: nats-server [0-9]+[.][0-9]+[.][0-9]+ answers", str(each)) for each in found)
     assert {finding.what for finding in found} >= {
         *("database", "schema", "outbox", "dead letters", "role", "clock", "nats", "streams", "rights")
     }
