@@ -16,6 +16,8 @@ from tests.support.eventually import eventually
 from tests.support.replicas import paced
 from tests.support.stack import Desk, Stack, fresh_stack
 
+pytestmark = pytest.mark.rehearsal
+
 COMMANDS = int(os.environ.get("COUNTERFOIL_FAULTS", "300")) // 32 * 4
 _CUT = "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
 

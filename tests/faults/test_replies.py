@@ -6,11 +6,15 @@ import socket
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chassis.database import Database
 from services.notifications import store
 from tests.notifications.test_replies import ADA, a_mail
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, fresh_stack, healed
+
+pytestmark = pytest.mark.rehearsal
 
 DOMAIN = "in.example"
 MAILS = 6

@@ -34,7 +34,7 @@ from tests.support.stack import Stack, fresh_stack
 MANY = int(os.environ.get("COUNTERFOIL_FUZZ", "800"))
 SEED = int(os.environ.get("COUNTERFOIL_SEED", "20260302"))
 PATIENCE = 60 + MANY / 10
-pytestmark = pytest.mark.timeout(60 + 2 * PATIENCE)
+pytestmark = [pytest.mark.rehearsal, pytest.mark.timeout(60 + 2 * PATIENCE)]
 SAMPLES = {path.stem: json.loads(path.read_bytes()) for path in (PROJECT / "contracts" / "samples").glob("*.json")}
 _AT_ONCE = 200
 REASONS = {kind.code for kind in (Invalid, Malformed, UnknownMessage, NotAllowed, NotFound, TransitionNotAllowed)}
