@@ -200,6 +200,12 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
                 assert await found(sort, **filters) == in_order(expected, sort), (glance, few, look, q, sort)
 
 
+async def test_a_ticket_that_says_its_own_number_is_found_once(desk: Desk) -> None:
+    own = await desk.create("Number 1")
+    await desk.create("Another")
+    assert [item.number for item in (await desk.find(q=str(own.number))).items] == [own.number] == [1]
+
+
 # Deletion
 
 

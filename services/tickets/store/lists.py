@@ -23,6 +23,12 @@ from services.tickets.store.tickets import LARGEST_NUMBER
 _ROW = 1500
 """Bytes of a ticket in a list beside its subject, tags, fields and conversations, at most."""
 
+# Each by its id: among all along the order, where the planner would look for them, they may be far.
+_FEW = (
+    "(select t.* from unnest(cast(:few as uuid[])) as f (id) cross join lateral"
+    " (select * from tickets t where t.workspace_id = :ws and t.id = f.id offset 0) as t)"
+)
+
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
     select tag from (select tags from tickets where workspace_id = :ws and deleted_at is null
@@ -88,7 +94,7 @@ class _Asked:
         if len(found) == self.many:
             return found
         if (few := await words.few(tx)) is not None:
-            return await self.rows(tx, "t.id = any(cast(:few as uuid[]))", few=few)
+            return await self.rows(tx, tickets=_FEW, few=few)
         found = await self._along(tx, words, LOOK)
         return found if len(found) == self.many else await self._along(tx, words, None)
 

@@ -58,7 +58,7 @@ class Search:
         return f"((select {likes} from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id){numbered})"  # noqa: S608 - constants
 
     async def few(self, tx: Transaction) -> Sequence[UUID] | None:
-        """Return the ids of all that have it; None where those are more than a few."""
+        """Return the ids of all that have it, each once; None where those are more than a few."""
         # Not even the index on who they are would be a help here, much as the planner may hope so.
         await tx.execute(_SHAPE, {"whole": "off" if self.indexed else "on", "rows": "off"})
         rows = await tx.all(
@@ -66,7 +66,7 @@ class Search:
             {"ws": tx.workspace_id, "most": FEW + 1, **self.values},
         )
         await tx.execute(_SHAPE, {"whole": "on", "rows": "on"})
-        return [row["ticket_id"] for row in rows] if len(rows) <= FEW else None
+        return list({row["ticket_id"] for row in rows}) if len(rows) <= FEW else None
 
 
 def search(q: str) -> Search | None:
