@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from chassis.connection import credentials, die, inbox_prefix, options, servers, trusting
+from chassis.connection import credentials, die, flushed, inbox_prefix, options, servers, trusting
 from chassis.database import Database
 from chassis.held import Ear
 from chassis.lanes import Again, Lanes, Recorder
@@ -156,6 +156,7 @@ class Consumer:
         self._lanes.clear()
         if any(issubclass(ear.message, Intake) for ear in self.ears.values()):
             await client.subscribe(intake_of(self._service), cb=Swallowed(client).overhear)
+            await flushed(client)
         try:
             await subscriber.start()
             # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.

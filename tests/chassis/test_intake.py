@@ -179,7 +179,10 @@ async def test_who_sends_the_id_of_our_next_fact_first_makes_nothing_of_ours_van
 
 
 async def test_who_sends_the_id_of_anothers_message_first_makes_nothing_of_it_vanish(desk: Desk) -> None:
-    ws, other = a_workspace(), a_workspace()
+    ws, other, before = a_workspace(), a_workspace(), a_workspace()
+    # Nobody overhears what is said while nobody leads.
+    await desk.publish_intake(before, "crm", GOOD)
+    await desk.hears(before, "9 of crm")
 
     async def say(tenant: str, integration: str, external_id: str) -> bool:
         body = json.dumps({"external_id": external_id, "subject": "Help"}).encode()
