@@ -146,16 +146,11 @@ def listeners_first() -> list[str]:
 
 
 async def refuse_filled(superuser_url: str, services: Sequence[str]) -> None:
-    """Raise StartFailed where a service has a database that is not empty."""
+    """Raise StartFailed where the database of one of these services is not empty."""
     for service in services:
-        try:
-            session = await asyncpg.connect(superuser_url, database=service)
-        except asyncpg.InvalidCatalogNameError:
-            continue
-        filled = await session.fetchval("select to_regclass($1) is not null", _VERSIONS)
-        await session.close()
-        if filled:
-            raise StartFailed(f"The database {service} holds tables already: restore into an empty PostgreSQL.")
+        async with _inside(superuser_url, service) as session:
+            if await session.fetchval("select to_regclass($1) is not null", _VERSIONS):
+                raise StartFailed(f"The database {service} holds tables already: restore into an empty PostgreSQL.")
 
 
 async def fill(superuser_url: str, owner_url: Callable[[str], str], directory: Path, manifest: Manifest) -> None:

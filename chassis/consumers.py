@@ -16,12 +16,11 @@ import nats.errors
 import nats.js.errors
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
-from faststream.nats.security import NatsSecurity, NatsUserPassword
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
-from chassis.connection import credentials, die, flushed, inbox_prefix, options, servers, trusting
+from chassis.connection import connect, die, flushed, inbox_prefix
 from chassis.database import Database
 from chassis.held import Ear
 from chassis.lanes import Again, Lanes, Recorder
@@ -38,6 +37,19 @@ _AT_ONCE = 500
 _BEAT = 1.0
 _CHECK_AFTER = 10
 _GRACE = 2.0
+
+
+class _Broker(NatsBroker):
+    """Enters NATS as every client of ours does; by FastStream's own way whoever takes its place hears a password."""
+
+    def __init__(self, enter: Callable[[], Awaitable[Client]]) -> None:
+        super().__init__(logger=None, graceful_timeout=_GRACE)
+        self._enter = enter
+
+    async def _connect(self) -> Client:
+        client = await self._enter()
+        self.config.connect(client)
+        return client
 
 
 class _Pull:
@@ -118,13 +130,7 @@ class Consumer:
     async def _connected(self) -> AsyncGenerator[NatsBroker]:
         stepping_down = False
         # FastStream would wait 15 s for a handler that hangs; what is cut off is rolled back and comes again.
-        broker = NatsBroker(
-            servers(self._url),
-            security=_security(self._url, self._ca),
-            logger=None,
-            graceful_timeout=_GRACE,
-            **options(self._service, closing=lambda: stepping_down),
-        )
+        broker = _Broker(lambda: connect(self._url, self._service, closing=lambda: stepping_down, ca=self._ca))
         try:
             yield broker
         finally:
@@ -178,16 +184,6 @@ class Consumer:
             die(f"the durable {self._durable} of stream {self.part.source} is gone; run the provisioner")
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("consumer.info", error=repr(error))
-
-
-def _security(url: str, ca: str) -> NatsSecurity:
-    user, password = credentials(url)
-    context = trusting(ca)
-    return (
-        NatsUserPassword(user, password, ssl_context=context)
-        if user and password
-        else NatsSecurity(ssl_context=context)
-    )
 
 
 async def _raw(message: Any) -> Any:

@@ -88,8 +88,9 @@ class Deployment:
         """
         manifest = backup.Manifest.read(directory)
         superuser_url = self._read("postgres.url")
-        await backup.refuse_filled(superuser_url, services)
         async with self._superuser() as superuser:
+            there = {row["datname"] for row in await superuser.fetch("select datname from pg_database")}
+            await backup.refuse_filled(superuser_url, [service for service in services if service in there])
             for service in services:
                 await superuser.execute(f'drop database if exists "{restoring(service)}" with (force)')
                 await self._ensure_database(superuser, service, restored=True)

@@ -302,10 +302,8 @@ def accounts(passwords: Mapping[str, str], issuer: str, outsiders: Sequence[Outs
     app.append(_user(KEEPER, passwords[KEEPER], keep, _own_inbox(KEEPER), never=hands_off))
     out = [_user(o.user, o.password, outsider_says(o), [f"{o.inbox_prefix}.>"]) for o in outsiders]
     # An empty list of what is allowed would allow everything.
-    nothing = _own_inbox(CALLOUT)
-    auth = [
-        _user(CALLOUT, passwords[CALLOUT], nothing, [f"{AUTH_SUBJECT} {CALLOUT}", *_own_inbox(CALLOUT)], responds=True)
-    ]
+    inbox = _own_inbox(CALLOUT)
+    auth = [_user(CALLOUT, passwords[CALLOUT], inbox, [f"{AUTH_SUBJECT} {CALLOUT}", *inbox], responds=True)]
     cut = [f"$SYS.REQ.ACCOUNT.{OUT}.CONNZ", "$SYS.REQ.SERVER.*.KICK"]
     system = [_user(KICKER, passwords[KICKER], cut, _own_inbox(KICKER))]
     doors = [
