@@ -70,7 +70,7 @@ def trusting(ca: str) -> ssl.SSLContext | None:
     return ssl.create_default_context(cadata=ca) if ca else None
 
 
-def options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
+def _options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
     """Return the arguments of a connection that survives any outage; `closing` tells that its end is meant."""
     lost = False
 
@@ -117,7 +117,7 @@ async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str =
     client = Client()
     entry = {"user": credentials(url)[0], "password": password_for(client, url), "tls": trusting(ca)}
     try:
-        await client.connect(servers(url), **options(user, closing=lambda: refused or closing()) | entry | more)
+        await client.connect(servers(url), **_options(user, closing=lambda: refused or closing()) | entry | more)
         refuse_old(client)
         _refuse_open(client, url)
     except RuntimeError:
