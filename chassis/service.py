@@ -22,7 +22,7 @@ from chassis.bus import Bus, wake_each_other
 from chassis.database import SILENT, Database, is_weather
 from chassis.health import App, Health
 from chassis.leader import Leader
-from chassis.logs import configure, get_logger
+from chassis.logs import configure, get_logger, hear_of_lost
 from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.parts import Shares
@@ -201,6 +201,7 @@ class Service:
     async def _main(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(hear_of_lost)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         starting = asyncio.create_task(self.start())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import uvloop
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from chassis.database import Database, is_weather
+from chassis.logs import hear_of_lost
 from chassis.outside import Outside, OutsideAccess
 from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider
 from chassis.telemetry import Metrics
@@ -135,3 +138,24 @@ async def test_whose_database_password_is_wrong_is_told_so_and_starts_once_it_is
         finally:
             await gateway.stop()
             await superuser.close()
+
+
+def test_a_name_that_is_not_found_when_nobody_waits_any_more_is_no_lost_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def gives_up() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(hear_of_lost)
+        # No name server is asked about this one.
+        connecting = asyncio.create_task(asyncio.open_connection("::1", 4222, family=socket.AF_INET))
+        await asyncio.sleep(0)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        await eventually(lambda: said)
+        loop.create_future().set_exception(socket.herror("lost"))
+
+    with capture_logs() as said:
+        uvloop.run(gives_up())
+    assert [(line["event"], line["log_level"]) for line in said] == [("name.unresolved", "warning")]
+    assert [record.message.splitlines()[0] for record in caplog.records] == ["Future exception was never retrieved"]
