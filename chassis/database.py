@@ -1,6 +1,7 @@
 """One transaction: the state change, the facts it announces, the inbox and idempotency rows, or none of them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,10 +14,24 @@ from chassis.statements import Lent, Parameters, Row, Session, speak_json
 from chassis.transaction import TRIED, Named, Transaction
 from contracts.refusals import Unavailable
 
-__all__ = ["EVERY", "Database", "Named", "Parameters", "Row", "Transaction", "is_unfit", "is_weather"]
+__all__ = [
+    "EVERY",
+    "SILENT",
+    "Database",
+    "Named",
+    "Parameters",
+    "Row",
+    "Transaction",
+    "is_unfit",
+    "is_weather",
+    "why_shut",
+]
 
 EVERY = "*"
 """What `app.ws` holds in a transaction over every workspace; no workspace id can look like it."""
+
+SILENT = "the database does not answer"
+"""Why a store can't be used that may be back at any moment."""
 
 _FAREWELL = 1.0
 _PATIENCE = 5.0
@@ -27,8 +42,15 @@ _ENTER_WITH_KEYS = text(f"select {TRIED}, set_config('app.ws', :ws, true)")
 _ENTER_TOGETHER = text(f"select {TRIED}, set_config('app.ws', :ws, true), set_config('lock_timeout', :patience, true)")
 _DATA = "22"
 """The class of PostgreSQL errors that lie in a value."""
-# Classes of PostgreSQL errors that pass: connection, transaction rollback, resources, intervention, system.
-_WEATHER = ("08", "40", "53", "55P03", "57", "58")
+# Classes of PostgreSQL errors that pass: connection, who may enter where (a password is renewed, a database is made),
+# transaction rollback, resources, intervention, system.
+_WEATHER = ("08", "28", "3D", "40", "53", "55P03", "57", "58")
+_SHUT_OUT = {
+    "28P01": "PostgreSQL refuses the password of this role",
+    "28000": "PostgreSQL does not let this role in: see its pg_hba.conf, and whether the role may log in",
+    "3D000": "PostgreSQL has no database of this name",
+    "42501": "PostgreSQL does not let this role into this database",
+}
 # The driver's own words for a lost session; the latter while the server has said so, but has not yet hung up.
 _LOST_SESSION = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -40,6 +62,14 @@ def is_weather(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_WEATHER)
     return isinstance(error, (OSError, TimeoutError, *_LOST_SESSION, NatsError, Unavailable))
+
+
+def why_shut(error: Exception) -> str:
+    """Return why a database can't be entered, in words that hold no secret."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"PostgreSQL's certificate can't be trusted: {error.verify_message}"
+    state = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
+    return _SHUT_OUT.get(state or "", SILENT)
 
 
 def is_unfit(error: BaseException) -> bool:
@@ -159,17 +189,17 @@ class Database:
         """Return how many sessions are in use."""
         return self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
 
-    async def answers(self) -> bool:
-        """Tell whether the store answers within two seconds."""
+    async def wrong(self) -> str | None:
+        """Return why the store can't be used, or None where it answers within two seconds."""
         try:
             connection = await asyncpg.connect(self.url, timeout=2)
             try:
                 await connection.execute("select 1", timeout=2)
             finally:
                 connection.terminate()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return False
-        return True
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            return why_shut(error)
+        return None
 
     async def close(self) -> None:
         """Let go of every connection, for good; a transaction that is still at work is cut off."""

@@ -11,6 +11,11 @@ import asyncpg
 from chassis.embedded.process import StartFailed
 
 _SCRAM_ROUNDS: Final = 4096
+_OPEN_TO_ALL: Final = """
+    SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1') AND pg_has_role(datdba, 'USAGE')
+        AND has_database_privilege('public', oid, 'CONNECT, TEMPORARY')
+"""
+"""What PostgreSQL comes with; a provider may have kept it for itself."""
 
 
 def restoring(service: str) -> str:
@@ -24,7 +29,8 @@ async def ensure_database(
     """Give a service its database and two roles, on any server; doing it again sets the passwords again.
 
     `<service>_owner` owns the database and migrates it. `<service>_app` owns nothing, and row-level security binds
-    it. Nobody else may connect. `restored`: it has another name until it is filled from a backup and whole.
+    it. Nobody else may connect, nor they to any other database of the server. `restored`: it has another name until it
+    is filled from a backup and whole.
 
     Raises StartFailed where a restore was broken off: what is started then would be another desk.
     """
@@ -48,6 +54,8 @@ async def ensure_database(
             )
         await superuser.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
         await superuser.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{app}"')
+        for row in await superuser.fetch(_OPEN_TO_ALL):
+            await superuser.execute(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{row["datname"]}" FROM PUBLIC')
     finally:
         await superuser.execute("SELECT pg_advisory_unlock(hashtext('counterfoil.ensure_database'))")
 

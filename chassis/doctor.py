@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from chassis.callout import issuer_of
 from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
+from chassis.database import SILENT, why_shut
 from chassis.looking import stream_fill
 from chassis.migrations import newest
 from chassis.provision import drift, heard_streams
@@ -150,7 +151,8 @@ async def store(service: str, url: str) -> list[Finding]:
     try:
         session = await asyncpg.connect(url, timeout=_PATIENCE)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        return [wrong(what, _because(error))]
+        why = why_shut(error)
+        return [wrong(what, _because(error) if why == SILENT else f"{_because(error)}. {why}")]
     except (asyncpg.InterfaceError, ValueError) as error:
         return [wrong(what, f"its address can't be used: {type(error).__name__}")]
     try:

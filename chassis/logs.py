@@ -1,8 +1,10 @@
 """Logs: an event name and keys, never a sentence; pretty on a terminal, one JSON object a line elsewhere."""
 
+import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 from contextlib import suppress
 from types import TracebackType
@@ -91,6 +93,19 @@ def _crashed(kind: type[BaseException], error: BaseException, _: TracebackType |
     if issubclass(kind, KeyboardInterrupt):
         sys.exit(128 + signal.SIGINT)
     get_logger().critical("process.crashed", exc_info=error)
+
+
+def hear_of_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waited for; set as a loop's exception handler.
+
+    A connection that was given up while its server's name was looked up leaves that question behind: uvloop can't take
+    it back, and its answer is news about the network, not a lost error.
+    """
+    error = context.get("exception")
+    if isinstance(error, socket.gaierror) and not isinstance(context.get("future"), asyncio.Task):
+        get_logger().warning("name.unresolved", error=str(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def get_logger() -> Any:

@@ -19,10 +19,10 @@ from sqlalchemy import text
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.bus import Bus, wake_each_other
-from chassis.database import Database, is_weather
+from chassis.database import SILENT, Database, is_weather
 from chassis.health import App, Health
 from chassis.leader import Leader
-from chassis.logs import configure, get_logger
+from chassis.logs import configure, get_logger, hear_of_lost
 from chassis.looking import look
 from chassis.outbox import Relay
 from chassis.parts import Shares
@@ -41,6 +41,7 @@ ABORT = "counterfoil.abort"
 """The ASGI extension that breaks a connection off."""
 _BEAT = 1.0
 _LOOK = 5.0
+_AGAIN = 0.5
 _LETTING_GO = 2.0
 _KEEP = (
     text("delete from idempotency where at < now() - interval '48 hours'"),
@@ -128,9 +129,7 @@ class Service:
         self._consumers = [each for each in heard if each.part.of == 1]
         shared = [each.run for each in heard if each.part.of > 1]
         self.background(self._heart(), "heart")
-        while not await self.database.answers():
-            log.warning("database.away")
-            await asyncio.sleep(0.5)
+        await self._enter_store()
         with refusing(self.name):
             await self.bus.connect()
         await self._refuse_altered()
@@ -202,6 +201,7 @@ class Service:
     async def _main(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(hear_of_lost)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         starting = asyncio.create_task(self.start())
@@ -284,8 +284,17 @@ class Service:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def _enter_store(self) -> None:
+        """Return once the store answers; who is refused may be let in at any moment, and asks again too."""
+        while why := await self.database.wrong():
+            if why == SILENT:
+                log.warning("database.away")
+            else:
+                log.error("database.refused", why=why)
+            await asyncio.sleep(_AGAIN)
+
     async def _store_away(self) -> str | None:
-        return None if await self.database.answers() else "the database does not answer"
+        return await self.database.wrong()
 
     async def _broker_away(self) -> str | None:
         return None if self.bus.connected else "NATS does not answer"

@@ -31,6 +31,11 @@ _ROLE = """
         (select count(*) from pg_auth_members where member = r.oid) as joins
     from pg_roles r where rolname = current_user
 """
+_OF_OTHERS = """
+    select datname from pg_database
+    where datallowconn and has_database_privilege(oid, 'connect, temporary')
+        and pg_get_userbyid(datdba) <> regexp_replace(current_user, '_app$', '_owner')
+"""
 _POWERS = ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "rolreplication", "makes", "owns", "joins")
 
 
@@ -43,6 +48,7 @@ async def test_the_app_role_owns_nothing_and_every_table_of_workspaces_is_walled
     try:
         tables = {row["name"]: row for row in await session.fetch(_TABLES)}
         role = await session.fetchrow(_ROLE)
+        assert [row["datname"] for row in await session.fetch(_OF_OTHERS)] == []
     finally:
         await session.close()
     assert role is not None

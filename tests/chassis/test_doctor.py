@@ -63,7 +63,9 @@ async def test_each_thing_that_can_be_wrong_with_the_database_is_named(
     assert "can't be entered" in ill(await doctor.store("tickets", away))["database"]
     assert "s3cret-pass" not in str([str(each) for each in await doctor.store("tickets", away)])
     stranger = urls.app.replace(f"@{place}", f"x@{place}")
-    assert "password authentication failed" in ill(await doctor.store("tickets", stranger))["database"]
+    assert "refuses the password of this role" in ill(await doctor.store("tickets", stranger))["database"]
+    nowhere = ill(await doctor.store("tickets", urlsplit(urls.app)._replace(path="/nowhere").geturl()))["database"]
+    assert "no database of this name" in nowhere
     assert "owns" in ill(await doctor.store("tickets", urls.owner))["role"]
 
     empty = await postgres_server.fresh_database("tickets")

@@ -6,12 +6,14 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from sqlalchemy import text
 
+from chassis import outbox as relaying
 from chassis.connection import connect
 from chassis.database import Database
 from chassis.leader import Leader
@@ -204,13 +206,20 @@ async def test_a_relay_killed_between_the_brokers_receipt_and_its_own_mark_tells
 async def test_what_is_announced_after_a_batch_is_gathered_for_the_next(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.outbox._GATHER", 1.0)
+    gathered = asyncio.Event()
+
+    async def gather(seconds: float) -> None:
+        assert seconds == relaying._GATHER
+        await gathered.wait()
+
+    monkeypatch.setattr(relaying, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": gather}))
     ws, slugs = a_workspace(), [f"s{n}" for n in range(28)]
     async with outbox.relaying():
         await outbox.announce(*(a_fact(ws, slug) for slug in slugs[:20]))
         await outbox.tells(ws, *slugs[:20])
         for slug in slugs[20:]:
             await outbox.announce(a_fact(ws, slug))
+        gathered.set()
         found = await outbox.tells(ws, *slugs)
     batches = [(msg.headers or {})["Nats-Batch-Id"] for msg in found]
     assert (len(set(batches[:20])), len(set(batches[20:])), len(set(batches))) == (1, 1, 2)

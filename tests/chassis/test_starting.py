@@ -4,19 +4,27 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
+import pytest
+import uvloop
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from chassis.database import Database, is_weather
+from chassis.logs import hear_of_lost
 from chassis.outside import Outside, OutsideAccess
 from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider
 from chassis.telemetry import Metrics
 from tests.support.eventually import eventually
-from tests.support.infra import PROJECT, Urls
-from tests.support.replicas import CHAOS, a_broker, api, as_user
+from tests.support.infra import PROJECT, PostgresServer, Urls
+from tests.support.plumbing import plumbed
+from tests.support.replicas import CHAOS, a_broker, a_gateway, api, as_user, settings_for
 
 ELSEWHERE = {"NATS_URL": "nats://x:y@127.0.0.1:9", "DATABASE_URL": "postgresql://x:y@127.0.0.1:9/x"}
 
@@ -96,3 +104,55 @@ async def test_whose_password_is_wrong_is_said() -> None:
     assert line is not None
     assert line["nats_user"] == CALLOUT
     assert "authorization" in line["error"].lower()
+
+
+async def test_whose_database_password_is_wrong_is_told_so_and_starts_once_it_is_right(
+    postgres_server: PostgresServer,
+) -> None:
+    urls = await plumbed(postgres_server, "gateway")
+    role, right = urlsplit(urls.app).username, urlsplit(urls.app).password
+    superuser = await asyncpg.connect(postgres_server.superuser_url)
+    async with a_broker() as broker:
+        gateway = a_gateway(settings_for(broker, "gateway", urls))
+        try:
+            await superuser.execute(f"alter role \"{role}\" password 'p4ss-w0rd'")
+            with capture_logs() as said:
+                starting = asyncio.create_task(gateway.start())
+                line = await eventually(lambda: next(iter(said), None))
+            assert line == {
+                "event": "database.refused",
+                "log_level": "error",
+                "why": "PostgreSQL refuses the password of this role",
+            }
+            await superuser.execute(f"alter role \"{role}\" password '{right}'")
+            await starting
+
+            # Renewed while it works: what is under way goes on, what comes is asked to come again.
+            await superuser.execute(f"alter role \"{role}\" password 'p4ss-w0rd'")
+            assert (await gateway.health.ready())[1]["database"] == line["why"]
+            lost = Database(urls.app, "gateway")
+            with pytest.raises(asyncpg.InvalidPasswordError) as raised:
+                async with lost.transaction("w"):
+                    pass
+            assert is_weather(raised.value)
+        finally:
+            await gateway.stop()
+            await superuser.close()
+
+
+def test_a_name_that_is_not_found_when_nobody_waits_any_more_is_no_lost_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def gives_up() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(hear_of_lost)
+        # No name server is asked about this one.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.open_connection("::1", 4222, family=socket.AF_INET), 1e-6)
+        await eventually(lambda: said)
+        loop.create_future().set_exception(socket.herror("lost"))
+
+    with capture_logs() as said:
+        uvloop.run(gives_up())
+    assert [(line["event"], line["log_level"]) for line in said] == [("name.unresolved", "warning")]
+    assert [record.message.splitlines()[0] for record in caplog.records] == ["Future exception was never retrieved"]

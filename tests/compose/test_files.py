@@ -5,18 +5,21 @@ import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from chassis.callout import issuer_of
-from chassis.connection import inbox_prefix
+from chassis.connection import credentials, inbox_prefix, servers
 from chassis.deployment import Deployment
 from chassis.embedded import nats as embedded
 from chassis.embedded.process import StartFailed
 from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider, users
+from chassis.settings import ServiceSettings
 from contracts.base import SERVICES
 from services.__main__ import SERVICES as LAUNCHED
+from tests.support.pages import DOCS, bash, blocks
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -218,3 +221,34 @@ def test_a_secret_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_what_is_launched_on_one_machine_is_provisioned_for_containers() -> None:
     assert {*LAUNCHED} <= {*SERVICES}
+
+
+async def test_what_the_page_says_moves_every_address_to_other_servers(tmp_path: Path) -> None:
+    secrets = tmp_path / "var" / "compose" / "secrets"
+    runpy.run_path(str(ROOT / "deploy" / "make_secrets.py"))["main"](secrets)
+    before = {path.name: path.read_text() for path in secrets.iterdir()}
+    (written,) = (block for block in blocks(DOCS / "operations.md", "sh", "In containers") if "sed " in block.text)
+    moving = [line for line in written.text.splitlines() if "sed " in line]
+    assert len(moving) == 2
+    await bash(tmp_path, "\n".join(moving))
+
+    after = {path.name: path.read_text() for path in secrets.iterdir()}
+    addresses = {name for name in after if name.endswith("url")} - {"smtp-url"}
+    assert {name for name in after if after[name] != before[name]} == addresses
+    for service in SERVICES:
+        settings = ServiceSettings(
+            nats_url=after[f"{service}.nats-url"].strip(), database_url=after[f"{service}.database-url"].strip()
+        )
+        assert credentials(settings.nats_url) == credentials(before[f"{service}.nats-url"].strip())
+        assert servers(settings.nats_url) == [f"nats://nats-{nth}.internal:4222" for nth in (1, 2, 3)]
+        for kind in ("database", "owner"):
+            there, here = (urlsplit(each[f"{service}.{kind}-url"].strip()) for each in (after, before))
+            assert there == here._replace(netloc=here.netloc.replace("@postgres:", "@postgres.internal:"))
+    Deployment(secrets).write_accounts(tmp_path / "accounts.conf")
+    assert (credentials(before["tickets.nats-url"].strip())[1] or "-") in (tmp_path / "accounts.conf").read_text()
+
+    beside = (ROOT / "deploy" / "elsewhere.yml").read_text(encoding="utf-8").replace("!reset ", "")
+    left_out: dict[str, Any] = yaml.safe_load(beside)["services"]
+    assert {name for name, part in left_out.items() if part.get("profiles")} == {"accounts", "nats", "postgres"}
+    waits = {on for name in OURS - left_out.keys() | {"proxy"} for on in PARTS[name].get("depends_on", ())}
+    assert waits.isdisjoint({"accounts", "nats", "postgres"})

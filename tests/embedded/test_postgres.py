@@ -171,7 +171,8 @@ async def test_each_service_has_a_database_that_only_its_own_two_roles_enter(ser
     for forbidden in ("CREATE TABLE mine (id int)", "SELECT id FROM things", "CREATE SCHEMA mine"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await answer(app, forbidden)
-    for stranger in (address.replace("/tickets?", "/gateway?") for address in (owner, app)):
+    others = ("gateway", "postgres", "template1")
+    for stranger in (address.replace("/tickets?", f"/{other}?") for address in (owner, app) for other in others):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await answer(stranger, "SELECT 1")
 
