@@ -236,6 +236,22 @@ async def test_the_services_role_can_add_and_nothing_else(ledger: Ledger, owners
     assert (await ledger.verify(owner)).ok
 
 
+@pytest.mark.parametrize("broken", ["0" * 63, "0" * 65, "A" * 64, "g" * 64, "0" * 32 + " " + "0" * 31, "é" * 32])
+async def test_a_hash_and_a_salt_are_hexadecimal_digits_and_nothing_else(ledger: Ledger, broken: str) -> None:
+    owner = Owner()
+    await ledger.record(owner.noted())
+
+    for statement in (
+        INSERT.text.replace("repeat('0', 64))", ":broken)"),
+        INSERT.text.replace("repeat('0', 64),", ":broken,"),
+        "insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
+        " values (:ws, 'people', 1, '/x', substr(:broken, 33), 'x')",
+    ):
+        with pytest.raises(asyncpg.PostgresError, match="check constraint|hexadecimal digit"):
+            async with ledger.database.transaction(owner.workspace) as tx:
+                await tx.execute(text(statement), {"ws": owner.workspace, "broken": broken})
+
+
 async def test_a_workspace_sees_its_own_books_alone(ledger: Ledger) -> None:
     owner, stranger = Owner(), Owner()
     await ledger.record(owner.noted())
