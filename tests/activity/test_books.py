@@ -244,10 +244,9 @@ async def test_a_hash_and_a_salt_are_hexadecimal_digits_and_nothing_else(ledger:
     for statement in (
         INSERT.text.replace("repeat('0', 64))", ":broken)"),
         INSERT.text.replace("repeat('0', 64),", ":broken,"),
-        "insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
-        " values (:ws, 'people', 1, '/x', substr(:broken, 33), 'x')",
+        SALT,
     ):
-        with pytest.raises(asyncpg.PostgresError, match="check constraint|hexadecimal digit"):
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.InvalidParameterValueError)):
             async with ledger.database.transaction(owner.workspace) as tx:
                 await tx.execute(text(statement), {"ws": owner.workspace, "broken": broken})
 
@@ -267,6 +266,10 @@ async def test_a_workspace_sees_its_own_books_alone(ledger: Ledger) -> None:
 INSERT = text(
     "insert into entries (workspace_id, book, seq, entry, prev_hash, hash) values (:ws, 'tickets', 9,"
     " cast(json_build_object('id', gen_random_uuid(), 'type', 'x') as text), repeat('0', 64), repeat('0', 64))"
+)
+SALT = (
+    "insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
+    " values (:ws, 'people', 1, '/x', substr(:broken, 33), 'x')"
 )
 OFF = ("alter table entries disable trigger user", "alter table entry_texts disable trigger user")
 FREE = ("alter table entry_texts drop constraint entry_texts_workspace_id_book_seq_fkey",)
