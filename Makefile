@@ -66,7 +66,7 @@ ifeq ($(PROFILE),short)
 	@.venv/bin/python -m pytest -m rehearsal --numprocesses=2 --dist=loadfile
 else
 	@COUNTERFOIL_FAULTS=3000 COUNTERFOIL_FUZZ=20000 COUNTERFOIL_EXAMPLES=10 .venv/bin/python -m pytest tests/faults tests/fuzz tests/openapi --timeout=1800
-	@.venv/bin/python -m pytest -m rehearsal --ignore=tests/faults --ignore=tests/fuzz
+	@.venv/bin/python -m pytest -m rehearsal --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/openapi
 endif
 
 bench: .venv/.complete ## measure a small desk beside full ones, of up to a million tickets; PROFILE=short takes under 3 minutes

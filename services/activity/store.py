@@ -1,6 +1,7 @@
 """Remembers entries, beside them the words that may be erased, and what reports count of them."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,10 @@ from services.activity.domain import GENESIS, Counted, Line, Texts, chain
 
 BEGINNING = -(2**62)
 """Less than any seq, made up ones included."""
+
+_HUGE = 2**53
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+"""Written in C, and five times as quick as what writes RFC 8785 whole."""
 
 _AT_ONCE = 2_000
 _PRUNED_AT_ONCE = 5_000
@@ -176,7 +181,16 @@ class Kept:
 
 def canonical(entry: dict[str, Any]) -> str:
     """Return the entry in the one form that is hashed: RFC 8785."""
-    return rfc8785.dumps(entry).decode()
+    return _ENCODER.encode(entry) if _is_plain(entry) else rfc8785.dumps(entry).decode()
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether the encoder writes this as RFC 8785 does: no fraction, no huge number, names in ASCII."""
+    if isinstance(value, dict):
+        return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str) or (isinstance(value, int) and abs(value) < _HUGE)
 
 
 async def head(tx: Transaction, book: Book) -> BookHead:

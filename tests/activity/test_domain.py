@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +116,7 @@ def test_whatever_is_told_can_be_written_down_and_read_again_the_same(body: dict
     said = canonical(entry)
 
     assert canonical(json.loads(said)) == said
+    assert said == rfc8785.dumps(entry).decode()
 
 
 @given(WORDS, WORDS)

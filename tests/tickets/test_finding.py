@@ -26,7 +26,7 @@ from contracts.tickets import (
     TicketRow,
 )
 from services.tickets import store
-from services.tickets.store import lists, search
+from services.tickets.store import lists
 from services.tickets.store.counts import MOST_COUNTED
 from services.tickets.store.tickets import folded
 from tests.support.infra import Urls
@@ -192,7 +192,7 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
     for glance, few, look in ((1, 100, 2), (1, 0, 2), (1, 0, 100), (100, 0, 100)):
         monkeypatch.setattr(lists, "GLANCE", glance)
         monkeypatch.setattr(lists, "LOOK", look)
-        monkeypatch.setattr(search, "FEW", few)
+        monkeypatch.setattr(lists, "FEW", few)
         for q in ("printer", "42", "fire printer", "e", "xyz", "#3"):
             filters: dict[str, Any] = {"q": q, "statuses": tuple(Status)}
             expected = [row for row in town.rows if is_in(row, TicketFilter(**filters))]

@@ -17,7 +17,7 @@ from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
-from services.tickets.store.search import GLANCE, LOOK, Search, search
+from services.tickets.store.search import FEW, GLANCE, LOOK, Search, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
@@ -25,9 +25,12 @@ _ROW = 1500
 
 # Each by its id: among all along the order, where the planner would look for them, they may be far.
 _FEW = (
-    "(select t.* from unnest(cast(:few as uuid[])) as f (id) cross join lateral"
-    " (select * from tickets t where t.workspace_id = :ws and t.id = f.id offset 0) as t)"
+    "(select t.* from (select distinct ticket_id from found) as f cross join lateral"
+    " (select * from tickets t where t.workspace_id = :ws and t.id = f.ticket_id offset 0) as t"
+    " where (select count(*) from found) < :most)"
 )
+
+_SHOWN = f"'' as description, {TICKET}, {BESIDE}"
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -77,26 +80,42 @@ class _Asked:
     values: Mapping[str, Any]
     many: int
 
+    def _page(self, tickets: str, *also: str) -> str:
+        """Return the statement's part that finds the rows, of these tickets and if this holds too."""
+        return (
+            f"page as (select t.priority_rank, {TICKET} from {tickets} t"  # noqa: S608 - constants
+            f" where {' and '.join((*self.conditions, *also))} {self.order} limit :many)"
+        )
+
     async def rows(self, tx: Transaction, *also: str, tickets: str = "tickets", **values: Any) -> Sequence[Row]:
         """Return the rows, of these tickets and if this holds too."""
-        statement = (
-            *("with page as (select t.priority_rank,", TICKET, "from", tickets, "t"),
-            *("where", " and ".join((*self.conditions, *also)), self.order, "limit :many)"),
-            *("select '' as description,", TICKET, ",", BESIDE, "from page t", CONTACT, self.order),
-        )
-        return await tx.all(
-            text(" ".join(statement)), {"ws": tx.workspace_id, "many": self.many, **self.values, **values}
-        )
+        statement = f"with {self._page(tickets, *also)} select {_SHOWN} from page t {CONTACT} {self.order}"  # noqa: S608 - constants
+        return await tx.all(text(statement), {"ws": tx.workspace_id, "many": self.many, **self.values, **values})
 
     async def searched(self, tx: Transaction, words: Search) -> Sequence[Row]:
         """Return the rows that have the words."""
         found = await self._along(tx, words, GLANCE if words.indexed else LOOK)
         if len(found) == self.many:
             return found
-        if (few := await words.few(tx)) is not None:
-            return await self.rows(tx, tickets=_FEW, few=few)
+        if (few := await self._few(tx, words)) is not None:
+            return few
         found = await self._along(tx, words, LOOK)
         return found if len(found) == self.many else await self._along(tx, words, None)
+
+    async def _few(self, tx: Transaction, words: Search) -> Sequence[Row] | None:
+        """Return the rows of all that have the words; None where those are more than a few."""
+        await words.by_index(tx)
+        statement = (
+            f"with found as materialized (select ticket_id from ({words.found_by_index}) as f limit :most),"  # noqa: S608 - constants
+            f" {self._page(_FEW)}"
+            f" select n.many as found, {_SHOWN} from (select count(*) as many from found) as n"
+            f" left join page t on true {CONTACT} {self.order}"
+        )
+        values = {"ws": tx.workspace_id, "many": self.many, "most": FEW + 1, **self.values, **words.values}
+        rows = await tx.all(text(statement), values)
+        if rows[0]["found"] > FEW:
+            return None
+        return rows if rows[0]["id"] else ()
 
     async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
         """Return the rows among the first so many of the order."""

@@ -6,10 +6,8 @@ first. So each is tried up to a limit.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -27,7 +25,7 @@ LOOK = 30_000
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
-_SHAPE = text("select set_config('enable_seqscan', :whole, true), set_config('enable_indexscan', :rows, true)")
+_NO_SCAN = text("select set_config('enable_seqscan', 'off', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,20 @@ class Search:
     @property
     def found(self) -> str:
         """The ids of the tickets that have it."""
+        return self._found("s.workspace_id")
+
+    @property
+    def found_by_index(self) -> str:
+        """The same ids, in a way to which the index on who they are is no help, much as the planner may hope so."""
+        return self._found("s.workspace_id || ''")
+
+    def _found(self, workspace: str) -> str:
         numbered = (
             " union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
             if "number" in self.values
             else ""
         )
-        return f"select s.ticket_id from ticket_search s where s.workspace_id = :ws {self.likes}{numbered}"  # noqa: S608 - constants
+        return f"select s.ticket_id from ticket_search s where {workspace} = :ws {self.likes}{numbered}"  # noqa: S608 - constants
 
     @property
     def check(self) -> str:
@@ -57,16 +63,10 @@ class Search:
         likes = self.likes.removeprefix("and ")
         return f"((select {likes} from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id){numbered})"  # noqa: S608 - constants
 
-    async def few(self, tx: Transaction) -> Sequence[UUID] | None:
-        """Return the ids of all that have it, each once; None where those are more than a few."""
-        # Not even the index on who they are would be a help here, much as the planner may hope so.
-        await tx.execute(_SHAPE, {"whole": "off" if self.indexed else "on", "rows": "off"})
-        rows = await tx.all(
-            text(f"select ticket_id from ({self.found}) as f limit :most"),  # noqa: S608 - constants
-            {"ws": tx.workspace_id, "most": FEW + 1, **self.values},
-        )
-        await tx.execute(_SHAPE, {"whole": "on", "rows": "on"})
-        return list({row["ticket_id"] for row in rows}) if len(rows) <= FEW else None
+    async def by_index(self, tx: Transaction) -> None:
+        """Have the next statements find them by the trigram index, whatever the planner may hope for."""
+        if self.indexed:
+            await tx.execute(_NO_SCAN)
 
 
 def search(q: str) -> Search | None:
