@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -164,6 +166,9 @@ class Metrics:
         unsent: rows that the relay holds and has not published yet
         outbox_age: seconds the oldest of them has waited
         fill: how full a stream is, 1 being its limit, by stream
+        stream_bytes: how large a stream is, by stream
+        store_bytes: how large this service's database is
+        disk, disk_free: the disk that this process works on, and what is free of it, in bytes
         leading: 1 while this process leads its service
         parts: how many parts of a stream this process hears
         connected: 1 while NATS is there
@@ -193,6 +198,12 @@ class Metrics:
         self.unsent = self.gauge("outbox_unsent", "Rows not published yet")
         self.outbox_age = self.gauge("outbox_age_seconds", "Age of the oldest row not published yet")
         self.fill = self.gauge("stream_fill_ratio", "How full a stream is", "stream")
+        self.stream_bytes = self.gauge("stream_bytes", "How large a stream is", "stream")
+        self.store_bytes = self.gauge("store_bytes", "How large this service's database is")
+        self.disk = self.gauge("disk_bytes", "The disk that this process works on")
+        self.disk_free = self.gauge("disk_free_bytes", "What is free of it")
+        self.disk.set_function(lambda: shutil.disk_usage(Path.cwd()).total)
+        self.disk_free.set_function(lambda: shutil.disk_usage(Path.cwd()).free)
         self.leading = self.gauge("leading", "1 while this process leads")
         self.parts = self.gauge("parts", "Parts of a stream that this process hears")
         self.connected = self.gauge("nats_connected", "1 while NATS is there")
@@ -221,7 +232,7 @@ class Metrics:
 
     def step_down(self) -> None:
         """Say no more what only a leader knows."""
-        for gauge in (self.held, self.gaps, self.lag, self.fill):
+        for gauge in (self.held, self.gaps, self.lag, self.fill, self.stream_bytes):
             gauge.clear()
-        for gauge in (self.letters, self.unsent, self.outbox_age):
+        for gauge in (self.letters, self.unsent, self.outbox_age, self.store_bytes):
             gauge.set(0)
