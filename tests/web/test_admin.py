@@ -262,6 +262,52 @@ async def test_letters_are_found_by_reason_and_system_and_tried_again_together_i
     await eventually(all_told)
 
 
+async def test_letters_are_dropped_and_tried_again_together_by_ticks_and_by_reason(
+    desk: Desk, browser: Browser, bury_one: Bury
+) -> None:
+    path = at(desk, "dead-letters")
+    bad = [await bury_one(json.dumps({"external_id": f"B-{nth}"}).encode()) for nth in range(5)]
+    good = await bury_one(json.dumps({"external_id": "G-1", "subject": "Disk full"}).encode())
+    for body, field in (({}, "ids"), ({"ids": [bad[0]], "reason": "invalid"}, "ids"), ({"ids": [bad[0]] * 51}, "ids")):
+        refused = await desk.send("POST", "dead-letters/drop", body)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+
+    page = await browser.open(f"{path}?reason=invalid")
+    none = await browser.send(page.form(path, having="which"), press=("do", "drop"))
+    assert "Nothing was selected." in none.words
+    dropped = await browser.send(none.form(path, having="which"), press=("do", "drop"), ids=bad[:2])
+    assert "2 dropped." in dropped.words
+    again = await browser.send(none.form(path, having="which"), press=("do", "drop"), ids=bad[1:3])
+    assert "1 dropped, 1 not: they were settled before, or can't be reached now." in again.words
+
+    async def applies() -> Page | None:
+        page = await browser.open(path)
+        answer = await browser.send(page.form(path, having="which"), press=("do", "retry"), ids=[good, bad[3]])
+        return answer if "1 applied, 1 refused again." in answer.words else None
+
+    await eventually(applies)  # not before tickets has heard of the workspace
+    assert [each["id"] for each in (await desk.get("dead-letters"))["items"]] == [bad[4], bad[3]]
+    answer = await desk.send("POST", "dead-letters/drop", {"ids": [bad[0], bad[3]]})
+    told_of = answer.json()
+    assert (told_of["dropped"], [(each["id"], each["code"]) for each in told_of["refused"]]) == (
+        1,
+        [(bad[0], "not_found")],
+    )
+    page = await browser.open(path)
+    assert "Drop it…" in page.words
+    over = await browser.send(page.form(path, having="all"), press=("do", "drop"))
+    assert "1 dropped." in over.words
+    assert "No dead letters." in over.words
+    audit = at(desk, "audit?type=dead_letter_dropped")
+
+    async def all_told() -> bool:
+        said = lines(await browser.open(audit))
+        assert sum("Ada Lovelace dropped a dead letter" in line for line in said) == len(bad)
+        return True
+
+    await eventually(all_told)
+
+
 async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser: Browser, bury_one: Bury) -> None:
     path = at(desk, "dead-letters")
     empty = await browser.open(path)
@@ -282,7 +328,11 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     assert "Refused again; it stays here." in refused.words
     dropped = await browser.send(refused.form(f"{path}/{bad}"), press=("do", "drop"))
     assert "Dropped." in dropped.words
-    assert (await browser.open(f"{path}/{bad}")).status == 404
+    over = await browser.open(f"{path}/{bad}")
+    late = await browser.send(refused.form(f"{path}/{bad}"), press=("do", "retry"))
+    for each in (over, late):
+        assert (each.status, "It was already dropped" in each.words) == (404, True)
+        assert "All dead letters" in [link.words.strip() for link in each.all("a", href=path)]
 
     async def applies() -> Page | None:
         page = await browser.open(f"{path}/{good}")
@@ -292,6 +342,7 @@ async def test_a_dead_letter_is_read_tried_again_and_dropped(desk: Desk, browser
     applied = await eventually(applies)  # not before tickets has heard of the workspace
     assert "Disk full" in {ticket["subject"] for ticket in (await desk.get("tickets"))["items"]}
     assert "No dead letters." in applied.words
+    assert "It was already retried and applied." in (await browser.open(f"{path}/{good}")).words
     audit = f"{at(desk, 'audit')}?book=tickets"
     assert "dropped a dead letter" in " ".join(lines(await told(browser, audit, "tried again a dead letter")))
 

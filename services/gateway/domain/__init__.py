@@ -18,7 +18,7 @@ from services.gateway.domain.invitations import (
     revoke_invitation,
 )
 from services.gateway.domain.leaving import export_workspace, import_workspace
-from services.gateway.domain.letters import settled_letter
+from services.gateway.domain.letters import Settled, settled_letter
 from services.gateway.domain.limits import LIMITS, Limit
 from services.gateway.domain.members import (
     Member,
@@ -115,6 +115,7 @@ __all__ = [
     "Reset",
     "Scope",
     "Session",
+    "Settled",
     "User",
     "View",
     "Visitor",

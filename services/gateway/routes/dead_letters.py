@@ -1,6 +1,7 @@
 """Messages that could not be applied, for admins."""
 
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 from litestar import Request
 from litestar.params import FromPath
@@ -24,7 +25,7 @@ from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Cursor, Page
-from services.gateway.usecases.answers import LettersRetried
+from services.gateway.usecases.answers import LettersDropped, LettersRetried
 
 
 class LetterTerms(Page):
@@ -34,12 +35,31 @@ class LetterTerms(Page):
     integration: Token | None = Field(default=None, description="The other system that sent it.")
 
 
-class RetryAll(Given):
-    """Which of them to try again."""
+class SomeLetters(Given):
+    """Which of them: those that are named, or those of a reason and a system."""
 
+    ids: tuple[UUID, ...] = Field(default=(), max_length=50, description="These, instead of all that match.")
     reason: Reason | None = Field(default=None, description="A refusal's code, such as `invalid`.")
     integration: Token | None = Field(default=None, description="The other system that sent them.")
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the answer before.")
+
+    def check(self) -> Self:
+        """Raise Invalid where some are named and some are described."""
+        if self.ids and (self.reason or self.integration or self.cursor):
+            raise Invalid.field("ids", "ambiguous", "give ids, or a reason or an integration, not both")
+        return self
+
+
+class LettersToDrop(SomeLetters):
+    """Which of them to forget."""
+
+    all: bool = Field(default=False, description="`true`: all that there are, where nothing else says which.")
+
+    def check(self) -> Self:
+        """Raise Invalid where nothing says which, or where that is said twice."""
+        if not (self.ids or self.reason or self.integration or self.all):
+            raise Invalid.field("ids", "missing", "give ids, a reason or an integration, or say all")
+        return super().check()
 
 
 @operation(
@@ -106,17 +126,38 @@ async def retry_dead_letter(
     "retry_dead_letters",
     scope="audit:write",
     tag="dead letters",
-    summary="Try fifty of them again, of a reason or a system or all, the oldest first",
-    body=RetryAll,
+    summary="Try fifty of them again, those named or of a reason or a system or all, the oldest first",
+    body=SomeLetters,
     answer=LettersRetried,
     refusals=(NotFound, NotAllowed),
 )
 async def retry_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return how many were applied, and which are refused again and why."""
     visitor = await inside(request, workspace)
-    which = (await read(request, RetryAll)).body
+    which = (await read(request, SomeLetters)).body.check()
     done = await desk_of(request).letters.retry_all(
-        visitor, reason=which.reason, integration=which.integration, cursor=which.cursor
+        visitor, ids=which.ids, reason=which.reason, integration=which.integration, cursor=which.cursor
+    )
+    return reply(done)
+
+
+@operation(
+    "POST",
+    f"{W}/dead-letters/drop",
+    "drop_dead_letters",
+    scope="audit:write",
+    tag="dead letters",
+    summary="Forget fifty of them, those named or of a reason or a system or all, the oldest first",
+    body=LettersToDrop,
+    answer=LettersDropped,
+    refusals=(NotFound, NotAllowed),
+)
+async def drop_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Return how many are forgotten, and which are not and why; what they asked for is never done."""
+    visitor = await inside(request, workspace)
+    which = (await read(request, LettersToDrop)).body.check()
+    done = await desk_of(request).letters.drop_all(
+        visitor, ids=which.ids, reason=which.reason, integration=which.integration, cursor=which.cursor
     )
     return reply(done)
 
@@ -142,4 +183,11 @@ async def drop_dead_letter(
     return nothing()
 
 
-HANDLERS = (list_dead_letters, get_dead_letter, retry_dead_letters, retry_dead_letter, drop_dead_letter)
+HANDLERS = (
+    list_dead_letters,
+    get_dead_letter,
+    retry_dead_letters,
+    drop_dead_letters,
+    retry_dead_letter,
+    drop_dead_letter,
+)

@@ -21,6 +21,7 @@ from services.gateway.store.invitations import (
     remove_invitation,
     use_invitation,
 )
+from services.gateway.store.letters import settled_letter
 from services.gateway.store.limits import count_hit, purge_hits, take_back_hit, wait
 from services.gateway.store.members import (
     add_member,
@@ -166,6 +167,7 @@ __all__ = [
     "sessions",
     "set_password",
     "settle_integration",
+    "settled_letter",
     "take_back_hit",
     "token_by_id",
     "tokens",

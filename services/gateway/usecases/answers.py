@@ -355,6 +355,19 @@ class LetterRefused(Model):
     detail: str
 
 
+class LettersDropped(Model):
+    """What became of dead letters that were dropped together."""
+
+    dropped: int
+    """How many are forgotten."""
+    refused: tuple[LetterRefused, ...]
+    """Those that are still there, or were not there any more."""
+    next_cursor: str | None
+    """There are more: say it as `cursor` to go on."""
+    away: tuple[str, ...]
+    """Services that could not be asked for theirs now."""
+
+
 class LettersRetried(Model):
     """What became of dead letters that were tried again."""
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.bus import Bus
@@ -18,10 +19,10 @@ from contracts.notifications import (
     ListNotificationLetters,
     RetryNotificationLetter,
 )
-from contracts.refusals import NotFound, Refusal, Unavailable
+from contracts.refusals import NotAllowed, NotFound, Refusal, Unavailable
 from contracts.tickets import DropDeadLetter, GetDeadLetter, ListDeadLetters, RetryDeadLetter
-from services.gateway import domain
-from services.gateway.domain import Cause, Visitor
+from services.gateway import domain, store
+from services.gateway.domain import Cause, Settled, Visitor
 from services.gateway.usecases import answers
 from services.gateway.usecases.acting import once
 
@@ -44,6 +45,15 @@ _DROPS: dict[str, type[Command[DeadLetter]]] = {
     "activity": DropActivityLetter,
     "notifications": DropNotificationLetter,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Letters that are settled together."""
+
+    ids: Sequence[UUID]
+    next_cursor: str | None = None
+    away: tuple[str, ...] = ()
 
 
 class Letters:
@@ -109,22 +119,50 @@ class Letters:
         await self._settle(visitor, id, key, _DROPS, LetterDropped)
 
     async def retry_all(
-        self, visitor: Visitor, *, reason: str | None, integration: str | None, cursor: str | None
+        self,
+        visitor: Visitor,
+        *,
+        ids: Sequence[UUID] = (),
+        reason: str | None,
+        integration: str | None,
+        cursor: str | None,
     ) -> answers.LettersRetried:
-        """Have the next fifty tried again, the oldest first, as they were sent in that order."""
+        """Have those that are named, or the next fifty, tried again, the oldest first, as they were sent."""
+        part = await self._part(visitor, ids, reason=reason, integration=integration, cursor=cursor)
+        retried, refused = await _one_by_one(part.ids, lambda id: self.retry(visitor, id, None))
+        return answers.LettersRetried(retried=retried, refused=refused, next_cursor=part.next_cursor, away=part.away)
+
+    async def drop_all(
+        self,
+        visitor: Visitor,
+        *,
+        ids: Sequence[UUID] = (),
+        reason: str | None,
+        integration: str | None,
+        cursor: str | None,
+    ) -> answers.LettersDropped:
+        """Forget those that are named, or the next fifty, the oldest first."""
+        part = await self._part(visitor, ids, reason=reason, integration=integration, cursor=cursor)
+        dropped, refused = await _one_by_one(part.ids, lambda id: self.drop(visitor, id, None))
+        return answers.LettersDropped(dropped=dropped, refused=refused, next_cursor=part.next_cursor, away=part.away)
+
+    async def settled(self, visitor: Visitor, id: UUID) -> Settled | None:
+        """Return what somebody did with a letter that is there no more; None where nobody did anything."""
+        workspace, role = visitor.here
+        if not role.runs_the_desk:
+            raise NotAllowed
+        async with self._database.transaction(workspace.id) as tx:
+            return await store.settled_letter(tx, id)
+
+    async def _part(
+        self, visitor: Visitor, ids: Sequence[UUID], *, reason: str | None, integration: str | None, cursor: str | None
+    ) -> _Part:
+        if ids:
+            return _Part(ids=sorted(set(ids)))
         page = await self.page(
             visitor.caller, cursor, _AT_ONCE, reason=reason, integration=integration, oldest_first=True
         )
-        retried, refused = 0, list[answers.LetterRefused]()
-        for letter in page.items:
-            try:
-                await self.retry(visitor, letter.id, None)
-                retried += 1
-            except Refusal as refusal:
-                refused.append(answers.LetterRefused(id=letter.id, code=refusal.code, detail=refusal.detail))
-        return answers.LettersRetried(
-            retried=retried, refused=tuple(refused), next_cursor=page.next_cursor, away=page.away
-        )
+        return _Part([letter.id for letter in page.items], page.next_cursor, page.away)
 
     async def _settle(
         self,
@@ -164,6 +202,20 @@ class Letters:
             return await self._bus.ask(request, within=_PATIENCE)
         except Unavailable:
             return None
+
+
+async def _one_by_one(
+    ids: Sequence[UUID], settle: Callable[[UUID], Awaitable[DeadLetter | None]]
+) -> tuple[int, tuple[answers.LetterRefused, ...]]:
+    """Settle letters in this order; return how many were, and which are refused and why."""
+    done, refused = 0, list[answers.LetterRefused]()
+    for id in ids:
+        try:
+            await settle(id)
+            done += 1
+        except Refusal as refusal:
+            refused.append(answers.LetterRefused(id=id, code=refusal.code, detail=refusal.detail))
+    return done, tuple(refused)
 
 
 def _together(groups: Iterable[LetterGroup]) -> tuple[LetterGroup, ...]:

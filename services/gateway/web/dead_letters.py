@@ -18,7 +18,7 @@ from contracts.base import DeadLetter
 from contracts.letters import LetterGroup
 from contracts.refusals import NotAllowed, NotFound, Refusal
 from services.gateway.routes.bodies import path_id
-from services.gateway.routes.dead_letters import LetterTerms, RetryAll
+from services.gateway.routes.dead_letters import LettersToDrop, LetterTerms, SomeLetters
 from services.gateway.routes.workspaces import Cursor
 from services.gateway.web.forms import Form, from_address
 from services.gateway.web.rendering import see
@@ -35,7 +35,11 @@ _WANTED = {
     "ticket_updated": "to change a ticket",
     "message_received": "to add a message to a conversation",
 }
-_DONE = {"applied": "Applied. It is no dead letter any more.", "dropped": "Dropped. What it asked for is never done."}
+_DONE = {
+    "applied": "Applied. It is no dead letter any more.",
+    "dropped": "Dropped. What it asked for is never done.",
+    "none": "Nothing was selected.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +77,38 @@ async def letters_page(request: Request[Any, Any, Any], workspace: FromPath[str]
 
 
 @post(_PAGE)
-async def retry_all(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Try again what is of a reason or of a system, some hundreds at most, and say what became of it."""
+async def settle_some(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
+    """Retry or drop what is ticked, or what is of a reason or a system, some hundreds at most, and say what became."""
     here, form = await enter_by_form(request, workspace)
     _manager(here)
-    which = form.read(RetryAll)
-    retried = refused = 0
+    drops, ticks = form.text("do") == "drop", form.text("which") == "ticked"
+    which = form.read(LettersToDrop if drops else SomeLetters)
+    kept: dict[str, str | None] = {}
+    if ticks:
+        kept = {"reason": form.text("of_reason"), "integration": form.text("of_integration")}
+    if ticks and not which.ids:
+        return _back(here, done="none", **kept)
+    which.check()
+    letters, settled, refused = here.desk.letters, 0, 0
     for _ in range(_ROUNDS):
-        done = await here.desk.letters.retry_all(
-            here.visitor, reason=which.reason, integration=which.integration, cursor=which.cursor
-        )
-        retried, refused = retried + done.retried, refused + len(done.refused)
-        which = which.model_copy(update={"cursor": done.next_cursor})
-        if done.next_cursor is None:
+        terms = {"reason": which.reason, "integration": which.integration, "cursor": which.cursor}
+        if drops:
+            dropped = await letters.drop_all(here.visitor, ids=which.ids, **terms)
+            many, not_done, cursor = dropped.dropped, dropped.refused, dropped.next_cursor
+        else:
+            retried = await letters.retry_all(here.visitor, ids=which.ids, **terms)
+            many, not_done, cursor = retried.retried, retried.refused, retried.next_cursor
+        settled, refused = settled + many, refused + len(not_done)
+        which = which.model_copy(update={"cursor": cursor})
+        if cursor is None:
             break
-    said = {"done": "all", "retried": retried, "refused": refused, **which.model_dump(exclude={"cursor"})}
-    told = said | {"go_on": which.cursor}
-    asked = urlencode({name: value for name, value in told.items() if value is not None})
+    kept = kept or {"reason": which.reason, "integration": which.integration}
+    told = "all_dropped" if drops else "all"
+    return _back(here, done=told, settled=settled, refused=refused, go_on=which.cursor, **kept)
+
+
+def _back(here: Here, **said: str | int | None) -> ASGIResponse:
+    asked = urlencode({name: value for name, value in said.items() if value not in (None, "")})
     return see(f"{here.base}/settings/dead-letters?{asked}")
 
 
@@ -151,7 +170,7 @@ class _Listed(LetterTerms):
     """Which part of the list, and what was done before."""
 
     done: str = ""
-    retried: int = Field(default=0, ge=0)
+    settled: int = Field(default=0, ge=0)
     refused: int = Field(default=0, ge=0)
     go_on: Cursor | None = None
 
@@ -169,10 +188,13 @@ def _manager(here: Here) -> Here:
 async def _show(request: Request[Any, Any, Any], here: Here, id: UUID, form: Form) -> ASGIResponse:
     try:
         letter = await here.desk.letters.one(here.visitor.caller, id)
-    except NotFound:
-        if form.refusal is None:
-            raise
-        raise form.refusal from None
+    except NotFound as away:
+        settled = await here.desk.letters.settled(here.visitor, id)
+        if settled is None:
+            raise form.refusal or away from None
+        return await page(
+            request, here, "dead_letter_over.html", status=away.status, settled=settled, place="dead-letters"
+        )
     return await page(
         request,
         here,
@@ -193,4 +215,4 @@ def _trace(letter: DeadLetter) -> str:
     return parts[1] if len(parts) == 4 else ""  # noqa: PLR2004 - version, trace, span, flags
 
 
-HANDLERS = (letters_page, retry_all, letter_page, settle)
+HANDLERS = (letters_page, settle_some, letter_page, settle)

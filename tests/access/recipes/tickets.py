@@ -299,6 +299,11 @@ async def retry_dead_letters(scene: Scene) -> Call:
 
 
 @recipe
+async def drop_dead_letters(scene: Scene) -> Call:
+    return Call(body={"reason": "unknown_type"})
+
+
+@recipe
 async def retry_dead_letter(scene: Scene) -> Call:
     return Call(path={"letter": await scene.premises.dead_letter(scene.workspace.id)})
 
