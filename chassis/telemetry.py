@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -30,8 +29,7 @@ class Part(StrEnum):
     CONSUMER = "consumer"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in a trace the work of this moment is."""
 
     trace: str
@@ -74,7 +72,7 @@ class _Unrecorded:
         return False
 
 
-_UNRECORDED = _Unrecorded()
+_NOT_RECORDED: AbstractContextManager[Span] = nullcontext(_Unrecorded())
 _NOTHING: Mapping[str, str | int] = {}
 _current: ContextVar[Place] = ContextVar("trace")
 _tracers: list[Tracer] = []
@@ -105,31 +103,25 @@ def traceparent() -> str:
     return f"00-{place.trace}-{os.urandom(8).hex()}-{'00' if _tracers else place.flags}"
 
 
-@contextmanager
-def traced(parent: str | None) -> Iterator[str]:
+def traced(parent: str | None) -> AbstractContextManager[str]:
     """Continue the trace that `parent` names, or begin one; yields the trace id."""
     known = _TRACEPARENT.fullmatch(parent or "")
-    with _at(Place(known["trace"], known["flags"], known["span"]) if known else _begun()) as place:
-        yield place.trace
+    return _at(Place(known["trace"], known["flags"], known["span"]) if known else _begun())
 
 
-@contextmanager
-def span(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
+def span(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> AbstractContextManager[Span]:
     """Record the work in this block as a part of the current trace, if anybody records."""
-    if not _tracers:
-        yield _UNRECORDED
-        return
-    with _tracers[0].span(kind, name, about, _place()) as (recorded, place), _at(place):
-        yield recorded
+    return _recorded(kind, name, about) if _tracers else _NOT_RECORDED
+
+
+def step(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> AbstractContextManager[Span]:
+    """Record as `span` does, but only inside of one: what timers do all day is no trace."""
+    return _recorded(kind, name, about) if _tracers and _place().ours else _NOT_RECORDED
 
 
 @contextmanager
-def step(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
-    """Record as `span` does, but only inside of one: what timers do all day is no trace."""
-    if not _tracers or not _place().ours:
-        yield _UNRECORDED
-        return
-    with span(kind, name, about) as recorded:
+def _recorded(kind: Part, name: str, about: Mapping[str, str | int]) -> Iterator[Span]:
+    with _tracers[0].span(kind, name, about, _place()) as (recorded, place), _at(place):
         yield recorded
 
 
@@ -147,10 +139,10 @@ def _place() -> Place:
 
 
 @contextmanager
-def _at(place: Place) -> Iterator[Place]:
+def _at(place: Place) -> Iterator[str]:
     token = _current.set(place)
     try:
-        yield place
+        yield place.trace
     finally:
         _current.reset(token)
 
