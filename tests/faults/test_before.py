@@ -67,8 +67,7 @@ async def test_the_code_of_before_answers_leads_and_hears_beside_todays(stack: S
             archive.extractall(tmp_path / service, filter="data")
     async with AsyncExitStack() as held:
         old = {
-            service: await held.enter_async_context(stack.replica(service, code=tmp_path / service))
-            for service in BEFORE
+            service: await held.enter_async_context(stack.replica(service, tmp_path / service)) for service in BEFORE
         }
         for service, replica in old.items():
             await eventually(replica.ready, within=60)

@@ -71,7 +71,7 @@ class Stack:
             await client.close()
 
     @asynccontextmanager
-    async def replica(self, name: str, *, code: Path = _ROOT, **settings: str) -> AsyncIterator["Replica"]:
+    async def replica(self, name: str, code: Path = _ROOT, /, **settings: str) -> AsyncIterator["Replica"]:
         """Start one more of a service beside the launcher's own, as an operator does who scales it or upgrades."""
         secrets = self.data / "secrets"
         with held_port() as port, (self.data.parent / f"{name}-{port}.log").open("wb") as log:
