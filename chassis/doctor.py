@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from chassis.callout import issuer_of
 from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
 from chassis.database import SILENT, why_shut
-from chassis.looking import stream_fill
+from chassis.looking import stream_bytes
 from chassis.migrations import newest
 from chassis.provision import drift, heard_streams
 from chassis.redaction import without_secrets
@@ -289,7 +289,7 @@ def _server(client: Client, what: str = "nats") -> Finding:
 async def _streams(client: Client, service: str, partitions: int) -> list[Finding]:
     try:
         differences = await drift(client, service, partitions)
-        fill = {} if differences else await stream_fill(client, service)
+        sizes = {} if differences else await stream_bytes(client, service)
     except (nats.errors.Error, TimeoutError) as error:
         return [
             wrong("streams", f"JetStream does not answer ({error!r}): is it on, and may this user ask for streams?")
@@ -297,6 +297,7 @@ async def _streams(client: Client, service: str, partitions: int) -> list[Findin
     if differences:
         return [wrong("streams", f"{each}: run `python -m services provision --apply`") for each in differences]
     hears = ", ".join(stream.name for stream in heard_streams(service)) or "none"
+    fill = {name: held / most for name, (held, most) in sizes.items()}
     full = [wrong("streams", f"{name} is {part:.0%} full") for name, part in fill.items() if part > _NEARLY_FULL]
     return full or [ok("streams", f"they are as the contracts say; it hears {hears}")]
 

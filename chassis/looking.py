@@ -1,4 +1,4 @@
-"""What a leader sees when it looks around: how far it is behind, how full streams are, and what lies buried."""
+"""What a leader sees when it looks around: how far it is behind, how large things have become, and what lies buried."""
 
 from nats.aio.client import Client
 from sqlalchemy import text
@@ -10,14 +10,17 @@ from chassis.provision import heard_streams, relayed_streams
 from chassis.telemetry import Metrics
 
 _LETTERS = text("select count(*) from dead_letters")
+_BYTES = text("select pg_database_size(current_database())")
 
 
 async def look(nats: Client, database: Database, metrics: Metrics, partitions: int = 1) -> None:
     """Set the gauges that nobody counts; raises NATS's errors and TimeoutError while JetStream is away."""
     async with database.every_workspace("count dead letters") as tx:
         metrics.letters.set(await tx.scalar(_LETTERS))
-    for name, part in (await stream_fill(nats, metrics.service)).items():
-        metrics.fill.labels(name).set(part)
+        metrics.store_bytes.set(await tx.scalar(_BYTES))
+    for name, (held, most) in (await stream_bytes(nats, metrics.service)).items():
+        metrics.stream_bytes.labels(name).set(held)
+        metrics.fill.labels(name).set(held / most)
     for stream in heard_streams(metrics.service):
         asked = (f"{each.source}.{each.durable(metrics.service)}" for each in parts(stream, partitions))
         found = [await call(nats, f"CONSUMER.INFO.{each}") for each in asked]
@@ -25,11 +28,11 @@ async def look(nats: Client, database: Database, metrics: Metrics, partitions: i
             metrics.lag.labels(stream.name).set(sum(each["num_pending"] + each["num_ack_pending"] for each in found))
 
 
-async def stream_fill(nats: Client, service: str) -> dict[str, float]:
-    """Return how full the streams are that a service lives on, 1 being the limit."""
-    filled: dict[str, float] = {}
+async def stream_bytes(nats: Client, service: str) -> dict[str, tuple[int, int]]:
+    """Return how large the streams are that a service lives on, and how large they may become."""
+    found: dict[str, tuple[int, int]] = {}
     for stream in (*heard_streams(service), *relayed_streams(service)):
-        found = await call(nats, f"STREAM.INFO.{stream.name}")
-        if (most := found.get("config", {}).get("max_bytes", -1)) > 0:
-            filled[stream.name] = found["state"]["bytes"] / most
-    return filled
+        answer = await call(nats, f"STREAM.INFO.{stream.name}")
+        if (most := answer.get("config", {}).get("max_bytes", -1)) > 0:
+            found[stream.name] = answer["state"]["bytes"], most
+    return found

@@ -14,8 +14,11 @@ from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 HIDDEN = "[hidden]"
 _SHORTEST = 8
-_PLAIN = re.compile(r"(?!cfn?_)[a-z0-9._-]*|[0-9TZ:.+-]*")
-"""Ids, times, names of events and of streams: most of what is logged, and nothing that is ever drawn or typed."""
+_PLAIN = re.compile(
+    r"[a-z0-9.-]*|[0-9TZ:.+-]*"
+    r"|(?!.*(?:cfn?_|whsec_|/invit|/passw|/unsub))(?:[a-z0-9._-]*|(?:/(?:[a-z0-9._-]+|\{[a-z_]+:[a-z]+\}))*)"
+)
+"""Ids, times, names of events, of streams and of routes: most of what is logged, and nothing ever drawn or typed."""
 _FRAMES = 20
 
 _NAMED = ("pass", "secret", "token", "auth", "cookie", "key", "csrf", "signature", "credential")
@@ -86,13 +89,15 @@ def _tells(key: str) -> bool:
 
 
 def _cleaned(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, str):
         return without_secrets(_FUTURE.sub(r"\1", value) if "exception=" in value else value)
     if isinstance(value, dict):
         return {key: HIDDEN if _tells(str(key)) else _cleaned(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_cleaned(each) for each in value]
-    return value if isinstance(value, int | float | bool | None) else without_secrets(str(value))
+    return without_secrets(str(value))
 
 
 def _lines(error: BaseException) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -28,8 +29,7 @@ class Part(StrEnum):
     CONSUMER = "consumer"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in a trace the work of this moment is."""
 
     trace: str
@@ -72,7 +72,7 @@ class _Unrecorded:
         return False
 
 
-_UNRECORDED = _Unrecorded()
+_NOT_RECORDED: AbstractContextManager[Span] = nullcontext(_Unrecorded())
 _NOTHING: Mapping[str, str | int] = {}
 _current: ContextVar[Place] = ContextVar("trace")
 _tracers: list[Tracer] = []
@@ -103,31 +103,25 @@ def traceparent() -> str:
     return f"00-{place.trace}-{os.urandom(8).hex()}-{'00' if _tracers else place.flags}"
 
 
-@contextmanager
-def traced(parent: str | None) -> Iterator[str]:
+def traced(parent: str | None) -> AbstractContextManager[str]:
     """Continue the trace that `parent` names, or begin one; yields the trace id."""
     known = _TRACEPARENT.fullmatch(parent or "")
-    with _at(Place(known["trace"], known["flags"], known["span"]) if known else _begun()) as place:
-        yield place.trace
+    return _at(Place(known["trace"], known["flags"], known["span"]) if known else _begun())
 
 
-@contextmanager
-def span(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
+def span(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> AbstractContextManager[Span]:
     """Record the work in this block as a part of the current trace, if anybody records."""
-    if not _tracers:
-        yield _UNRECORDED
-        return
-    with _tracers[0].span(kind, name, about, _place()) as (recorded, place), _at(place):
-        yield recorded
+    return _recorded(kind, name, about) if _tracers else _NOT_RECORDED
+
+
+def step(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> AbstractContextManager[Span]:
+    """Record as `span` does, but only inside of one: what timers do all day is no trace."""
+    return _recorded(kind, name, about) if _tracers and _place().ours else _NOT_RECORDED
 
 
 @contextmanager
-def step(kind: Part, name: str, about: Mapping[str, str | int] = _NOTHING) -> Iterator[Span]:
-    """Record as `span` does, but only inside of one: what timers do all day is no trace."""
-    if not _tracers or not _place().ours:
-        yield _UNRECORDED
-        return
-    with span(kind, name, about) as recorded:
+def _recorded(kind: Part, name: str, about: Mapping[str, str | int]) -> Iterator[Span]:
+    with _tracers[0].span(kind, name, about, _place()) as (recorded, place), _at(place):
         yield recorded
 
 
@@ -145,10 +139,10 @@ def _place() -> Place:
 
 
 @contextmanager
-def _at(place: Place) -> Iterator[Place]:
+def _at(place: Place) -> Iterator[str]:
     token = _current.set(place)
     try:
-        yield place
+        yield place.trace
     finally:
         _current.reset(token)
 
@@ -172,6 +166,9 @@ class Metrics:
         unsent: rows that the relay holds and has not published yet
         outbox_age: seconds the oldest of them has waited
         fill: how full a stream is, 1 being its limit, by stream
+        stream_bytes: how large a stream is, by stream
+        store_bytes: how large this service's database is
+        disk, disk_free: the disk that this process works on, and what is free of it, in bytes
         leading: 1 while this process leads its service
         parts: how many parts of a stream this process hears
         connected: 1 while NATS is there
@@ -201,6 +198,12 @@ class Metrics:
         self.unsent = self.gauge("outbox_unsent", "Rows not published yet")
         self.outbox_age = self.gauge("outbox_age_seconds", "Age of the oldest row not published yet")
         self.fill = self.gauge("stream_fill_ratio", "How full a stream is", "stream")
+        self.stream_bytes = self.gauge("stream_bytes", "How large a stream is", "stream")
+        self.store_bytes = self.gauge("store_bytes", "How large this service's database is")
+        self.disk = self.gauge("disk_bytes", "The disk that this process works on")
+        self.disk_free = self.gauge("disk_free_bytes", "What is free of it")
+        self.disk.set_function(lambda: shutil.disk_usage(Path.cwd()).total)
+        self.disk_free.set_function(lambda: shutil.disk_usage(Path.cwd()).free)
         self.leading = self.gauge("leading", "1 while this process leads")
         self.parts = self.gauge("parts", "Parts of a stream that this process hears")
         self.connected = self.gauge("nats_connected", "1 while NATS is there")
@@ -229,7 +232,7 @@ class Metrics:
 
     def step_down(self) -> None:
         """Say no more what only a leader knows."""
-        for gauge in (self.held, self.gaps, self.lag, self.fill):
+        for gauge in (self.held, self.gaps, self.lag, self.fill, self.stream_bytes):
             gauge.clear()
-        for gauge in (self.letters, self.unsent, self.outbox_age):
+        for gauge in (self.letters, self.unsent, self.outbox_age, self.store_bytes):
             gauge.set(0)

@@ -7,6 +7,10 @@ case "${1-} ${2-}" in
 "fires "?* | "ends "?*) ;;
 *) echo "usage: alert.sh fires|ends NAME [WORDS]" >&2; exit 2 ;;
 esac
+[ "$(printf '%s' "$2" | LC_ALL=C.UTF-8 wc -m)" -le 44 ] || {
+  echo "alert.sh: NAME has more than 44 characters: with alert- before it, it is a tag of the ticket, which has 50 at most." >&2
+  exit 2
+}
 W="$COUNTERFOIL_URL/api/v1/workspaces/$COUNTERFOIL_WORKSPACE"
 desk() { curl -fsS --retry 5 --retry-connrefused -H "Authorization: Bearer $COUNTERFOIL_TOKEN" -H 'Content-Type: application/json' "$@"; }
 text() { printf '%s' "$1" | tr '[:cntrl:]' ' ' | sed 's/[\\"]/\\&/g; s/.*/"&"/'; }

@@ -236,6 +236,21 @@ async def test_the_services_role_can_add_and_nothing_else(ledger: Ledger, owners
     assert (await ledger.verify(owner)).ok
 
 
+@pytest.mark.parametrize("broken", ["0" * 63, "0" * 65, "A" * 64, "g" * 64, "0" * 32 + " " + "0" * 31, "é" * 32])
+async def test_a_hash_and_a_salt_are_hexadecimal_digits_and_nothing_else(ledger: Ledger, broken: str) -> None:
+    owner = Owner()
+    await ledger.record(owner.noted())
+
+    for statement in (
+        INSERT.text.replace("repeat('0', 64))", ":broken)"),
+        INSERT.text.replace("repeat('0', 64),", ":broken,"),
+        SALT,
+    ):
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.InvalidParameterValueError)):
+            async with ledger.database.transaction(owner.workspace) as tx:
+                await tx.execute(text(statement), {"ws": owner.workspace, "broken": broken})
+
+
 async def test_a_workspace_sees_its_own_books_alone(ledger: Ledger) -> None:
     owner, stranger = Owner(), Owner()
     await ledger.record(owner.noted())
@@ -251,6 +266,10 @@ async def test_a_workspace_sees_its_own_books_alone(ledger: Ledger) -> None:
 INSERT = text(
     "insert into entries (workspace_id, book, seq, entry, prev_hash, hash) values (:ws, 'tickets', 9,"
     " cast(json_build_object('id', gen_random_uuid(), 'type', 'x') as text), repeat('0', 64), repeat('0', 64))"
+)
+SALT = (
+    "insert into entry_texts (workspace_id, book, seq, pointer, salt, text)"
+    " values (:ws, 'people', 1, '/x', substr(:broken, 33), 'x')"
 )
 OFF = ("alter table entries disable trigger user", "alter table entry_texts disable trigger user")
 FREE = ("alter table entry_texts drop constraint entry_texts_workspace_id_book_seq_fkey",)

@@ -93,6 +93,9 @@ async def test_what_is_buried_is_counted_and_found_where_it_lies(desk: Desk) -> 
     assert desk.counted("heard_total", stream="INTAKE", outcome="buried") == buried + 1
     assert desk.counted("dead_letters") >= 1
     assert 0 < desk.counted("stream_fill_ratio", stream="INTAKE") < 1
+    assert desk.counted("stream_bytes", stream="INTAKE") > 0
+    assert desk.counted("store_bytes") > 1 << 20
+    assert 0 < desk.counted("disk_free_bytes") < desk.counted("disk_bytes")
 
 
 async def test_an_outbox_ages_while_the_broker_is_away_and_who_leads_no_longer_says_nothing(

@@ -111,11 +111,12 @@ async def test_each_firing_of_an_alert_is_one_ticket_and_its_end_resolves_it(
         await eventually(lambda: tickets("new"), within=20) if not twice else None
     await says("ends", alert)
     await eventually(lambda: tickets("resolved"))
-    for wrong in ((), ("fire", alert), ("ends", alert), ("ends", "nothing that fires")):
+    too_long = [("fires", "ü" * 45)] * program.endswith(".sh")
+    for wrong in ((), ("fire", alert), ("ends", alert), ("ends", "nothing that fires"), *too_long):
         with pytest.raises(AssertionError) as refused:
             await says(*wrong)
         assert "Traceback" not in str(refused.value)
-        assert re.search(r"fires\|ends NAME|does not fire", str(refused.value))
+        assert re.search(r"fires\|ends NAME|does not fire|more than 44 characters", str(refused.value))
     for _ in range(2):
         await says("fires", alert, words)
     *_, ticket = await eventually(lambda: tickets("resolved", "new"))

@@ -628,6 +628,7 @@ async def test_a_broken_cursor_or_query_is_malformed(house: House, client: httpx
         ("conversations", "linked=on&awaits_reply=TRUE", {"linked", "awaits_reply"}),
         ("notifications", "unread=t", {"unread"}),
         ("dead-letters", "limit=1000", {"limit"}),
+        *((path, "planted=1", {"planted"}) for path in ("export", "erasures", "imports", "tickets/1/notes", "")),
         ("tickets/1/activity", "type=note_added&type=*&min_version=-1&after=x", {"type.1", "min_version", "after"}),
         ("feed", "after=-1&limit=101&role=owner", {"after", "limit", "role"}),
         ("audit/people", "after=1&after=2", {"after"}),

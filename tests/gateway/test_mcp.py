@@ -105,10 +105,10 @@ async def test_an_assistant_searches_reads_creates_notes_and_moves_under_its_nam
         assert whole["history"][1]["data"]["note_id"] == noted["note"]["id"]
         assert (whole["earlier"], whole["behind"], whole["left_out"]) == (None, 0, [])
 
-    by_whom = [
-        (each["actor"]["kind"], each["actor"]["name"], each["via"]) for each in await steps(ledger, ticket["id"])
-    ]
-    assert by_whom == [("integration", "Claude", "mcp")] * 5 + [("user", "Ada Lovelace", "api")]
+    recorded = await steps(ledger, ticket["id"])
+    by_claude = {"kind": "integration", "id": "integration:Claude", "name": "Claude"}
+    assert [(each["actor"], each["via"]) for each in recorded[:-1]] == [(by_claude, "mcp")] * 5
+    assert (recorded[-1]["actor"]["name"], recorded[-1]["via"]) == ("Ada Lovelace", "api")
 
 
 async def test_a_dry_run_tells_what_would_be_and_changes_nothing(ledger: Desk) -> None:
@@ -230,13 +230,16 @@ async def test_a_key_makes_a_change_once_and_calls_at_once_are_answered_each_for
         assert {each["ticket"]["number"] for each in once} == {1}
         reused = await claude.is_refused("create", subject="Something else", key="the-same")
         assert reused["code"] == "idempotency_key_reused"
+        async with assistant(ledger) as namesake:
+            own = await namesake.does("create", subject="Its own", key="the-same")
+            assert own["ticket"]["number"] == 2
         found, many = await asyncio.gather(
             asyncio.gather(*(ask("search", q="Again", limit=1 + n) for n in range(40))),
             asyncio.gather(*(create(f"key-{n}", f"Number {n}") for n in range(10))),
         )
         assert [len(each["items"]) for each in found] == [1] * 40
         assert {each["ticket"]["subject"] for each in many} == {f"Number {n}" for n in range(10)}
-    assert len((await ledger.get("tickets?limit=100"))["items"]) == 11
+    assert len((await ledger.get("tickets?limit=100"))["items"]) == 12
 
 
 async def test_what_an_argument_lacks_is_told_and_nothing_of_it_repeated(ledger: Desk) -> None:

@@ -21,6 +21,8 @@ from tests.access.recipes.tickets import change_note, get_bulk
 from tests.support.infra import PROJECT
 from tests.support.stack import Stack
 
+pytestmark = pytest.mark.rehearsal
+
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
 _EXAMPLES = int(os.environ.get("COUNTERFOIL_EXAMPLES", "0"))
 _MORE = ["coverage", "stateful"] if _EXAMPLES else []

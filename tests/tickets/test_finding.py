@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -293,11 +292,9 @@ async def test_a_range_without_a_moment_in_it_is_refused(desk: Desk, end: str) -
 )
 async def test_h20_a_search_is_words_and_nothing_else(desk: Desk, q: str) -> None:
     await desk.create("Printer on fire")
-    begun = time.monotonic()
 
     assert await desk.found(q=q) == []
     assert await desk.found(tag=q[:50]) == []
-    assert time.monotonic() - begun < 1
     assert await desk.found() == ["Printer on fire"]
 
 

@@ -1,7 +1,7 @@
 """The dashboard's fixtures: a whole desk, browsers without scripts, and a real one."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -26,6 +26,15 @@ from tests.support.infra import PostgresServer, Urls, embedded_nats
 from tests.web.reader import Browser
 
 _SERVICES = ("tickets", "activity", "notifications", "gateway")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Have a page wait for all of its parts: one may be late on a busy machine, and what is late is left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("shell", "tickets", "ticket_page"):
+            patch.setattr(f"services.gateway.web.{room}.PATIENCE", 10.0)
+        yield
 
 
 @pytest.fixture(scope="session")

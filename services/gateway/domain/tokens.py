@@ -65,6 +65,11 @@ class ApiToken:
         return Actor(kind=ActorKind.INTEGRATION, id=f"token:{self.id}", name=self.name)
 
     @property
+    def assistant(self) -> Actor:
+        """The token as the actor of what an assistant does: the ledger names it as it names any other system."""
+        return Actor(kind=ActorKind.INTEGRATION, id=f"integration:{self.name}", name=self.name)
+
+    @property
     def acting(self) -> Acting:
         """The token as one who does something."""
         return Acting(self.actor, self.role)

@@ -57,12 +57,14 @@ class Visitor:
     @property
     def id(self) -> str:
         """What names the visitor among all who come."""
-        return str(self.person.id) if self.person else self.actor.id
+        return self.credential.actor.id if isinstance(self.credential, ApiToken) else str(self.user.id)
 
     @property
     def actor(self) -> Actor:
         """The visitor as the actor of a fact."""
-        return self.credential.actor if isinstance(self.credential, ApiToken) else self.user.actor
+        if self.token is None:
+            return self.user.actor
+        return self.token.assistant if self.via is Via.MCP else self.token.actor
 
     @property
     def caller(self) -> Caller:

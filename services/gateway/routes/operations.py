@@ -371,7 +371,7 @@ def _named(*headers: str) -> dict[str, Any]:
 def _refusals(method: str, described: Operation) -> list[type[Refusal]]:
     found: list[type[Refusal]] = [HeadersTooLarge, Unavailable, *described.refusals]
     if not described.open:
-        found += [Unauthenticated, Malformed]
+        found += [Unauthenticated, Malformed, Invalid]
         if method != "GET":
             found.append(CsrfFailed)
     if described.body:

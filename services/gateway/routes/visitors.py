@@ -19,6 +19,7 @@ from services.gateway.domain import (
     looks_like_an_api_token,
     workspace_reference,
 )
+from services.gateway.routes.bodies import Given, query
 from services.gateway.routes.visits import visit_of
 from services.gateway.usecases.accounts import Accounts, Came
 from services.gateway.usecases.erasing import Erasures
@@ -112,7 +113,8 @@ async def signed_in(
 
     `proof` is what a page's form said of its CSRF token, in place of the header.
     Raises Unauthenticated, CsrfFailed for a cookie alone on a request that changes something, and for an API token
-    NotFound outside its workspace and NotAllowed beyond its scopes.
+    NotFound outside its workspace and NotAllowed beyond its scopes. Raises Invalid for a query where an operation has
+    none.
     """
     desk = desk_of(request)
     token, by_cookie = _token(request, desk.cookie)
@@ -131,6 +133,9 @@ async def signed_in(
         if workspace is not None:
             _ = visitor.here
         visitor.check_scope(request.route_handler.opt["operation"].scope)
+    operation = request.route_handler.opt.get("operation")
+    if operation is not None and operation.query is None:
+        query(request, Given)
     return SignedIn(visitor, token)
 
 

@@ -74,13 +74,17 @@ class Writing(Given):
         " that was lost, it takes effect once.",
     )
 
-    def promise(self, tool: str) -> IdempotencyKey | None:
-        """Return the promise that a repeat with this key is the same change."""
+    def promise(self, call: Call, tool: str) -> IdempotencyKey | None:
+        """Return the promise that a repeat with this key, by the same token, is the same change."""
         if self.key is None:
             return None
         said = self.model_dump(mode="json", exclude={"key", "dry_run"}, exclude_unset=True)
         words = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        return IdempotencyKey(key=self.key, route=f"MCP {tool}", fingerprint=hashlib.sha256(words.encode()).hexdigest())
+        return IdempotencyKey(
+            key=self.key,
+            route=f"MCP {tool} {call.visitor.id}",
+            fingerprint=hashlib.sha256(words.encode()).hexdigest(),
+        )
 
 
 class Untrusted(Model):

@@ -78,7 +78,7 @@ async def create(call: Call, new: Create) -> TicketOutcome:
             CreateTicket(
                 caller=call.visitor.caller,
                 via=call.visitor.via,
-                idempotency=new.promise("create"),
+                idempotency=new.promise(call, "create"),
                 dry_run=new.dry_run,
                 ticket_id=uuid7(),
                 subject=new.subject,
@@ -114,7 +114,7 @@ async def note(call: Call, new: Note) -> NoteOutcome:
             AddNote(
                 caller=visitor.caller,
                 via=visitor.via,
-                idempotency=new.promise("note"),
+                idempotency=new.promise(call, "note"),
                 dry_run=new.dry_run,
                 ticket=new.reference,
                 note_id=uuid7(),
@@ -163,7 +163,7 @@ async def move(call: Call, wanted: Move) -> TicketOutcome:
             ChangeTicket(
                 caller=caller,
                 via=call.visitor.via,
-                idempotency=wanted.promise("move"),
+                idempotency=wanted.promise(call, "move"),
                 dry_run=wanted.dry_run,
                 ticket=wanted.reference,
                 expected_version=wanted.version,
