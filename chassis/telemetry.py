@@ -147,6 +147,12 @@ def _at(place: Place) -> Iterator[str]:
         _current.reset(token)
 
 
+def _size_of_disk() -> int:
+    """Return how much of a disk there is to be filled: what is kept for root alone is nobody's."""
+    usage = shutil.disk_usage(Path.cwd())
+    return usage.used + usage.free
+
+
 class Metrics:
     """All that every service counts; label values are types, streams and outcomes, never ids.
 
@@ -202,7 +208,7 @@ class Metrics:
         self.store_bytes = self.gauge("store_bytes", "How large this service's database is")
         self.disk = self.gauge("disk_bytes", "The disk that this process works on")
         self.disk_free = self.gauge("disk_free_bytes", "What is free of it")
-        self.disk.set_function(lambda: shutil.disk_usage(Path.cwd()).total)
+        self.disk.set_function(_size_of_disk)
         self.disk_free.set_function(lambda: shutil.disk_usage(Path.cwd()).free)
         self.leading = self.gauge("leading", "1 while this process leads")
         self.parts = self.gauge("parts", "Parts of a stream that this process hears")

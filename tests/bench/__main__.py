@@ -1,7 +1,8 @@
 """python -m tests.bench [--check]: what reading, telling and starting cost, on a small desk and on full ones.
 
 Whatever is compared is asked for by turns in one run, so that what else the machine does hits all alike. Prints
-Markdown, and writes var/bench.json.
+one table in Markdown, and writes var/bench.json. A ratio is that of the worst of the full desks to the smallest, of a
+page to its JSON, and of a create's rate to that of the bare path.
 """
 
 import argparse
@@ -20,9 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import processes
+from tests.bench import processes, reading
 from tests.bench.flowing import Flow, flow
-from tests.bench.reading import LIMIT, ROUNDS, Asked, Line, by_turns, questions, table
+from tests.bench.reading import LIMIT, ROUNDS, Asked, Line, by_turns, questions
+from tests.bench.table import Figure, table
 from tests.bench.writing import Written, write
 from tests.full.desks import FullDesk, full_desk
 from tests.support.stack import running_stack
@@ -46,8 +48,8 @@ class Result:
     written: Written
     starts: Mapping[str, float]
     """Seconds."""
-    memory: Mapping[str, Mapping[str, float]]
-    """MB by process, and how full the desk is."""
+    memory: Sequence[Mapping[str, float]]
+    """MB by process, of each desk."""
     cpu: Mapping[str, Mapping[str, float]]
     """Microseconds by process, and what was asked."""
     machine: str
@@ -59,16 +61,21 @@ class Result:
             yield page, self.asked[page][0], self.asked[data][0]
 
     def lines(self) -> Iterator[str]:
-        """Return it in Markdown."""
-        yield f"{self.at}; {self.machine}"
-        yield from ("", *table(self.sizes, self.asked), "")
-        yield from ("| page | p50 ms | its JSON p50 ms | ratio | limit |", "|---|---|---|---|---|")
+        """Return it in Markdown: one table."""
+        yield from (f"{self.at}; {self.machine}", "")
+        yield from table(self.sizes, list(self._figures()))
+
+    def _figures(self) -> Iterator[Figure]:
+        yield from reading.figures(self.asked)
         for name, page, data in self.beside():
-            yield f"| {name} | {page.p50:.1f} | {data.p50:.1f} | {page.p50 / data.p50:.2f} | {PAGE_LIMIT:.0f} |"
-        yield from ("", *self.flow.lines(), "", *self.written.lines(), "")
-        yield from _by_process("CPU µs for each", self.cpu)
-        yield from ("", *_by_process("memory MB", self.memory), "")
-        yield "; ".join(f"{name}: {seconds:.1f} s" for name, seconds in self.starts.items())
+            yield Figure(f"{name}, beside its JSON", "ms, p50", [page.p50], page.p50 / data.p50, f"≤ {PAGE_LIMIT:.0f}")
+        for name, used in self.cpu.items():
+            yield from (Figure(name, f"µs of CPU, {process}", [each]) for process, each in _with_all(used))
+        yield from self.flow.figures()
+        yield from self.written.figures()
+        for nth, (process, _) in enumerate(_with_all(self.memory[0])):
+            yield Figure(f"memory, {process}", "MB", [_with_all(each)[nth][1] for each in self.memory])
+        yield from (Figure(name, "s", [seconds]) for name, seconds in self.starts.items())
 
     def json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -86,7 +93,7 @@ class Result:
             "written": self.written.json(),
             "limits": {name: asdict(each) for name, each in self.written.limits.items()},
             "cpu_us": self.cpu,
-            "memory_mb": self.memory,
+            "memory_mb": {f"{size:,} tickets": each for size, each in zip(self.sizes, self.memory, strict=True)},
             "start_seconds": self.starts,
         }
 
@@ -101,12 +108,9 @@ class Result:
         return full + [name for name, page, data in self.beside() if page.p50 > PAGE_LIMIT * data.p50]
 
 
-def _by_process(what: str, found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    names = list(next(iter(found.values())))
-    yield f"| {what} | {' | '.join(names)} | all |"
-    yield "|---|" + "---|" * (len(names) + 1)
-    for name, row in found.items():
-        yield f"| {name} | {' | '.join(f'{row[each]:.0f}' for each in names)} | {sum(row.values()):.0f} |"
+def _with_all(found: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return what each process takes, and what all do."""
+    return [*found.items(), ("all", sum(found.values()))]
 
 
 def _machine() -> str:
@@ -139,7 +143,7 @@ async def run(profile: str, kept: Path | None) -> Result:
             found = [await questions(full) for full in desks]
             asked = {name: [each[name] for each in found] for name in found[0]}
             await asyncio.to_thread(by_turns, [Line(full.stack.url) for full in desks], asked, ROUNDS[profile])
-            memory = {f"{full.many:,} tickets": processes.memory(full.stack) for full in desks}
+            memory = [processes.memory(full.stack) for full in desks]
             cpu = {name: await asyncio.to_thread(_cpu, desks[0], asked[name][0]) for name in ("list", *PAGES)}
     written = await write(profile)
     return Result(sizes, asked, told, written, starts, memory, cpu, _machine())

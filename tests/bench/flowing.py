@@ -4,13 +4,14 @@ import asyncio
 import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
+from tests.bench.table import Figure
 from tests.support.eventually import eventually
 from tests.support.stack import PASSWORD, WORKSPACE, Desk, Stack, publish
 
@@ -62,19 +63,15 @@ class Flow:
     intake: float
     """Messages of another system that became tickets, per second."""
 
-    def lines(self) -> list[str]:
-        """Return it in Markdown."""
-        rows = {"commit → ledger → live page": self.told, "commit → inbox of the assignee": self.notified}
-        return [
-            "| what happens | p50 ms | p95 ms |",
-            "|---|---|---|",
-            *(
-                f"| {name} | {statistics.median(took):.0f} | {statistics.quantiles(took, n=20)[-1]:.0f} |"
-                for name, took in rows.items()
-            ),
-            "",
-            f"Tickets by intake, sent all at once: {self.intake:.0f} a second until the last can be read.",
-        ]
+    def figures(self) -> Iterator[Figure]:
+        """Yield what was found."""
+        for name, took in (
+            ("commit → ledger → live page", self.told),
+            ("commit → inbox of the assignee", self.notified),
+        ):
+            yield Figure(name, "ms, p50", [statistics.median(took)])
+            yield Figure(name, "ms, p95", [statistics.quantiles(took, n=20)[-1]])
+        yield Figure("tickets by intake, sent all at once", "per s", [self.intake])
 
 
 async def flow(desk: Desk, profile: str) -> Flow:

@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 
 from chassis.connection import flushed
 from tests.bench.line import Line
+from tests.bench.table import Figure
 
 IN_FLIGHT: Final = 32
 _MANY: Final = {"short": 1_000, "long": 4_000}
@@ -35,12 +36,11 @@ class Limit:
     """One at a time."""
 
 
-def lines(limits: dict[str, Limit]) -> Iterator[str]:
-    """Return them in Markdown."""
-    yield f"| limit | per s, {IN_FLIGHT} in flight | p50 ms, one at a time |"
-    yield "|---|---|---|"
+def figures(limits: dict[str, Limit]) -> Iterator[Figure]:
+    """Yield what was found."""
     for name, each in limits.items():
-        yield f"| {name} | {each.per_second:.0f} | {each.p50_ms:.2f} |"
+        yield Figure(f"limit: {name}, {IN_FLIGHT} in flight", "per s", [each.per_second])
+        yield Figure(f"limit: {name}, one at a time", "ms, p50", [each.p50_ms])
 
 
 async def measure(profile: str, *, broker: str, store: str, web: str) -> dict[str, Limit]:

@@ -4,11 +4,12 @@ import http.client
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from tests.bench.table import Figure
 from tests.full.desks import EVERY, FullDesk, deep_cursor
 from tests.support.stack import WORKSPACE, Desk
 
@@ -137,11 +138,8 @@ def by_turns(lines: Sequence[Line], asked: Mapping[str, Sequence[Asked]], rounds
                 line.ask(one, count=turn >= _WARM_UP)
 
 
-def table(sizes: Sequence[int], asked: Mapping[str, Sequence[Asked]]) -> list[str]:
-    """Return what was found, in Markdown: medians, and how many times that of the smallest desk."""
-    more = "".join(f" {size:,} ms | ratio |" for size in sizes[1:])
-    lines = [f"| asked | {sizes[0]:,} tickets ms |{more}", "|---|---|" + "---|---|" * (len(sizes) - 1)]
-    for name, (first, *others) in asked.items():
-        rest = "".join(f" {each.p50:.1f} | {each.p50 / first.p50:.2f} |" for each in others)
-        lines.append(f"| {name} | {first.p50:.1f} |{rest}")
-    return lines
+def figures(asked: Mapping[str, Sequence[Asked]]) -> Iterator[Figure]:
+    """Yield medians, and how many times that of the smallest desk the worst of the others is."""
+    for name, each in asked.items():
+        first, *others = (one.p50 for one in each)
+        yield Figure(name, "ms, p50", [first, *others], max(others) / first, f"≤ {LIMIT}")

@@ -30,6 +30,7 @@ from contracts.base import SERVICES
 from tests.bench import limits
 from tests.bench.limits import Limit
 from tests.bench.line import Line
+from tests.bench.table import Figure
 from tests.support.eventually import eventually
 from tests.support.stack import WORKSPACE, Desk, Stack, running_stack
 
@@ -109,20 +110,19 @@ class Written:
     rows: dict[str, Cost]
     limits: dict[str, Limit]
 
-    def lines(self) -> Iterator[str]:
-        """Return it in Markdown."""
-        yield f"| write | per s | p50 ms | p99 ms | CPU µs: {' | '.join(_PATH)} | to the answer | after it |"
-        yield "|---|" + "---|" * (len(_PATH) + 5)
+    def figures(self) -> Iterator[Figure]:
+        """Yield what was found; the rate of a create beside the bare one, and its CPU beside the aim."""
         for name, cost in self.rows.items():
-            parts = [cost.of(*of) for of in _PATH.values()]
-            figures = (*parts, sum(parts), cost.of(*_AFTER))
-            times = f"{cost.rate:.0f} | {cost.p50:.1f} | {cost.p99:.1f}"
-            yield f"| {name} | {times} | {' | '.join(f'{each:.0f}' for each in figures)} |"
-        yield ""
-        share = f"{self.share:.0%} of the bare rate (aim {SHARE:.0%})"
-        yield f"A create has {share}, and should take at most {AIM} µs of CPU to the answer."
-        yield ""
-        yield from limits.lines(self.limits)
+            beside = (self.share, f"≥ {SHARE}") if name == _CREATE else (None, "")
+            yield Figure(name, "per s", [cost.rate], *beside)
+            yield Figure(name, "ms, p50", [cost.p50])
+            yield Figure(name, "ms, p99", [cost.p99])
+            for process, of in _PATH.items():
+                yield Figure(name, f"µs of CPU, {process}", [cost.of(*of)])
+            whole = [cost.of(*itertools.chain(*_PATH.values()))]
+            yield Figure(name, "µs of CPU, to the answer", whole, limit=f"≤ {AIM}" if name == _CREATE else "")
+            yield Figure(name, "µs of CPU, after it", [cost.of(*_AFTER)])
+        yield from limits.figures(self.limits)
 
     @property
     def share(self) -> float:

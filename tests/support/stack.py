@@ -71,8 +71,8 @@ class Stack:
             await client.close()
 
     @asynccontextmanager
-    async def replica(self, name: str, **settings: str) -> AsyncIterator["Replica"]:
-        """Start one more of a service beside the launcher's own, as an operator who scales it."""
+    async def replica(self, name: str, code: Path = _ROOT, /, **settings: str) -> AsyncIterator["Replica"]:
+        """Start one more of a service beside the launcher's own, as an operator does who scales it or upgrades."""
         secrets = self.data / "secrets"
         with held_port() as port, (self.data.parent / f"{name}-{port}.log").open("wb") as log:
             told = {
@@ -82,7 +82,7 @@ class Stack:
                 **settings,
             }
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", f"services.{name}"), cwd=_ROOT, env=os.environ | told, stderr=log
+                *(sys.executable, "-m", f"services.{name}"), cwd=code, env=os.environ | told, stderr=log
             )
             try:
                 yield Replica(name, port, process)

@@ -188,8 +188,15 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
             if (cursor := page.next_cursor) is None:
                 return numbers
 
-    for glance, few, look in ((1, 100, 2), (1, 0, 2), (1, 0, 100), (100, 0, 100)):
+    for glance, often, few, look in (
+        (1, 2, 100, 2),
+        (1, 2, 0, 2),
+        (1, 2, 0, 100),
+        (3, 1, 100, 5),
+        (100, 10, 0, 100),
+    ):
         monkeypatch.setattr(lists, "GLANCE", glance)
+        monkeypatch.setattr(lists, "OFTEN", often)
         monkeypatch.setattr(lists, "LOOK", look)
         monkeypatch.setattr(lists, "FEW", few)
         for q in ("printer", "42", "fire printer", "e", "xyz", "#3"):

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from contracts.base import Role
 
@@ -66,6 +67,7 @@ PLACES = (
 )
 
 
+@cache
 def places(part: Part, role: Role) -> tuple[Place, ...]:
     """Return where somebody with this role may go from a list."""
     return tuple(place for place in PLACES if place.part == part and role in place.roles)

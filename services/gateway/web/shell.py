@@ -1,7 +1,8 @@
 """Who looks at a page and where they are: what the frame around every page shows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -112,6 +113,18 @@ async def shell(here: Here, *, count: bool = True, lately: bool = False) -> Shel
         or_none(here.desk.bus.ask, CountUnread(caller=caller), within=PATIENCE),
     )
     return Shell(here, workspaces, counts.counts if counts else None, unread.unread if unread else None, views)
+
+
+@asynccontextmanager
+async def framed(here: Here) -> AsyncIterator[Awaitable[Shell]]:
+    """Gather what the frame shows, as it was a moment ago, while the page is; who needs none lets go of it."""
+    frame = asyncio.create_task(shell(here, lately=True))
+    try:
+        yield frame
+    finally:
+        frame.cancel()
+        await asyncio.wait([frame])
+        _ = frame.cancelled() or frame.exception()
 
 
 async def _around(here: Here, *, lately: bool) -> tuple[tuple[WorkspaceRef, ...], tuple[View, ...]]:

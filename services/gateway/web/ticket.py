@@ -1,6 +1,5 @@
 """What is done with a ticket's own page: its fields, and whether it is there at all."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +30,7 @@ from services.gateway.web.forms import Form, TypedTags, wrong
 from services.gateway.web.past import as_it_was
 from services.gateway.web.quick import FIELDS, VALUE, seen_as, way_back
 from services.gateway.web.rendering import see
-from services.gateway.web.shell import Here, enter, enter_by_form, shell
+from services.gateway.web.shell import Here, enter, enter_by_form, framed
 from services.gateway.web.story import touched
 from services.gateway.web.ticket_page import PAGE, find, show
 
@@ -76,14 +75,15 @@ async def ticket_page(request: Request[Any, Any, Any], workspace: FromPath[str],
     """Show a ticket."""
     here = await enter(request, workspace)
     # The frame needs not know which ticket it is.
-    found, frame = await asyncio.gather(find(here, ticket), shell(here, lately=True))
-    if ticket != str(found.number):
-        return see(f"{here.base}/tickets/{found.number}")
-    if then := request.query_params.get("as_of"):
-        return await as_it_was(request, here, found, then)
-    field, _, was = request.query_params.get("was", "").partition(".")
-    done = (field, way_back(found, field, was)) if field in FIELDS and "hx-request" in request.headers else None
-    return await show(request, here, found, done=done, opened=_is_opened(request), frame=frame)
+    async with framed(here) as frame:
+        found = await find(here, ticket)
+        if ticket != str(found.number):
+            return see(f"{here.base}/tickets/{found.number}")
+        if then := request.query_params.get("as_of"):
+            return await as_it_was(request, here, found, then, frame)
+        field, _, was = request.query_params.get("was", "").partition(".")
+        done = (field, way_back(found, field, was)) if field in FIELDS and "hx-request" in request.headers else None
+        return await show(request, here, found, done=done, opened=_is_opened(request), frame=frame)
 
 
 def _is_opened(request: Request[Any, Any, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from services.gateway.usecases.briefly import Briefly
 from services.gateway.usecases.settling import answers_go_by_mail
 from services.gateway.web.forms import Form
 from services.gateway.web.merging import Merged, merge
-from services.gateway.web.shell import PATIENCE, Here, Shell, nothing, or_none, page, shell
+from services.gateway.web.shell import PATIENCE, Here, Shell, or_none, page, shell
 from services.gateway.web.story import SHOWN, story, touched
 from services.gateway.web.tickets import members
 
@@ -81,7 +81,7 @@ async def show(
     answer: Form | None = None,
     done: tuple[str, str | None] | None = None,
     opened: bool = False,
-    frame: Shell | None = None,
+    frame: Awaitable[Shell] | None = None,
 ) -> ASGIResponse:
     """Return the page of a ticket, with what was typed and what is wrong with it, or what was done and was before.
 
@@ -94,17 +94,16 @@ async def show(
         _pinned(here, ticket, may),
         _attention(here, ticket, may),
         _people(here),
-        nothing() if frame else shell(here),
+        frame or shell(here),
         _stale(here, ticket, edit),
     )
-    frame = frame or around
-    if opened and frame and frame.unread:
+    if opened and around.unread:
         left = await or_none(
             here.desk.bus.ask,
             MarkRead(caller=here.visitor.caller, via=here.visitor.via, ticket_id=ticket.id),
             within=PATIENCE,
         )
-        frame = replace(frame, unread=left.unread if left else frame.unread)
+        around = replace(around, unread=left.unread if left else around.unread)
     names = {each.id: each.name for each in people}
     forms = {"edit": edit or Form(), "note": note or Form(), "answer": answer or Form()}
     return await page(
@@ -127,7 +126,7 @@ async def show(
         answering=asked.get("answer") if note is None else note.text("in_reply_to"),
         present=_present(here, ticket),
         place="tickets",
-        frame=frame,
+        frame=around,
         **forms,
     )
 

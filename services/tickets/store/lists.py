@@ -17,20 +17,18 @@ from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
-from services.tickets.store.search import FEW, GLANCE, LOOK, Search, search
+from services.tickets.store.search import FEW, GLANCE, LOOK, OFTEN, Search, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
 """Bytes of a ticket in a list beside its subject, tags, fields and conversations, at most."""
 
 # Each by its id: among all along the order, where the planner would look for them, they may be far.
-_FEW = (
-    "(select t.* from (select distinct ticket_id from found) as f cross join lateral"
-    " (select * from tickets t where t.workspace_id = :ws and t.id = f.ticket_id offset 0) as t"
-    " where (select count(*) from found) < :most)"
+_BY_ID = (
+    "(select t.* from {} f cross join lateral"
+    " (select * from tickets t where t.workspace_id = :ws and t.id = f.id offset 0) t)"
 )
-
-_SHOWN = f"'' as description, {TICKET}, {BESIDE}"
+_FEW = _BY_ID.format("(select distinct id from found where (select count(*) from found) < :most)")
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -80,24 +78,17 @@ class _Asked:
     values: Mapping[str, Any]
     many: int
 
-    def _page(self, tickets: str, *also: str) -> str:
-        """Return the statement's part that finds the rows, of these tickets and if this holds too."""
-        return (
-            f"page as (select t.priority_rank, {TICKET} from {tickets} t"  # noqa: S608 - constants
-            f" where {' and '.join((*self.conditions, *also))} {self.order} limit :many)"
-        )
-
-    async def rows(self, tx: Transaction, *also: str, tickets: str = "tickets", **values: Any) -> Sequence[Row]:
-        """Return the rows, of these tickets and if this holds too."""
-        statement = f"with {self._page(tickets, *also)} select {_SHOWN} from page t {CONTACT} {self.order}"  # noqa: S608 - constants
-        return await tx.all(text(statement), {"ws": tx.workspace_id, "many": self.many, **self.values, **values})
+    async def rows(self, tx: Transaction) -> Sequence[Row]:
+        """Return the rows."""
+        return await tx.all(text(self._shown("tickets", self.conditions)), self._all(tx))
 
     async def searched(self, tx: Transaction, words: Search) -> Sequence[Row]:
         """Return the rows that have the words."""
-        found = await self._along(tx, words, GLANCE if words.indexed else LOOK)
-        if len(found) == self.many:
-            return found
-        if (few := await self._few(tx, words)) is not None:
+        first = await self._along(tx, words, GLANCE if words.indexed else LOOK)
+        if len(first) == self.many:
+            return first
+        said_often = words.indexed and len(first) >= OFTEN
+        if not said_often and (few := await self._few(tx, words)) is not None:
             return few
         found = await self._along(tx, words, LOOK)
         return found if len(found) == self.many else await self._along(tx, words, None)
@@ -105,14 +96,10 @@ class _Asked:
     async def _few(self, tx: Transaction, words: Search) -> Sequence[Row] | None:
         """Return the rows of all that have the words; None where those are more than a few."""
         await words.by_index(tx)
-        statement = (
-            f"with found as materialized (select ticket_id from ({words.found_by_index}) as f limit :most),"  # noqa: S608 - constants
-            f" {self._page(_FEW)}"
-            f" select n.many as found, {_SHOWN} from (select count(*) as many from found) as n"
-            f" left join page t on true {CONTACT} {self.order}"
-        )
-        values = {"ws": tx.workspace_id, "many": self.many, "most": FEW + 1, **self.values, **words.values}
-        rows = await tx.all(text(statement), values)
+        found = f"with found as materialized (select id from ({words.found_by_index}) f limit :most)"  # noqa: S608 - constants
+        shown = self._shown(self._chosen(_FEW, self.conditions))
+        statement = f"{found} select * from (select count(*) as found from found) n left join ({shown}) r on true"  # noqa: S608 - constants
+        rows = await tx.all(text(statement), self._all(tx, most=FEW + 1, **words.values))
         if rows[0]["found"] > FEW:
             return None
         return rows if rows[0]["id"] else ()
@@ -120,7 +107,24 @@ class _Asked:
     async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
         """Return the rows among the first so many of the order."""
         first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} limit :most)"  # noqa: S608 - constants
-        return await self.rows(tx, words.check, tickets=first, most=most, **words.values)
+        shown = self._shown(self._chosen(first, [words.check]))
+        return await tx.all(text(shown), self._all(tx, most=most, **words.values))
+
+    def _chosen(self, tickets: str, conditions: Sequence[str]) -> str:
+        """Return those of these tickets that are wanted: nothing else of the others is read than what tells that."""
+        ids = f"(select t.id from {tickets} t where {' and '.join(conditions)} {self.order} limit :many)"  # noqa: S608 - constants
+        return _BY_ID.format(ids)
+
+    def _shown(self, tickets: str, conditions: Sequence[str] = ("true",)) -> str:
+        """Return the statement for the rows of these tickets."""
+        return (
+            f"with page as (select t.priority_rank, {TICKET} from {tickets} t"  # noqa: S608 - constants
+            f" where {' and '.join(conditions)} {self.order} limit :many)"
+            f" select '' as description, {TICKET}, {BESIDE} from page t {CONTACT} {self.order}"
+        )
+
+    def _all(self, tx: Transaction, **values: Any) -> Mapping[str, Any]:
+        return {"ws": tx.workspace_id, "many": self.many, **self.values, **values}
 
 
 async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], str | None]:

@@ -15,8 +15,10 @@ from chassis.database import Transaction
 from services.tickets.store.pages import WILDCARDS
 from services.tickets.store.tickets import LARGEST_NUMBER, folded
 
-GLANCE = 300
+GLANCE = 100
 """Tickets that are looked at along the order before the index is asked."""
+OFTEN = 10
+"""If so many of those have the words, the index isn't asked: the next along the order will do."""
 FEW = 4_000
 """Tickets that are found by the index and sorted."""
 LOOK = 30_000
@@ -53,7 +55,7 @@ class Search:
             if "number" in self.values
             else ""
         )
-        return f"select s.ticket_id from ticket_search s where {workspace} = :ws {self.likes}{numbered}"  # noqa: S608 - constants
+        return f"select s.ticket_id as id from ticket_search s where {workspace} = :ws {self.likes}{numbered}"  # noqa: S608 - constants
 
     @property
     def check(self) -> str:
