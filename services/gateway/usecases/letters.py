@@ -148,15 +148,13 @@ class Letters:
 
     async def settled(self, visitor: Visitor, id: UUID) -> Settled | None:
         """Return what somebody did with a letter that is there no more; None where nobody did anything."""
-        workspace, role = visitor.here
-        if not role.runs_the_desk:
-            raise NotAllowed
-        async with self._database.transaction(workspace.id) as tx:
+        async with self._database.transaction(_desk_of(visitor)) as tx:
             return await store.settled_letter(tx, id)
 
     async def _part(
         self, visitor: Visitor, ids: Sequence[UUID], *, reason: str | None, integration: str | None, cursor: str | None
     ) -> _Part:
+        _desk_of(visitor)
         if ids:
             return _Part(ids=sorted(set(ids)))
         page = await self.page(
@@ -202,6 +200,14 @@ class Letters:
             return await self._bus.ask(request, within=_PATIENCE)
         except Unavailable:
             return None
+
+
+def _desk_of(visitor: Visitor) -> str:
+    """Return the workspace of somebody who runs it; raises NotAllowed."""
+    workspace, role = visitor.here
+    if not role.runs_the_desk:
+        raise NotAllowed
+    return workspace.id
 
 
 async def _one_by_one(

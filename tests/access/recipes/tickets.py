@@ -295,12 +295,12 @@ async def list_dead_letters(scene: Scene) -> Call:
 
 @recipe
 async def retry_dead_letters(scene: Scene) -> Call:
-    return Call(body={"reason": "unknown_type"})
+    return Call(body={"ids": [await scene.premises.dead_letter(scene.workspace.id)]})
 
 
 @recipe
 async def drop_dead_letters(scene: Scene) -> Call:
-    return Call(body={"reason": "unknown_type"})
+    return Call(body={"ids": [await scene.premises.dead_letter(scene.workspace.id)]})
 
 
 @recipe
