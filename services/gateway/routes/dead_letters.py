@@ -58,7 +58,7 @@ class LettersToDrop(SomeLetters):
     def check(self) -> Self:
         """Raise Invalid where nothing says which, or where that is said twice."""
         if not (self.ids or self.reason or self.integration or self.all):
-            raise Invalid.field("ids", "missing", "give ids, a reason or an integration, or say all")
+            raise Invalid.field("ids", "required", "give ids, a reason or an integration, or say all")
         return super().check()
 
 

@@ -1,4 +1,4 @@
-"""Salts and hashes are checked by reading them: regular expressions were the most that an entry cost the store."""
+"""Salts and hashes are checked by reading them: a regular expression took more than ten times as long."""
 
 from alembic import op
 

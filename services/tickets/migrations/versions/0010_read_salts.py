@@ -1,4 +1,4 @@
-"""Salts are checked by reading them: a regular expression took a tenth of what a new ticket costs the store."""
+"""Salts are checked by reading them: a regular expression took more than ten times as long."""
 
 from alembic import op
 
