@@ -169,9 +169,10 @@ class Database:
         try:
             async with pool.acquire(timeout=_PATIENCE) as session:
                 work = session.transaction()
-                await work.start()
                 try:
+                    await work.start()
                     yield session
+                    await (work.commit() if commits else work.rollback())
                 except BaseException as error:
                     with suppress(asyncpg.InterfaceError):  # the session is lost, and with it all that it did
                         if isinstance(error, Exception):
@@ -179,7 +180,6 @@ class Database:
                         else:  # a frozen server would not let go of who is called off
                             session.terminate()
                     raise
-                await (work.commit() if commits else work.rollback())
         except asyncpg.PostgresError as error:
             # PostgreSQL's DETAIL quotes the row, which holds people's words, and errors are logged.
             error.detail = None

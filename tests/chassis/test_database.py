@@ -488,3 +488,33 @@ async def _none_of(vault: Vault, name: str) -> bool:
 async def _enter(database: Database) -> None:
     async with database.transaction("two"):
         pass
+
+
+@pytest.mark.parametrize("step", ["start", "commit"])
+async def test_who_is_called_off_while_a_transaction_begins_or_ends_is_told_so(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whatever the session is still at: a timer that is told of that instead would never end."""
+    asked: asyncio.Future[asyncio.Task[str]] = asyncio.get_running_loop().create_future()
+    begin = asyncpg.transaction.Transaction.start
+
+    async def hang(self: asyncpg.transaction.Transaction) -> None:
+        if step == "start":
+            await begin(self)
+        at_work = asyncio.create_task(self._connection.execute("select pg_sleep(60)"))  # type: ignore[attr-defined]
+        asked.set_result(at_work)
+        await asyncio.shield(at_work)
+
+    async def work() -> None:
+        async with vault.database.transaction(a_workspace()):
+            pass
+
+    monkeypatch.setattr(asyncpg.transaction.Transaction, step, hang)
+    working = asyncio.create_task(work())
+    at_work = await asked
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+        await at_work
+    assert vault.database.at_work() == 0
