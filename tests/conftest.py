@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 # What lives as long as the run is looked through seldom, and once it is collected never again.
 gc.set_threshold(20_000, 20, 50)
 
-pytest_plugins = ["tests.support.infra", "tests.support.stack", "tests.support.chromium"]
+pytest_plugins = ["tests.support.containers", "tests.support.infra", "tests.support.stack", "tests.support.chromium"]
 
 # How long one example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

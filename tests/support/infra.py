@@ -3,14 +3,11 @@
 import asyncio
 import os
 import secrets
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,19 +22,11 @@ from chassis.embedded.nats import EmbeddedNats
 from chassis.embedded.postgres import EmbeddedPostgres
 from chassis.migrations import migrate
 from chassis.provision import CALLOUT, KEEPER, KICKER
+from tests.support.containers import Containers, draw_passwords
 
 PROJECT = Path(__file__).parent.parent.parent
 
 _MEMORY, _ROOM = Path("/dev/shm"), 6 << 30
-_NATS_IMAGE = "nats:2.15-alpine"
-_POSTGRES_IMAGE = "postgres:17"
-_NATS_IN_A_CONTAINER = """\
-listen: "0.0.0.0:4222"
-http: "0.0.0.0:8222"
-max_payload: 262144
-jetstream {{ store_dir: "/data", max_file_store: 6GB, sync_interval: always }}
-{accounts}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,29 +150,27 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-async def nats_server() -> AsyncIterator[NatsServer]:
+async def nats_server(containers: Containers | None) -> AsyncIterator[NatsServer]:
     """The NATS server of this run, with the users of the provisioner and no streams yet."""
-    passwords, issuer = _passwords(), draw_issuer()
     if url := os.environ.get("COUNTERFOIL_TEST_NATS_URL"):
-        yield NatsServer(lambda: url, os.environ.get("COUNTERFOIL_TEST_NATS_ISSUER", issuer), passwords)
-    elif _docker_answers():
-        with _nats_container(provision.accounts(passwords, issuer_of(issuer))) as address:
-            yield NatsServer(lambda: address, issuer, passwords)
+        issuer = os.environ.get("COUNTERFOIL_TEST_NATS_ISSUER", draw_issuer())
+        yield NatsServer(lambda: url, issuer, draw_passwords())
+    elif containers:
+        yield NatsServer(lambda: containers.nats, containers.issuer, containers.passwords)
     else:
         async with embedded_nats(()) as server:
             yield server
 
 
 @pytest.fixture(scope="session")
-async def postgres_server() -> AsyncIterator[PostgresServer]:
+async def postgres_server(containers: Containers | None) -> AsyncIterator[PostgresServer]:
     """The PostgreSQL server of this run."""
     if url := os.environ.get("COUNTERFOIL_TEST_POSTGRES_URL"):
         server = PostgresServer(url)
         yield server
         await server.clear()
-    elif _docker_answers():
-        with _postgres_container() as address:
-            yield PostgresServer(address)
+    elif containers:
+        yield PostgresServer(containers.postgres)
     else:
         async with _embedded_postgres() as server:
             yield server
@@ -268,13 +255,9 @@ def _a_name(service: str) -> str:
     return f"{service}_{secrets.token_hex(4)}"
 
 
-def _passwords() -> dict[str, str]:
-    return {user: secrets.token_urlsafe(12) for user in provision.users()}
-
-
 @asynccontextmanager
 async def embedded_nats(outsiders: Sequence[provision.Outsider]) -> AsyncIterator[NatsServer]:
-    passwords, issuer = _passwords(), draw_issuer()
+    passwords, issuer = draw_passwords(), draw_issuer()
     with temporary_directory() as directory:
         server = EmbeddedNats(directory / "nats", accounts=provision.accounts(passwords, issuer_of(issuer), outsiders))
         known = passwords | {outsider.user: outsider.password for outsider in outsiders}
@@ -302,48 +285,3 @@ def _is_roomy(memory: Path) -> bool:
         found = os.statvfs(memory)
         return found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC
     return False
-
-
-@cache
-def _docker_answers() -> bool:
-    with suppress(OSError, subprocess.TimeoutExpired):
-        if shutil.which("docker"):
-            return subprocess.run(["docker", "version"], capture_output=True, timeout=2, check=False).returncode == 0
-    return False
-
-
-@contextmanager
-def _nats_container(accounts: str) -> Iterator[str]:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - slow, and seldom needed
-    from testcontainers.core.wait_strategies import HttpWaitStrategy  # noqa: PLC0415 - as above
-
-    with ExitStack() as stack:
-        directory = stack.enter_context(temporary_directory())
-        (directory / "nats.conf").write_text(_NATS_IN_A_CONTAINER.format(accounts=accounts), encoding="utf-8")
-        container = stack.enter_context(
-            DockerContainer(_NATS_IMAGE)
-            .with_volume_mapping(str(directory), "/etc/counterfoil", "ro")
-            .with_command("-c /etc/counterfoil/nats.conf")
-            .with_exposed_ports(4222, 8222)
-            .waiting_for(HttpWaitStrategy(8222, "/healthz"))
-        )
-        host = f"{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
-        yield f"nats://{{user}}:{{password}}@{host}"
-
-
-@contextmanager
-def _postgres_container() -> Iterator[str]:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - slow, and seldom needed
-    from testcontainers.core.wait_strategies import ExecWaitStrategy  # noqa: PLC0415 - as above
-
-    password = secrets.token_urlsafe(12)
-    with (
-        DockerContainer(_POSTGRES_IMAGE)
-        .with_env("POSTGRES_PASSWORD", password)
-        .with_command("postgres -c max_connections=400")
-        .with_exposed_ports(5432)
-        # Over TCP, where the server that only prepares the directory does not listen.
-        .waiting_for(ExecWaitStrategy(["pg_isready", "--quiet", "--host", "127.0.0.1"]))
-    ) as container:
-        host = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
-        yield f"postgresql://postgres:{password}@{host}/postgres"
