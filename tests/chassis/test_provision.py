@@ -34,10 +34,12 @@ from contracts.gateway import GATEWAY, WorkspaceCreated
 from contracts.streams import STREAMS
 from contracts.tickets import NoteAdded, StatusChanged, TicketRequested
 from tests.support.eventually import eventually
-from tests.support.infra import NatsServer, Urls
+from tests.support.infra import NatsServer, PostgresServer, Urls
+from tests.support.plumbing import plumbed
 from tests.support.replicas import (
     ADA,
     CHAOS,
+    HEARD,
     Desk,
     a_broker,
     a_fact,
@@ -91,8 +93,10 @@ async def test_every_stream_is_bounded_and_together_they_leave_room_on_the_volum
 
 
 async def test_provisioning_again_changes_nothing_and_neither_does_a_service_that_starts(
-    gateway_urls: Urls, tickets_urls: Urls
+    gateway_urls: Urls, postgres_server: PostgresServer
 ) -> None:
+    # What others leave untold in theirs would be told here.
+    tickets_urls = await plumbed(postgres_server, "tickets", HEARD, tenants=["heard"])
     async with a_broker() as broker, as_user(broker, CHAOS) as chaos:
         before = await shape(chaos)
         await provision.provision(broker.url_for(PROVISIONER))

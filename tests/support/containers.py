@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from xdist.workermanage import WorkerController
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from chassis import provision
 from chassis.callout import draw_issuer, issuer_of

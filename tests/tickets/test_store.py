@@ -493,6 +493,7 @@ async def test_a_search_with_a_hundred_words_is_still_one_search(desk: Desk) -> 
 async def crowd(desk: Desk, tickets_urls: Urls) -> Desk:
     """A workspace with 20,000 tickets among others."""
     async with desk.database.transaction(desk.workspace) as tx:
+        await tx.execute(text("set local statement_timeout = 0"))
         await tx.execute(
             text(
                 "insert into tickets (workspace_id, id, number, version, subject, description, status, priority, tags,"
