@@ -1,6 +1,6 @@
 """Messages that could not be applied, for admins."""
 
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from litestar import Request
@@ -26,6 +26,7 @@ from services.gateway.routes.replies import nothing, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Cursor, Page
 from services.gateway.usecases.answers import LettersDropped, LettersRetried
+from services.gateway.usecases.letters import Which
 
 
 class LetterTerms(Page):
@@ -43,11 +44,11 @@ class SomeLetters(Given):
     integration: Token | None = Field(default=None, description="The other system that sent them.")
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the answer before.")
 
-    def check(self) -> Self:
-        """Raise Invalid where some are named and some are described."""
+    def which(self) -> Which:
+        """Return them; raises Invalid where some are named and some are described."""
         if self.ids and (self.reason or self.integration or self.cursor):
             raise Invalid.field("ids", "ambiguous", "give ids, or a reason or an integration, not both")
-        return self
+        return Which(self.ids, self.reason, self.integration, self.cursor)
 
 
 class LettersToDrop(SomeLetters):
@@ -55,11 +56,11 @@ class LettersToDrop(SomeLetters):
 
     all: bool = Field(default=False, description="`true`: all that there are, where nothing else says which.")
 
-    def check(self) -> Self:
-        """Raise Invalid where nothing says which, or where that is said twice."""
+    def which(self) -> Which:
+        """Return them; raises Invalid where nothing says which, or where that is said twice."""
         if not (self.ids or self.reason or self.integration or self.all):
             raise Invalid.field("ids", "required", "give ids, a reason or an integration, or say all")
-        return super().check()
+        return super().which()
 
 
 @operation(
@@ -134,11 +135,9 @@ async def retry_dead_letter(
 async def retry_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return how many were applied, and which are refused again and why."""
     visitor = await inside(request, workspace)
-    which = (await read(request, SomeLetters)).body.check()
-    done = await desk_of(request).letters.retry_all(
-        visitor, ids=which.ids, reason=which.reason, integration=which.integration, cursor=which.cursor
-    )
-    return reply(done)
+    which = (await read(request, SomeLetters)).body.which()
+    done = await desk_of(request).letters.retry_all(visitor, which)
+    return reply(LettersRetried(retried=done.done, refused=done.refused, next_cursor=done.next_cursor, away=done.away))
 
 
 @operation(
@@ -155,11 +154,9 @@ async def retry_dead_letters(request: Request[Any, Any, Any], workspace: FromPat
 async def drop_dead_letters(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return how many are forgotten, and which are not and why; what they asked for is never done."""
     visitor = await inside(request, workspace)
-    which = (await read(request, LettersToDrop)).body.check()
-    done = await desk_of(request).letters.drop_all(
-        visitor, ids=which.ids, reason=which.reason, integration=which.integration, cursor=which.cursor
-    )
-    return reply(done)
+    which = (await read(request, LettersToDrop)).body.which()
+    done = await desk_of(request).letters.drop_all(visitor, which)
+    return reply(LettersDropped(dropped=done.done, refused=done.refused, next_cursor=done.next_cursor, away=done.away))
 
 
 @operation(

@@ -48,12 +48,24 @@ _DROPS: dict[str, type[Command[DeadLetter]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Letters that are settled together."""
+class Which:
+    """Letters that are settled together: those that are named, or the next of a reason and a system."""
 
-    ids: Sequence[UUID]
-    next_cursor: str | None = None
-    away: tuple[str, ...] = ()
+    ids: Sequence[UUID] = ()
+    reason: str | None = None
+    integration: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of them."""
+
+    done: int
+    refused: tuple[answers.LetterRefused, ...]
+    next_cursor: str | None
+    away: tuple[str, ...]
+    """The services that could not be asked."""
 
 
 class Letters:
@@ -118,49 +130,45 @@ class Letters:
         """Forget one."""
         await self._settle(visitor, id, key, _DROPS, LetterDropped)
 
-    async def retry_all(
-        self,
-        visitor: Visitor,
-        *,
-        ids: Sequence[UUID] = (),
-        reason: str | None,
-        integration: str | None,
-        cursor: str | None,
-    ) -> answers.LettersRetried:
+    async def retry_all(self, visitor: Visitor, which: Which) -> Settlement:
         """Have those that are named, or the next fifty, tried again, the oldest first, as they were sent."""
-        part = await self._part(visitor, ids, reason=reason, integration=integration, cursor=cursor)
-        retried, refused = await _one_by_one(part.ids, lambda id: self.retry(visitor, id, None))
-        return answers.LettersRetried(retried=retried, refused=refused, next_cursor=part.next_cursor, away=part.away)
+        return await self._one_by_one(visitor, which, self.retry)
 
-    async def drop_all(
-        self,
-        visitor: Visitor,
-        *,
-        ids: Sequence[UUID] = (),
-        reason: str | None,
-        integration: str | None,
-        cursor: str | None,
-    ) -> answers.LettersDropped:
+    async def drop_all(self, visitor: Visitor, which: Which) -> Settlement:
         """Forget those that are named, or the next fifty, the oldest first."""
-        part = await self._part(visitor, ids, reason=reason, integration=integration, cursor=cursor)
-        dropped, refused = await _one_by_one(part.ids, lambda id: self.drop(visitor, id, None))
-        return answers.LettersDropped(dropped=dropped, refused=refused, next_cursor=part.next_cursor, away=part.away)
+        return await self._one_by_one(visitor, which, self.drop)
 
     async def settled(self, visitor: Visitor, id: UUID) -> Settled | None:
         """Return what somebody did with a letter that is there no more; None where nobody did anything."""
         async with self._database.transaction(_desk_of(visitor)) as tx:
             return await store.settled_letter(tx, id)
 
-    async def _part(
-        self, visitor: Visitor, ids: Sequence[UUID], *, reason: str | None, integration: str | None, cursor: str | None
-    ) -> _Part:
+    async def _one_by_one(
+        self,
+        visitor: Visitor,
+        which: Which,
+        settle: Callable[[Visitor, UUID, IdempotencyKey | None], Awaitable[DeadLetter | None]],
+    ) -> Settlement:
         _desk_of(visitor)
-        if ids:
-            return _Part(ids=sorted(set(ids)))
-        page = await self.page(
-            visitor.caller, cursor, _AT_ONCE, reason=reason, integration=integration, oldest_first=True
-        )
-        return _Part([letter.id for letter in page.items], page.next_cursor, page.away)
+        ids, done, refused = sorted(set(which.ids)), 0, list[answers.LetterRefused]()
+        page = DeadLetterPage(items=(), next_cursor=None)
+        if not ids:
+            page = await self.page(
+                visitor.caller,
+                which.cursor,
+                _AT_ONCE,
+                reason=which.reason,
+                integration=which.integration,
+                oldest_first=True,
+            )
+            ids = [letter.id for letter in page.items]
+        for id in ids:
+            try:
+                await settle(visitor, id, None)
+                done += 1
+            except Refusal as refusal:
+                refused.append(answers.LetterRefused(id=id, code=refusal.code, detail=refusal.detail))
+        return Settlement(done, tuple(refused), page.next_cursor, page.away)
 
     async def _settle(
         self,
@@ -208,20 +216,6 @@ def _desk_of(visitor: Visitor) -> str:
     if not role.runs_the_desk:
         raise NotAllowed
     return workspace.id
-
-
-async def _one_by_one(
-    ids: Sequence[UUID], settle: Callable[[UUID], Awaitable[DeadLetter | None]]
-) -> tuple[int, tuple[answers.LetterRefused, ...]]:
-    """Settle letters in this order; return how many were, and which are refused and why."""
-    done, refused = 0, list[answers.LetterRefused]()
-    for id in ids:
-        try:
-            await settle(id)
-            done += 1
-        except Refusal as refusal:
-            refused.append(answers.LetterRefused(id=id, code=refusal.code, detail=refusal.detail))
-    return done, tuple(refused)
 
 
 def _together(groups: Iterable[LetterGroup]) -> tuple[LetterGroup, ...]:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -82,27 +82,20 @@ async def settle_some(request: Request[Any, Any, Any], workspace: FromPath[str])
     here, form = await enter_by_form(request, workspace)
     _manager(here)
     drops, ticks = form.text("do") == "drop", form.text("which") == "ticked"
-    which = form.read(LettersToDrop if drops else SomeLetters)
-    kept: dict[str, str | None] = {}
+    wanted = form.read(LettersToDrop if drops else SomeLetters)
+    kept: dict[str, str | None] = {"reason": wanted.reason, "integration": wanted.integration}
     if ticks:
         kept = {"reason": form.text("of_reason"), "integration": form.text("of_integration")}
-    if ticks and not which.ids:
+    if ticks and not wanted.ids:
         return _back(here, done="none", **kept)
-    which.check()
-    letters, settled, refused = here.desk.letters, 0, 0
+    which, settled, refused = wanted.which(), 0, 0
+    settle_all = here.desk.letters.drop_all if drops else here.desk.letters.retry_all
     for _ in range(_ROUNDS):
-        terms = {"reason": which.reason, "integration": which.integration, "cursor": which.cursor}
-        if drops:
-            dropped = await letters.drop_all(here.visitor, ids=which.ids, **terms)
-            many, not_done, cursor = dropped.dropped, dropped.refused, dropped.next_cursor
-        else:
-            retried = await letters.retry_all(here.visitor, ids=which.ids, **terms)
-            many, not_done, cursor = retried.retried, retried.refused, retried.next_cursor
-        settled, refused = settled + many, refused + len(not_done)
-        which = which.model_copy(update={"cursor": cursor})
-        if cursor is None:
+        done = await settle_all(here.visitor, which)
+        settled, refused = settled + done.done, refused + len(done.refused)
+        which = replace(which, cursor=done.next_cursor)
+        if which.cursor is None:
             break
-    kept = kept or {"reason": which.reason, "integration": which.integration}
     told = "all_dropped" if drops else "all"
     return _back(here, done=told, settled=settled, refused=refused, go_on=which.cursor, **kept)
 
