@@ -15,6 +15,7 @@ from sqlalchemy import TextClause, text
 from chassis.bus import Bus
 from chassis.database import Database, Row, Transaction, is_weather
 from chassis.logs import get_logger
+from chassis.service import Service
 from contracts.base import SERVICES, now
 from contracts.erasing import (
     ErasedPart,
@@ -268,14 +269,16 @@ def copies(bus: Bus, database: Database, erase: Take) -> Do:
 class Erasing:
     """Does the orders of one service. `do` settles one, or leaves it for the next turn; it may do so twice."""
 
-    def __init__(self, bus: Bus, database: Database, *, owners: Mapping[PersonKind, Sequence[str]], do: Do) -> None:
+    def __init__(self, service: Service, *, owners: Mapping[PersonKind, Sequence[str]], do: Do) -> None:
         """Answer which orders there are; `owners`: in whose records the words of such a person stand."""
-        self._bus, self._database, self._owners, self._do = bus, database, owners, do
-        bus.answers(ListErasures.of(bus.service))(list_erasures)
+        self._bus, self._database, self._owners, self._do = service.bus, service.database, owners, do
+        service.bus.answers(ListErasures.of(service.name))(list_erasures)
+        service.every(1, "erase")(self.turn)
+        service.every(30, "learn_erasures")(self.learn)
 
     async def turn(self) -> None:
         """Do what is due; an order that fails waits for the next turn."""
-        async with self._database.every_workspace("find orders to erase") as tx:
+        async with self._database.glance("find orders to erase") as tx:
             due = [_erasure(row) for row in await tx.all(_DUE, {"many": _AT_ONCE})]
         for erasure in due:
             try:
@@ -291,20 +294,21 @@ class Erasing:
         for service in SERVICES:
             if service == self._bus.service:
                 continue
-            request: ListErasures | None = ListErasures.of(service)()
-            while request is not None:
-                try:
-                    page = await self._bus.ask(request)
-                except Refusal as refusal:
-                    log.info("erasures.unknown", of=service, why=refusal.code)
-                    break
+            try:
+                await self._learn_of(service)
+            except Refusal as refusal:
+                log.info("erasures.unknown", of=service, why=refusal.code)
+
+    async def _learn_of(self, service: str) -> None:
+        kind, more = ListErasures.of(service), True
+        request = kind()
+        while more:
+            page = await self._bus.ask(request)
+            more = page.more and bool(page.items)
+            if page.items:
                 await take_up(self._database, page.items, self._owners)
-                last = page.items[-1] if page.items else None
-                request = (
-                    ListErasures.of(service)(after_workspace=last.workspace_id, after=last.id, after_owner=last.owner)
-                    if page.more and last
-                    else None
-                )
+                last = page.items[-1]
+                request = kind(after_workspace=last.workspace_id, after=last.id, after_owner=last.owner)
 
 
 async def take_up(database: Database, told: Iterable[Erasure], owners: Mapping[PersonKind, Sequence[str]]) -> None:

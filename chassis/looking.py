@@ -15,7 +15,7 @@ _BYTES = text("select pg_database_size(current_database())")
 
 async def look(nats: Client, database: Database, metrics: Metrics, partitions: int = 1) -> None:
     """Set the gauges that nobody counts; raises NATS's errors and TimeoutError while JetStream is away."""
-    async with database.every_workspace("count dead letters") as tx:
+    async with database.glance("count dead letters") as tx:
         metrics.letters.set(await tx.scalar(_LETTERS))
         metrics.store_bytes.set(await tx.scalar(_BYTES))
     for name, (held, most) in (await stream_bytes(nats, metrics.service)).items():

@@ -71,6 +71,10 @@ _UNSENT = text(
 _UNSENT_LETTERS = text(
     "select *, octet_length(body) as size from dead_letters where sent_at is null order by id limit :many"
 )
+_BEHIND = text(
+    "select exists (select from event_log where sent_at is null)"
+    " or exists (select from dead_letters where sent_at is null)"
+)
 _LETTERS_SENT = text("update dead_letters set sent_at = now() where id = any(cast(:ids as uuid[]))")
 _SINCE = text(
     "select type, body, (select json_object_agg(pointer, json_build_array(salt, text)) from event_texts as t"
@@ -177,8 +181,8 @@ class Relay:
             self._metrics.unsent.set(len(batch))
             self._metrics.outbox_age.set(max(((now() - out.row["at"]).total_seconds() for out in batch), default=0))
             if not batch:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _POLL)
+                while not await self._is_woken() and not await self._is_behind():
+                    pass
                 continue
             try:
                 with self._metrics.receipts.time():
@@ -194,6 +198,16 @@ class Relay:
                 self._metrics.relayed.labels(out.stream.name).inc()
             if _WORTH_A_BATCH <= len(batch) < _AT_ONCE:
                 await asyncio.sleep(_GATHER)
+
+    async def _is_woken(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(self._wake.wait(), _POLL)
+        return False
+
+    async def _is_behind(self) -> bool:
+        """Tell whether something is to be published of which nobody told."""
+        async with self._database.glance("relay") as tx:
+            return bool(await tx.scalar(_BEHIND))
 
     async def _next(self, sent: Sequence[_Outgoing]) -> list[_Outgoing]:
         """Mark what was sent, number what is new, and return what is to be published next, in order."""

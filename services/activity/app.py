@@ -14,7 +14,8 @@ def build(settings: Settings) -> Service:
     service = Service("activity", settings)
     listen(service.bus)
     do = copies(service.bus, service.database, usecases.erase)
-    tick(service, Erasing(service.bus, service.database, owners=OWNERS, do=do))
+    Erasing(service, owners=OWNERS, do=do)
+    tick(service)
     return service
 
 

@@ -1,6 +1,5 @@
 """What happens by the clock: announcements that everybody has heard are forgotten."""
 
-from chassis.erasing import Erasing
 from chassis.logs import get_logger
 from chassis.service import Service
 from services.activity import usecases
@@ -8,10 +7,8 @@ from services.activity import usecases
 log = get_logger()
 
 
-def tick(service: Service, erasing: Erasing) -> None:
+def tick(service: Service) -> None:
     """Set the clocks of whichever replica leads."""
-    service.every(1, "erase")(erasing.turn)
-    service.every(5, "learn_erasures")(erasing.learn)
 
     @service.every(3600, "prune")
     async def prune() -> None:

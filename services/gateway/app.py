@@ -63,9 +63,7 @@ def build(settings: Settings) -> Service:
     widget_live = WidgetLive(service.bus, widget)
     erasures = Erasures(service.database, service.bus)
     service.bus.answers(ReadGatewayErasure)(read_erasure)
-    erasing = Erasing(service.bus, service.database, owners=OWNERS, do=erasures.do)
-    service.every(1, "erase")(erasing.turn)
-    service.every(5, "learn_erasures")(erasing.learn)
+    Erasing(service, owners=OWNERS, do=erasures.do)
     desk = Desk(
         people=people,
         accounts=Accounts(service.database, passwords, guard),

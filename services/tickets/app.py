@@ -16,7 +16,8 @@ def build(settings: Settings) -> Service:
     listen(service.bus)
     eraser = Eraser(service.bus, service.database)
     owners = dict.fromkeys(PersonKind, ("tickets",))
-    tick(service, Erasing(service.bus, service.database, owners=owners, do=eraser.do))
+    Erasing(service, owners=owners, do=eraser.do)
+    tick(service)
     return service
 
 

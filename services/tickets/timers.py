@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Database, is_weather
-from chassis.erasing import Erasing
 from chassis.logs import get_logger
 from chassis.service import Service
 from contracts.base import now
@@ -16,10 +15,8 @@ log = get_logger()
 _AT_ONCE = 100
 
 
-def tick(service: Service, erasing: Erasing) -> None:
+def tick(service: Service) -> None:
     """Set the clocks of whichever replica leads."""
-    service.every(1, "erase")(erasing.turn)
-    service.every(5, "learn_erasures")(erasing.learn)
 
     @service.every(600, "forget_nonces")
     async def forget_nonces() -> None:
@@ -58,13 +55,13 @@ async def go_on_with_bulks(database: Database) -> None:
 
 
 async def _running(database: Database) -> Sequence[tuple[str, UUID]]:
-    async with database.every_workspace("find bulk changes that go on") as tx:
+    async with database.glance("find bulk changes that go on") as tx:
         return await store.running(tx, _AT_ONCE)
 
 
 async def close_untouched(database: Database, at: dt.datetime) -> None:
     """Close what is due at this time in every workspace."""
-    async with database.every_workspace("find tickets that lie untouched") as tx:
+    async with database.glance("find tickets that lie untouched") as tx:
         workspaces = await store.workspaces_with_untouched(tx, at)
     for workspace_id in workspaces:
         closed = 1

@@ -322,6 +322,24 @@ async def test_who_wants_every_workspace_must_say_so_and_why(vault: Vault) -> No
     with pytest.raises(ValueError, match="purpose"):
         async with vault.database.every_workspace(""):
             pass
+    with pytest.raises(ValueError, match="purpose"):
+        async with vault.database.glance(""):
+            pass
+
+
+async def test_a_glance_sees_every_workspace_and_writes_in_none(vault: Vault) -> None:
+    ours, theirs = a_workspace(), a_workspace()
+    for ws in (ours, theirs):
+        async with vault.database.transaction(ws) as tx:
+            await note_down(tx, "seen")
+    noted = text("select workspace_id from heard where workspace_id = any(:two) order by workspace_id")
+    async with vault.database.glance("relay") as tx:
+        assert [row["workspace_id"] for row in await tx.all(noted, {"two": [ours, theirs]})] == sorted([ours, theirs])
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await note_down(tx, "written")
+        assert await tx.all(noted, {"two": []}) == []
+    assert await heard(vault.database, ours) == ["seen"]
+    assert vault.database.at_work() == 0
 
 
 def test_every_purpose_of_a_transaction_over_all_workspaces_is_listed() -> None:
@@ -337,7 +355,7 @@ def test_every_purpose_of_a_transaction_over_all_workspaces_is_listed() -> None:
 
 
 def purposes(source: str) -> list[str]:
-    """Return what a module says to `every_workspace`: a string, or a name that the module gives one."""
+    """Return what a module says to whatever sees every workspace: a string, or a name that the module gives one."""
     tree = ast.parse(source)
     names = {
         target.id: node.value.value
@@ -349,11 +367,15 @@ def purposes(source: str) -> list[str]:
     found = list[str]()
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Attribute(attr="every_workspace"), args=[ast.Constant(value=str(purpose))]):
+            case ast.Call(
+                func=ast.Attribute(attr="every_workspace" | "glance"), args=[ast.Constant(value=str(purpose))]
+            ):
                 found.append(purpose)
-            case ast.Call(func=ast.Attribute(attr="every_workspace"), args=[ast.Name(id=name)]):
+            case ast.Call(func=ast.Attribute(attr="every_workspace" | "glance"), args=[ast.Constant(value=str(why))]):
+                found.append(why)
+            case ast.Call(func=ast.Attribute(attr="every_workspace" | "glance"), args=[ast.Name(id=name)]):
                 found.append(str(names[name]))
-            case ast.Attribute(attr="every_workspace") if node not in [
+            case ast.Attribute(attr="every_workspace" | "glance") if node not in [
                 call.func for call in ast.walk(tree) if isinstance(call, ast.Call)
             ]:
                 found.append(f"not called on the spot, line {node.lineno}")
@@ -365,6 +387,7 @@ def purposes(source: str) -> list[str]:
     [
         ("db.every_workspace('relay')", ["relay"]),
         ("WHY = 'relay'\nself._database.every_workspace(WHY)", ["relay"]),
+        ("db.glance('relay')", ["relay"]),
         ("db.transaction('relay')", []),
         ("begin = db.every_workspace", ["not called on the spot, line 1"]),
     ],

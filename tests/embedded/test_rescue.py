@@ -83,7 +83,7 @@ async def erased_again(desk: Desk, operator: Operator, kept: Path, hers: Any) ->
     async def is_erased() -> bool:
         return bool((await desk.get(f"tickets/{hers['id']}"))["subject"] == "[erased]")
 
-    await eventually(is_erased, within=60)
+    await eventually(is_erased, within=120)
     await operator.rescue.reconcile()
     books = (await desk.get("audit/verify"))["books"]
     assert [book["ok"] for book in books] == [True, True]

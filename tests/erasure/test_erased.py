@@ -299,6 +299,7 @@ async def copied(connection: asyncpg.Connection, source: str, target: str) -> No
 
 
 @pytest.mark.rehearsal
+@pytest.mark.timeout(300)
 async def test_who_was_erased_is_erased_again_when_a_store_is_put_back_to_the_day_before(
     stack: Stack, desk: Desk, tmp_path: Path
 ) -> None:

@@ -194,7 +194,7 @@ class Integrations:
         outside = self._outside
         if outside is None:
             return 0
-        async with self._database.every_workspace(SETTLE) as tx:
+        async with self._database.glance(SETTLE) as tx:
             due = await store.unsettled_integrations(tx, self._clock() - _GRACE, _AT_ONCE)
         return sum(await asyncio.gather(*(self._try_to_settle(outside, each) for each in due)))
 

@@ -44,7 +44,7 @@ class Scribe:
 
     async def write_due(self) -> int:
         """Write of all that has waited long enough; return how many mails that made. Ends where tickets is away."""
-        async with self.database.every_workspace(MAIL) as tx:
+        async with self.database.glance(MAIL) as tx:
             due = await store.to_tell_now(tx, self.clock(), _AT_ONCE)
         made = 0
         for news in due:

@@ -43,7 +43,7 @@ class Counts:
 
     async def look(self, database: Database, now: dt.datetime, *, sends: bool = True) -> None:
         """See what waits; a desk that sends no mail keeps it, and is not late."""
-        async with database.every_workspace(COUNT) as tx:
+        async with database.glance(COUNT) as tx:
             self.mail_waiting.set(await store.mail_waits(tx, now) if sends else 0)
             waiting, failing = await store.webhooks_wait(tx, now)
         self.webhook_waiting.set(waiting)

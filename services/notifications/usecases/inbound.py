@@ -62,7 +62,7 @@ class Inlet:
 
     async def deliver(self) -> int:
         """Deliver what is due, in the order in which it came; return how much. Where tickets is away, nothing is."""
-        async with self._database.every_workspace(ANSWERS) as tx:
+        async with self._database.glance(ANSWERS) as tx:
             due = await store.due_inbound(tx, self._clock(), _AT_ONCE)
         delivered = 0
         for mail in due:

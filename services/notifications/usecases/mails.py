@@ -78,7 +78,7 @@ class Post:
 
 async def send_due(post: Post) -> int:
     """Send what is due, one after the other; return how many. A server that is away ends the round."""
-    async with post.database.every_workspace(MAIL) as tx:
+    async with post.database.glance(MAIL) as tx:
         due = await store.due_mails(tx, post.clock(), _AT_ONCE)
     sent = 0
     try:

@@ -21,7 +21,7 @@ _AT_ONCE = 50
 
 async def gather(database: Database, clock: Callable[[], dt.datetime] = now) -> int:
     """Make one mail for each person whom news has waited for long enough; return how many."""
-    async with database.every_workspace(MAIL) as tx:
+    async with database.glance(MAIL) as tx:
         people = await store.ready(tx, clock(), _AT_ONCE)
     made = 0
     for who in people:

@@ -72,7 +72,7 @@ class Sender:
 
     async def queue(self) -> int:
         """Queue a page for each webhook that is behind, and for each that is told the past; return how many pages."""
-        async with self._database.every_workspace(WEBHOOKS) as tx:
+        async with self._database.glance(WEBHOOKS) as tx:
             behind = await store.behind(tx, _BOOKS_AT_ONCE)
             again = await store.replaying(tx, _BOOKS_AT_ONCE)
         pages = 0
@@ -134,7 +134,7 @@ class Sender:
 
     async def _due(self) -> list[Due]:
         room = _AT_ONCE - len(self._busy)
-        async with self._database.every_workspace(WEBHOOKS) as tx:
+        async with self._database.glance(WEBHOOKS) as tx:
             return await store.due(tx, self._clock(), self._busy, self._proven, each=_EACH, many=room)
 
     async def _fact(self, due: Due) -> LoggedFact | None:
