@@ -81,9 +81,12 @@ def _tell(report: Mapping[str, Any]) -> bool:
         click.echo(f"{kind}: {many}{note}")
     for fault in report["faults"]:
         click.echo(f"line {fault['line']}: {fault['detail']}", err=True)
-    click.echo(
-        "a dry run: nothing was changed" if report["dry_run"] else "imported" if report["finished"] else "broken off"
-    )
+    if report["dry_run"]:
+        click.echo("a dry run: nothing was changed")
+    elif report["finished"]:
+        click.echo("imported")
+    else:
+        click.echo(f"broken off: it is in up to line {report['taken']}; mend what is behind, and go on with --resume")
     return not report["faults"]
 
 

@@ -277,6 +277,11 @@ async def test_letters_are_dropped_and_tried_again_together_by_ticks_and_by_reas
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
 
     page = await browser.open(f"{path}?reason=invalid")
+    picks = [each.attributes for each in page.all("input") if each.attributes.get("class") == "pick"]
+    assert len({pick["aria-label"] for pick in picks}) == len([*bad, good])
+    whys = [page.one("p", id=pick["aria-describedby"]).words for pick in picks]
+    assert whys == ["subject: can't be blank"] * len(picks)
+    assert page.one("div", role="group").attributes["aria-label"] == "All that match"
     none = await browser.send(page.form(path, having="which"), press=("do", "drop"))
     assert "Nothing was selected." in none.words
     dropped = await browser.send(none.form(path, having="which"), press=("do", "drop"), ids=bad[:2])

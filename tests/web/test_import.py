@@ -81,6 +81,7 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     cut = next(nth for nth, line in enumerate(lines) if '"book": "tickets", "seq": 4,' in line)
     first = is_problem(await sent(copy, "".join(lines[:cut])), 422, "invalid")
     assert (first["finished"], "cut off" in first["faults"][0]["detail"]) == (False, True)
+    assert first["taken"] == cut
     assert [each["field"] for each in first["errors"]] == [f"line {cut}"]
     (state,) = (await copy.get("imports"))["items"]
     assert (state["lines"], state["finished_at"]) == (cut, None)
@@ -188,11 +189,9 @@ async def test_a_shell_takes_a_workspace_from_one_place_to_another(desk: Desk, t
     assert (code, f"line {len(lines) - 1}: the file ends before its last line" in told) == (1, True)
     third = await another(desk)
     code, told = await counterfoil(third, "import", str(file), "--resume")
-    assert (code, told.splitlines()[-1], (await third.get("imports"))["items"][0]["finished_at"]) == (
-        1,
-        "broken off",
-        None,
-    )
+    (state,) = (await third.get("imports"))["items"]
+    assert (code, f"it is in up to line {state['lines']};" in told.splitlines()[-1]) == (1, True)
+    assert (state["lines"] > 0, state["finished_at"]) == (True, None)
     code, told = await counterfoil(desk, "export", str(tmp_path / "nowhere" / "desk.jsonl"))
     assert (code, "Traceback" in told, "can't be written: No such file or directory" in told) == (2, False, True)
 

@@ -191,6 +191,11 @@ async def test_what_no_export_holds_is_refused_by_its_line(desk: Desk, browser: 
     twice[second] = {"kind": "ticket", "row": lines[second]["row"] | {"number": 1}}
     (fault,) = (await sent(here, whole(twice), dry_run=True)).json()["faults"]
     assert (fault["line"], fault["detail"]) == (second + 1, "has the number of a line before it")
+    begun = await another(desk)
+    refused = is_problem(await sent(begun, whole(twice)), 422, "invalid")
+    (state,) = (await begun.get("imports"))["items"]
+    numbers = [each["number"] for each in (await begun.get("tickets?status=all"))["items"]]
+    assert (refused["taken"], state["lines"], numbers) == (second, second, [1])
     assert (await sent(here, whole(lines))).json()["finished"]
     await is_read(here, browser, finished=True)
     await are_erased(here)

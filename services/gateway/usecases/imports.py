@@ -64,6 +64,8 @@ class ImportReport(Model):
     """Those of them that are not imported: people, secrets, inboxes, and the book of people."""
     faults: tuple[Fault, ...]
     """What is wrong, the first of it; an import ends at the first."""
+    taken: int
+    """Up to this line it is in the workspace; the same file, mended behind it, goes on there."""
     finished: bool
     """Whether everything is in the workspace."""
 
@@ -92,7 +94,7 @@ class _Reading:
     lines: Lines
     line: int = 0
     done: int = 0
-    """Lines that an earlier try has put in."""
+    """Lines that are in, those of an earlier try among them."""
     header: Header | None = None
     footer: Footer | None = None
     counts: Counter[str] = field(default_factory=Counter)
@@ -151,7 +153,9 @@ class Imports:
             try:
                 await self._take(reading, raw)
             except Wrong as wrong:
-                reading.faults.append(Fault(line=reading.line, detail=str(wrong)))
+                await self._flush(reading)
+                if dry_run or not reading.faults:
+                    reading.faults.append(Fault(line=reading.line, detail=str(wrong)))
             if reading.faults and (not dry_run or len(reading.faults) >= _MOST_FAULTS):
                 break
         else:
@@ -164,6 +168,7 @@ class Imports:
             counts=dict(reading.counts),
             left_out=dict(+reading.left_out),
             faults=tuple(reading.faults),
+            taken=reading.done,
             finished=not dry_run and not reading.faults,
         )
 
@@ -266,8 +271,9 @@ class Imports:
             return
         if not reading.dry_run and not reading.faults:
             here, _ = reading.visitor.here
+            reading.done = max(reading.done, batch[-1][0])
             async with self._database.transaction(here.id) as tx:
-                await kept.import_reached(tx, batch[-1][0])
+                await kept.import_reached(tx, reading.done)
 
     async def _rename(self, reading: _Reading, row: Row) -> None:
         """Give an assistant another id: the world knows them by it, and another workspace has this one."""
