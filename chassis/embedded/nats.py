@@ -1,5 +1,7 @@
 """One NATS server for one machine: JetStream, with every acknowledged message on the disk."""
 
+import asyncio
+import contextlib
 import json
 import os
 import re
@@ -20,10 +22,12 @@ from chassis.embedded.process import (
     claim,
     last_lines,
     refuse_taken,
+    says,
     says_ok,
     spawn,
     write_private,
 )
+from chassis.logs import get_logger
 
 OLDEST: Final = (2, 14)
 """Before it, a user without the right could reach the JetStream API."""
@@ -33,6 +37,9 @@ _ANY_PORT: Final = -1
 _HEALTH: Final = "/healthz"
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 5.0
+_NO_ROOM: Final = b"no space left on device"
+_ROOM: Final = 16 * 1024 * 1024
 
 _CONFIG: Final = """\
 server_name: counterfoil
@@ -58,6 +65,8 @@ jetstream {{
 
 {accounts}
 """
+
+log = get_logger()
 
 
 class EmbeddedNats:
@@ -120,8 +129,17 @@ class EmbeddedNats:
             raise self._failure()
 
     async def wait(self) -> int:
-        """Wait until the server ends, and say how it ended."""
-        return await self._running.wait()
+        """Wait until the server ends, and say how it ended.
+
+        It is ended where its disk was full and no longer is: it writes nothing more to a stream that it once could not.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    return await self._running.wait()
+            if await self._stuck():
+                log.warning("nats.stuck")
+                await self.stop()
 
     async def stop(self) -> None:
         """Stop it in order."""
@@ -161,6 +179,12 @@ class EmbeddedNats:
         self._port = urlsplit(ports["nats"][0]).port or self._port
         self._monitor_port = urlsplit(ports["monitoring"][0]).port or self._monitor_port
         return await says_ok(self._monitor_port, _HEALTH)
+
+    async def _stuck(self) -> bool:
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(self._directory).free >= _ROOM:
+                return _NO_ROOM in await says(self._monitor_port, _HEALTH)
+        return False
 
     def _failure(self) -> Exception:
         words = last_lines(self._directory / "nats.out") or last_lines(self._log, 1)

@@ -21,6 +21,7 @@ LOOPBACK: Final = "127.0.0.1"
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_SECONDS: Final = 0.01
 _LOG_BYTES: Final = 10 * 1024 * 1024
+_ANSWER_BYTES: Final = 4096
 
 
 class EmbeddedError(Exception):
@@ -191,17 +192,22 @@ def held_port(host: str = LOOPBACK) -> Iterator[int]:
         yield port
 
 
-async def says_ok(port: int, path: str, *, host: str = LOOPBACK, within: float = 2.0) -> bool:
+async def says_ok(port: int, path: str, *, host: str = LOOPBACK) -> bool:
     """Whether an HTTP server there answers a GET with 200."""
+    return (await says(port, path, host=host)).split(b" ")[1:2] == [b"200"]
+
+
+async def says(port: int, path: str, *, host: str = LOOPBACK, within: float = 2.0) -> bytes:
+    """How an HTTP server there begins its answer to a GET; with nothing, if it gives none in time."""
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(within):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                return (await reader.readline()).split(b" ")[1:2] == [b"200"]
+                return await reader.read(_ANSWER_BYTES)
             finally:
                 writer.close()
-    return False
+    return b""
 
 
 def write_private(path: Path, text: str) -> None:

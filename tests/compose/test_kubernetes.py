@@ -157,6 +157,9 @@ def test_probes_ask_what_they_should_and_an_end_has_time() -> None:
         assert asked == {"startup": "/health/live", "liveness": "/health/live", "readiness": routed}
         grace = PODS[name]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
         assert grace > SETTINGS[name].model_fields["drain_seconds"].default
+    # Whether JetStream is on, and not whether it has caught up: no start would make that quicker.
+    (*_, nats) = containers(PODS["nats"])
+    assert nats["livenessProbe"]["httpGet"]["path"] == "/healthz?js-enabled-only=true"
 
 
 def test_a_service_is_told_what_its_settings_know_and_its_secrets_by_file() -> None:

@@ -1,7 +1,6 @@
 """A disk without room: nothing that was acknowledged is lost, and work goes on once there is some."""
 
 import os
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -84,7 +83,6 @@ async def test_nothing_is_lost_where_a_disk_is_full_and_work_goes_on_when_it_is_
         acknowledged += (waiting := await opened(desk, 60, size=10_000))
         assert len(waiting) == 60
         assert await entries(desk) < len(acknowledged)
-    os.kill(stack.running["nats"]["pid"], signal.SIGTERM)
 
     async def all_told() -> bool:
         return await entries(desk) == len(acknowledged)
