@@ -1,13 +1,17 @@
 """How every client of ours holds on to NATS: it reconnects for ever, and says aloud what the server refuses."""
 
 import os
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nats.aio.client import Client
+from nats.errors import BadHeaderError
 from nats.errors import Error as NatsError
+from nats.protocol.command import hpub_cmd
 
 from chassis.logs import get_logger
 
@@ -17,6 +21,7 @@ OLDEST_SERVER = (2, 14)
 LOST = 70
 """Exit status of a process whose connection or durable consumer is gone; a supervisor restarts it."""
 
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BLANK = " \t\n\r\v\f"
 """What bytes count as blank; text knows more."""
 
@@ -115,7 +120,7 @@ def _options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 
 
 class QuickClient(Client):
-    """Reads the headers of a message as nats-py does, which looks at each character of each name."""
+    """Reads and writes the headers of a message as nats-py does, but without a look at each character."""
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -126,6 +131,37 @@ class QuickClient(Client):
             if colon and name.isascii() and (not name or name.split() == [name]):
                 found[name] = value.strip(_BLANK)
         return found
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, str] | None
+    ) -> None:
+        if not subject or headers is None:
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        command = hpub_cmd(subject, reply, _written(headers), payload)
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        await self._send_command(command)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+
+
+def _written(headers: Mapping[str, str]) -> bytes:
+    lines = [
+        start + value.strip().replace("\r", " ").replace("\n", " ")
+        for name, value in headers.items()
+        if (start := _start(name))
+    ]
+    return "\r\n".join(("NATS/1.0", *lines, "", "")).encode()
+
+
+@lru_cache(maxsize=256)
+def _start(name: str) -> str:
+    """Return how the line of a header begins; nothing where it has no name."""
+    name = name.strip()
+    if name and not _NAME.fullmatch(name):
+        raise BadHeaderError(name)
+    return name and f"{name}: "
 
 
 async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str = "", **more: Any) -> Client:
