@@ -41,7 +41,8 @@ RUN python -m compileall -q contracts chassis services \
     && python -c "import chassis.deployment, services${SERVICE:+.$SERVICE.app}"
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 CMD ["python", "-I", "-c", \
-    "import os, urllib.request as web; web.urlopen(f\"http://127.0.0.1:{os.environ['COUNTERFOIL_HTTP_PORT']}/health/ready\", timeout=3)"]
+# It is asked for as long as the container runs: a bare socket takes a quarter of what an HTTP client does to be imported.
+HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 CMD ["python", "-I", "-S", "-c", \
+    "import os, socket; it = socket.create_connection((\"127.0.0.1\", int(os.environ[\"COUNTERFOIL_HTTP_PORT\"])), 3); it.sendall(b\"GET /health/ready HTTP/1.0\\r\\n\\r\\n\"); assert b\" 200 \" in it.recv(16)"]
 # The shell only puts the name in, and makes way.
 CMD ["sh", "-c", "exec python -m services${SERVICE:+.$SERVICE}"]
