@@ -235,9 +235,12 @@ class Service:
         while True:
             try:
                 await timer()
-            except Exception:
+            except Exception as error:
                 failures.inc()
-                log.exception("timer.failed", timer=name)
+                if is_weather(error):
+                    log.warning("timer.failed", timer=name, error=repr(error))
+                else:
+                    log.exception("timer.failed", timer=name)
             await asyncio.sleep(seconds)
 
     async def _forget(self) -> None:
