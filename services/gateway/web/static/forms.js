@@ -48,11 +48,7 @@ window.addEventListener("pageshow", () => all("form[data-busy]").forEach(idle));
 // Where the reader was stays where it was when the page around it is put in anew.
 const around = (at) => (at ? [...(at.id ? [at.id] : []), ...around(at.parentElement)] : []);
 let left = [];
-document.addEventListener("htmx:beforeSwap", () => {
-  const here = around(document.activeElement);
-  // A part that comes while another settles finds nobody anywhere: whoever was taken from their place is still to be put back.
-  if (here.length) left = here;
-});
+document.addEventListener("htmx:beforeSwap", () => { left = around(document.activeElement); });
 document.addEventListener("htmx:afterSwap", (event) => {
   event.target.querySelector?.("[autofocus]")?.focus();
   const said = document.getElementById("said");
