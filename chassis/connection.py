@@ -1,9 +1,11 @@
 """How every client of ours holds on to NATS: it reconnects for ever, and says aloud what the server refuses."""
 
+import asyncio
 import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -120,7 +122,15 @@ def _options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 
 
 class QuickClient(Client):
-    """Reads and writes the headers of a message as nats-py does, but without a look at each character."""
+    """Reads and writes the headers of a message as nats-py does, but without a look at each character.
+
+    And it leaves no socket open where a server let it in no further than the door.
+    """
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport:
+            self._transport.close()
+        await super()._connect_to_server(s)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -173,11 +183,17 @@ async def connect(url: str, user: str, *, closing: Callable[[], bool], ca: str =
         await client.connect(servers(url), **_options(user, closing=lambda: refused or closing()) | entry | more)
         refuse_old(client)
         _refuse_open(client, url)
-    except RuntimeError:
+    except BaseException:
         refused = True
-        await client.close()
+        await abandon(client)
         raise
     return client
+
+
+async def abandon(client: Client) -> None:
+    """Close a client that was not let in: nats-py leaves the socket open, on which it got no answer."""
+    with suppress(TimeoutError):  # it would wait for ever where the certificate was not taken
+        await asyncio.wait_for(client.close(), 1)
 
 
 async def flushed(client: Client, within: int = 10) -> None:

@@ -8,7 +8,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,16 @@ from nats.aio.client import Client
 from pydantic import ValidationError
 
 from chassis.callout import issuer_of
-from chassis.connection import Cleartext, credentials, inbox_prefix, password_for, refuse_old, servers, trusting
+from chassis.connection import (
+    Cleartext,
+    abandon,
+    credentials,
+    inbox_prefix,
+    password_for,
+    refuse_old,
+    servers,
+    trusting,
+)
 from chassis.database import SILENT, why_shut
 from chassis.looking import stream_bytes
 from chassis.migrations import newest
@@ -266,8 +275,7 @@ async def _entered(url: str, name: str, ca: str, refused: asyncio.Event) -> Asyn
             error_cb=hear,
         )
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        with suppress(TimeoutError):  # it would wait for ever where the certificate was not taken
-            await asyncio.wait_for(client.close(), 1)
+        await abandon(client)
         raise _ShutOutError(_because(next(iter(told), error))) from error
     try:
         yield client

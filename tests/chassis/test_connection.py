@@ -1,14 +1,19 @@
-"""How a client of ours differs from nats-py's: in nothing but what it costs."""
+"""How a client of ours differs from nats-py's: in what it costs, and in leaving no socket open."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlparse
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.errors import BadHeaderError
 
-from chassis.connection import QuickClient
+from chassis.connection import QuickClient, connect
+from tests.support.eventually import eventually
+from tests.support.replicas import a_broker
 
 _PIECES = [
     b"ce-id",
@@ -69,3 +74,48 @@ def test_no_value_ends_its_line() -> None:
     assert sent(QuickClient(), {"ce-id": " 7\r\nNats-Msg-Id: 8"}) == (
         b"HPUB a.subject a.reply 38 40\r\nNATS/1.0\r\nce-id: 7  Nats-Msg-Id: 8\r\n\r\n{}\r\n"
     )
+
+
+@asynccontextmanager
+async def a_mute(*, shuts: bool) -> AsyncIterator[tuple[str, list[str]]]:
+    """Something that lets whoever comes stand at the door, or shuts it in their face, and keeps who came and left."""
+    seen: list[str] = []
+
+    async def let_stand(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append("came")
+        if shuts:
+            writer.write_eof()
+        await reader.read()
+        seen.append("left")
+        writer.close()
+
+    async with await asyncio.start_server(let_stand, "127.0.0.1") as server:
+        yield f"nats://tickets:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+
+
+async def test_who_gets_no_answer_and_does_not_try_again_leaves() -> None:
+    async with a_mute(shuts=False) as (url, seen):
+        with pytest.raises(TimeoutError):
+            await connect(url, "tickets", closing=lambda: True, allow_reconnect=False, connect_timeout=0.1)
+        await eventually(lambda: seen == ["came", "left"])
+
+
+async def test_who_is_called_off_before_an_answer_leaves() -> None:
+    async with a_mute(shuts=False) as (url, seen):
+        coming = asyncio.create_task(connect(url, "tickets", closing=lambda: True))
+        await eventually(lambda: seen == ["came"])
+        coming.cancel()
+        await asyncio.wait({coming})
+        await eventually(lambda: seen == ["came", "left"])
+
+
+async def test_who_comes_back_leaves_each_door_that_stays_shut() -> None:
+    async with a_broker() as broker, a_mute(shuts=True) as (url, seen):
+        client = await connect(broker.url_for("tickets"), "tickets", closing=lambda: True, dont_randomize=True)
+        mute = Srv(urlparse(url))
+        client._server_pool = [mute, mute, *client._server_pool]
+        await client.force_reconnect()
+        await eventually(lambda: client.is_connected and client.stats["reconnects"])
+        assert seen.count("came") == 2
+        await eventually(lambda: seen.count("left") == 2)
+        await client.close()
