@@ -22,6 +22,7 @@ from contracts.base import now
 from contracts.tickets import TicketRequested
 from tests.support.eventually import eventually
 from tests.support.infra import NatsServer
+from tests.support.outsider import enter
 from tests.support.replicas import CHAOS, a_broker, as_user, let_in
 
 MART = Outsider("acme", "mart", "the-mart-s-own")
@@ -60,7 +61,7 @@ async def coming_back(broker: NatsServer, outsider: Outsider) -> AsyncIterator[t
 
         return noted
 
-    client = await nats.connect(
+    client = await enter(
         broker.url_for(outsider.user),
         inbox_prefix=outsider.inbox_prefix,
         max_reconnect_attempts=-1,

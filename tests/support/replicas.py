@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-import nats
 from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
@@ -41,6 +40,7 @@ from contracts.refusals import NotFound
 from contracts.tickets import AddNote, NotePage, NoteSnapshot, TicketRequested
 from tests.support.eventually import eventually
 from tests.support.infra import PROJECT, NatsServer, PostgresServer, Urls, temporary_directory
+from tests.support.outsider import enter
 from tests.support.plumbing import plumbed
 
 CHAOS = "chaos"
@@ -181,13 +181,13 @@ async def let_in(broker: NatsServer, *guests: Outsider, **more: Any) -> AsyncIte
 
 @asynccontextmanager
 async def as_user(broker: NatsServer, user: str, **options: Any) -> AsyncIterator[Client]:
-    """A bare connection of this user, with none of the chassis' habits."""
+    """A bare connection of this user, with none of the chassis' habits but to leave no socket open."""
     told: list[Exception] = []
 
     async def hear(error: Exception) -> None:
         told.append(error)
 
-    client = await nats.connect(
+    client = await enter(
         broker.url_for(user),
         **{"inbox_prefix": inbox_prefix(user), "error_cb": hear, "allow_reconnect": False} | options,
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import nats
 import nats.errors
 import nats.js.errors
 import pytest
@@ -23,6 +22,7 @@ from chassis.embedded.process import held_port
 from contracts.base import SERVICES
 from tests.support.eventually import eventually
 from tests.support.infra import temporary_directory
+from tests.support.outsider import enter
 
 _ROOT = Path(__file__).parents[2]
 EMAIL, PASSWORD, WORKSPACE = "ada@example.com", "a long enough pass phrase", "demo"
@@ -59,7 +59,7 @@ class Stack:
     async def nats(self, name: str) -> AsyncIterator[Client]:
         """Connect as the integration or the operator."""
         access = self.env(name)
-        client = await nats.connect(
+        client = await enter(
             access["NATS_URL"],
             inbox_prefix=access["NATS_INBOX_PREFIX"],
             max_reconnect_attempts=-1,
