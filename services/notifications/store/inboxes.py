@@ -22,10 +22,7 @@ _MINE = (
     "i.workspace_id = :ws and i.recipient_id = :recipient and i.nth is not null"
     " and i.audience = any(cast(:audiences as text[]))"
 )
-_SHOWN = (
-    f"{_MINE} and (:troubles or i.ticket_id is not null) and not exists (select 1 from tickets d"  # noqa: S608 - constants
-    " where d.workspace_id = i.workspace_id and d.id = i.ticket_id and d.deleted)"
-)
+_SHOWN = f"{_MINE} and (:troubles or i.ticket_id is not null) and not i.hidden"
 _STRONGEST = "array_position(cast(:strongest as text[]), i.kind)"
 _DIGEST = "(select d.nth from items d where d.workspace_id = :ws and d.recipient_id = :recipient and d.id = :digest)"
 

@@ -9,7 +9,7 @@ TABLES = (
     Table("watch", "choices", ("ticket_id uuid", "user_id uuid", "since timestamptz")),
     Table("called_back", "called_back", ("ticket_id uuid", "user_id uuid")),
     Table("mute", "mutes", ("ticket_id uuid", "user_id uuid", "since timestamptz")),
-    Table("inbox_item", "items", ("id uuid",)),
+    Table("inbox_item", "items", ("id uuid",), without=("hidden",)),
     Table("webhook", "webhooks", ("id uuid",), without=("secret", "old_secret", "old_secret_until")),
     Table("mail", "mails", ("id uuid",), without=("letter",)),
     Table("suppressed", "suppressed", ("id uuid",)),
