@@ -23,12 +23,9 @@ from services.tickets.store.tickets import LARGEST_NUMBER
 _ROW = 1500
 """Bytes of a ticket in a list beside its subject, tags, fields and conversations, at most."""
 
-# Each by its id: among all along the order, where the planner would look for them, they may be far.
-_BY_ID = (
-    "(select t.* from {} f cross join lateral"
-    " (select * from tickets t where t.workspace_id = :ws and t.id = f.id offset 0) t)"
-)
-_FEW = _BY_ID.format("(select distinct id from found where (select count(*) from found) < :most)")
+# By their ids: among all along the order, where the planner would look for them, they may be far.
+_BY_ID = "(select t.* from tickets t where t.workspace_id = :ws and t.id = any(array({})) offset 0)"
+_FEW = _BY_ID.format(f"select id from found where (select count(*) from found) <= {FEW}")  # noqa: S608 - constants
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -96,23 +93,25 @@ class _Asked:
     async def _few(self, tx: Transaction, words: Search) -> Sequence[Row] | None:
         """Return the rows of all that have the words; None where those are more than a few."""
         await words.by_index(tx)
-        found = f"with found as materialized (select id from ({words.found_by_index}) f limit :most)"  # noqa: S608 - constants
+        found = f"with found as materialized (select id from ({words.found_by_index}) f limit {FEW + 1})"  # noqa: S608 - constants
         shown = self._shown(self._chosen(_FEW, self.conditions))
         statement = f"{found} select * from (select count(*) as found from found) n left join ({shown}) r on true"  # noqa: S608 - constants
-        rows = await tx.all(text(statement), self._all(tx, most=FEW + 1, **words.values))
+        rows = await tx.all(text(statement), self._all(tx, **words.values))
         if rows[0]["found"] > FEW:
+            await words.by_order(tx)
             return None
         return rows if rows[0]["id"] else ()
 
     async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
         """Return the rows among the first so many of the order."""
-        first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} limit :most)"  # noqa: S608 - constants
+        limit = "" if most is None else f"limit {most}"  # as a constant: only so is it known beforehand what it costs
+        first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} {limit})"  # noqa: S608 - constants
         shown = self._shown(self._chosen(first, [words.check]))
-        return await tx.all(text(shown), self._all(tx, most=most, **words.values))
+        return await tx.all(text(shown), self._all(tx, **words.values))
 
     def _chosen(self, tickets: str, conditions: Sequence[str]) -> str:
         """Return those of these tickets that are wanted: nothing else of the others is read than what tells that."""
-        ids = f"(select t.id from {tickets} t where {' and '.join(conditions)} {self.order} limit :many)"  # noqa: S608 - constants
+        ids = f"select t.id from {tickets} t where {' and '.join(conditions)} {self.order} limit :many"  # noqa: S608 - constants
         return _BY_ID.format(ids)
 
     def _shown(self, tickets: str, conditions: Sequence[str] = ("true",)) -> str:

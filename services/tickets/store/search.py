@@ -27,7 +27,11 @@ LOOK = 30_000
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
-_NO_SCAN = text("select set_config('enable_seqscan', 'off', true)")
+# There is one way to do it, and to look for it anew with each word takes longer than to go it.
+_BY_INDEX = text("""
+    select set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+""")
+_BY_ORDER = text("select set_config('plan_cache_mode', 'auto', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,12 @@ class Search:
     async def by_index(self, tx: Transaction) -> None:
         """Have the next statements find them by the trigram index, whatever the planner may hope for."""
         if self.indexed:
-            await tx.execute(_NO_SCAN)
+            await tx.execute(_BY_INDEX)
+
+    async def by_order(self, tx: Transaction) -> None:
+        """Have the next statements planned for the words that are looked for."""
+        if self.indexed:
+            await tx.execute(_BY_ORDER)
 
 
 def search(q: str) -> Search | None:
