@@ -73,6 +73,8 @@ class _Asked:
     conditions: Sequence[str]
     order: str
     values: Mapping[str, Any]
+    place: Mapping[str, Any]
+    """Where the page begins, as values."""
     many: int
 
     async def rows(self, tx: Transaction) -> Sequence[Row]:
@@ -104,26 +106,33 @@ class _Asked:
 
     async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
         """Return the rows among the first so many of the order."""
-        limit = "" if most is None else f"limit {most}"  # as a constant: only so is it known beforehand what it costs
+        limit = self._limit(most=most)
         first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} {limit})"  # noqa: S608 - constants
         shown = self._shown(self._chosen(first, [words.check]))
-        return await tx.all(text(shown), self._all(tx, **words.values))
+        return await tx.all(text(shown), self._all(tx, most=most, **words.values))
 
     def _chosen(self, tickets: str, conditions: Sequence[str]) -> str:
         """Return those of these tickets that are wanted: nothing else of the others is read than what tells that."""
-        ids = f"select t.id from {tickets} t where {' and '.join(conditions)} {self.order} limit :many"  # noqa: S608 - constants
+        ids = (
+            f"select t.id from {tickets} t where {' and '.join(conditions)} {self.order} {self._limit(many=self.many)}"  # noqa: S608 - constants
+        )
         return _BY_ID.format(ids)
 
     def _shown(self, tickets: str, conditions: Sequence[str] = ("true",)) -> str:
         """Return the statement for the rows of these tickets."""
         return (
             f"with page as (select t.priority_rank, {TICKET} from {tickets} t"  # noqa: S608 - constants
-            f" where {' and '.join(conditions)} {self.order} limit :many)"
+            f" where {' and '.join(conditions)} {self.order} {self._limit(many=self.many)})"
             f" select '' as description, {TICKET}, {BESIDE} from page t {CONTACT} {self.order}"
         )
 
+    def _limit(self, **named: int | None) -> str:
+        """Return a limit; as a constant, so that one plan will do, where no value may be of few tickets or of many."""
+        ((name, most),) = named.items()
+        return f"limit :{name}" if self.values or most is None else f"limit {most}"
+
     def _all(self, tx: Transaction, **values: Any) -> Mapping[str, Any]:
-        return {"ws": tx.workspace_id, "many": self.many, **self.values, **values}
+        return {"ws": tx.workspace_id, "many": self.many, **self.values, **self.place, **values}
 
 
 async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], str | None]:
@@ -131,13 +140,14 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], 
     conditions, values = where(wanted.model_copy(update={"q": ""}), wanted.statuses)
     sort, down = _SORTS[wanted.sort.removeprefix("-")], wanted.sort.startswith("-")
     scope = json.dumps([tx.workspace_id, wanted.sort, wanted.q, conditions, values], default=str, sort_keys=True)
+    place: Mapping[str, Any] = {}
     if wanted.cursor is not None:
         conditions.append(
             f"(t.{sort.column}, t.id) {'<' if down else '>'} (cast(:after as {sort.type}), cast(:after_id as uuid))"
         )
-        values |= _place(sort, cursors.decode(scope, wanted.cursor))
+        place = _place(sort, cursors.decode(scope, wanted.cursor))
     way = "desc" if down else "asc"
-    asked = _Asked(conditions, f"order by t.{sort.column} {way}, t.id {way}", values, wanted.limit + 1)
+    asked = _Asked(conditions, f"order by t.{sort.column} {way}, t.id {way}", values, place, wanted.limit + 1)
     words = search(wanted.q)
     rows = await (asked.searched(tx, words) if words else asked.rows(tx))
     tickets = tickets_of(rows[: wanted.limit])
