@@ -76,7 +76,7 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
     desk = full.desk
     middle: Any = await desk.get(f"tickets/{full.many // 2}")
     agent = (await desk.get("tickets?status=in_progress&limit=1"))["items"][0]["assignee"]["id"]
-    rare = middle["subject"].split()[-1]
+    said, *_, rare = middle["subject"].split()
     api, at = f"/api/v1/workspaces/{WORKSPACE}", f"/w/{WORKSPACE}"
     shown = await deep_cursor(desk, "sort=-updated", full.many // 10)
     every = await deep_cursor(desk, f"sort=created&{EVERY}", full.many)
@@ -103,6 +103,7 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
         "search, a word of many": "q=invoice",
         "search, two words": f"q={quote('tent boot')}&{EVERY}",
         "search, a part of a word of one": f"q={rare[1:9]}&{EVERY}",
+        "search, two words of one": f"q={quote(f'{said} {rare[1:9]}')}&{EVERY}",
         "search, nothing": "q=nowhere",
     }
     counts = {
