@@ -25,7 +25,7 @@ from contracts.tickets import (
     TicketRow,
 )
 from services.tickets import store
-from services.tickets.store import lists
+from services.tickets.store import lists, search
 from services.tickets.store.counts import MOST_COUNTED
 from services.tickets.store.tickets import folded
 from tests.support.infra import Urls
@@ -197,13 +197,31 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
     ):
         monkeypatch.setattr(lists, "GLANCE", glance)
         monkeypatch.setattr(lists, "OFTEN", often)
+        monkeypatch.setattr(search, "OFTEN", often)
         monkeypatch.setattr(lists, "LOOK", look)
         monkeypatch.setattr(lists, "FEW", few)
-        for q in ("printer", "42", "fire printer", "e", "xyz", "#3"):
+        for q in ("printer", "42", "fire printer", "jams 42 printer", "e", "xyz", "#3"):
             filters: dict[str, Any] = {"q": q, "statuses": tuple(Status)}
             expected = [row for row in town.rows if is_in(row, TicketFilter(**filters))]
             for sort in ("-updated", "number"):
                 assert await found(sort, **filters) == in_order(expected, sort), (glance, few, look, q, sort)
+
+
+def test_the_index_is_asked_for_rare_words_first_and_not_for_what_many_have_beside_those() -> None:
+    wanted = search.search("delivery slow kettle")
+    assert wanted
+    glance = ["delivery slow", "delivery slow", *["delivery"] * 20]
+
+    assert wanted.rarest_first(glance).likes == (
+        "and s.words like :word2 and s.words like :word1 and s.words || '' like :word0"
+    )
+    assert wanted.rarest_first([*glance, "slow kettle"]).likes == (
+        "and s.words like :word2 and s.words like :word1 and s.words like :word0"
+    ), "the rare words together may be no rarer"
+    assert wanted.rarest_first(["delivery slow kettle"] * 20) == wanted
+    short = search.search("zz delivery")
+    assert short
+    assert short.rarest_first(glance).likes == "and s.words like :word1 and s.words like :word0", "no trigram has it"
 
 
 async def test_a_ticket_that_says_its_own_number_is_found_once(desk: Desk) -> None:

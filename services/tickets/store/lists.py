@@ -17,7 +17,7 @@ from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
-from services.tickets.store.search import FEW, GLANCE, LOOK, OFTEN, Search, search
+from services.tickets.store.search import FEW, GLANCE, LOOK, OFTEN, WORDS, Search, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
@@ -25,7 +25,6 @@ _ROW = 1500
 
 # By their ids: among all along the order, where the planner would look for them, they may be far.
 _BY_ID = "(select t.* from tickets t where t.workspace_id = :ws and t.id = any(array({})) offset 0)"
-_FEW = _BY_ID.format(f"select id from found where (select count(*) from found) <= {FEW}")  # noqa: S608 - constants
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -83,20 +82,29 @@ class _Asked:
 
     async def searched(self, tx: Transaction, words: Search) -> Sequence[Row]:
         """Return the rows that have the words."""
-        first = await self._along(tx, words, GLANCE if words.indexed else LOOK)
-        if len(first) == self.many:
-            return first
-        said_often = words.indexed and len(first) >= OFTEN
-        if not said_often and (few := await self._few(tx, words)) is not None:
-            return few
-        found = await self._along(tx, words, LOOK)
-        return found if len(found) == self.many else await self._along(tx, words, None)
+        if not words.indexed:
+            return await self._along(tx, words)
+        first = await tx.all(text(self._first(f"t.id, t.number, {WORDS} as words", GLANCE)), self._all(tx, most=GLANCE))
+        said = [row["id"] for row in first if words.are_in(row["words"], row["number"])]
+        if len(said) >= self.many or len(first) < GLANCE:
+            return await self._these(tx, said)
+        if len(said) < OFTEN:
+            few = await self._few(tx, words.rarest_first([row["words"] for row in first]))
+            if few is not None:
+                return few
+        return await self._along(tx, words)
+
+    async def _these(self, tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row]:
+        """Return the first rows of these, as far as they are still wanted."""
+        shown = self._shown(_BY_ID.format("select unnest(cast(:ids as uuid[]))"), self.conditions)
+        return await tx.all(text(shown), self._all(tx, ids=ids)) if ids else ()
 
     async def _few(self, tx: Transaction, words: Search) -> Sequence[Row] | None:
         """Return the rows of all that have the words; None where those are more than a few."""
         await words.by_index(tx)
         found = f"with found as materialized (select id from ({words.found_by_index}) f limit {FEW + 1})"  # noqa: S608 - constants
-        shown = self._shown(self._chosen(_FEW, self.conditions))
+        known = _BY_ID.format(f"select id from found where (select count(*) from found) <= {FEW}")  # noqa: S608 - constants
+        shown = self._shown(self._chosen(known, self.conditions))
         statement = f"{found} select * from (select count(*) as found from found) n left join ({shown}) r on true"  # noqa: S608 - constants
         rows = await tx.all(text(statement), self._all(tx, **words.values))
         if rows[0]["found"] > FEW:
@@ -104,12 +112,19 @@ class _Asked:
             return None
         return rows if rows[0]["id"] else ()
 
-    async def _along(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
-        """Return the rows among the first so many of the order."""
-        limit = self._limit(most=most)
-        first = f"(select t.* from tickets t where {' and '.join(self.conditions)} {self.order} {limit})"  # noqa: S608 - constants
-        shown = self._shown(self._chosen(first, [words.check]))
+    async def _along(self, tx: Transaction, words: Search) -> Sequence[Row]:
+        """Return the rows along the order: of its first tickets, or of all where those are too few."""
+        found = await self._of_first(tx, words, LOOK)
+        return found if len(found) == self.many else await self._of_first(tx, words, None)
+
+    async def _of_first(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row]:
+        shown = self._shown(self._chosen(f"({self._first('t.*', most)})", [words.check]))
         return await tx.all(text(shown), self._all(tx, most=most, **words.values))
+
+    def _first(self, columns: str, most: int | None) -> str:
+        """Return the statement for the first so many of the order."""
+        where = " and ".join(self.conditions)
+        return f"select {columns} from tickets t where {where} {self.order} {self._limit(most=most)}"  # noqa: S608 - constants
 
     def _chosen(self, tickets: str, conditions: Sequence[str]) -> str:
         """Return those of these tickets that are wanted: nothing else of the others is read than what tells that."""

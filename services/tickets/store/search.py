@@ -6,7 +6,8 @@ first. So each is tried up to a limit.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -24,6 +25,9 @@ FEW = 4_000
 LOOK = 30_000
 """Tickets that are looked at along the order where the index is no help, before all are."""
 
+WORDS = "coalesce((select s.words from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id), '')"
+"""The words of a ticket `t`, folded."""
+
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
@@ -38,6 +42,7 @@ _BY_ORDER = text("select set_config('plan_cache_mode', 'auto', true)")
 class Search:
     """What is looked for, as SQL about a ticket `t`, and its values but for `ws`."""
 
+    words: Sequence[str]
     likes: str
     values: dict[str, Any]
     indexed: bool
@@ -69,6 +74,22 @@ class Search:
         likes = self.likes.removeprefix("and ")
         return f"((select {likes} from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id){numbered})"  # noqa: S608 - constants
 
+    def are_in(self, words: str, number: int) -> bool:
+        """Whether a ticket with these words and this number has it."""
+        return number == self.values.get("number") or all(word in words for word in self.words)
+
+    def rarest_first(self, glance: Sequence[str]) -> "Search":
+        """Return the same as the index has it soonest, as far as some tickets' words tell.
+
+        It goes through all that have the first word; and to meet what many have costs more than to read what few have.
+        """
+        said = {word: sum(word in words for words in glance) for word in self.words}
+        order = sorted(self.words, key=lambda word: (not _TRIGRAM.search(word), said[word]))
+        rare = [word for word in order if said[word] < OFTEN and _TRIGRAM.search(word)]
+        enough = rare and not any(all(word in words for word in rare) for words in glance)
+        likes = (_like(self.words.index(word), read=bool(enough) and word not in rare) for word in order)
+        return replace(self, likes=" ".join(likes))
+
     async def by_index(self, tx: Transaction) -> None:
         """Have the next statements find them by the trigram index, whatever the planner may hope for."""
         if self.indexed:
@@ -80,14 +101,19 @@ class Search:
             await tx.execute(_BY_ORDER)
 
 
+def _like(nth: int, *, read: bool = False) -> str:
+    """Return the condition for a word: for the index, or to be read in what that finds."""
+    return f"and s.words{" || ''" if read else ''} like :word{nth}"
+
+
 def search(q: str) -> Search | None:
     """Return what these words look for, if there are any."""
     words = list(dict.fromkeys(folded(q).split()))
     if not words:
         return None
     values: dict[str, Any] = {f"word{nth}": f"%{word.translate(WILDCARDS)}%" for nth, word in enumerate(words)}
-    likes = " ".join(f"and s.words like :{name}" for name in values)
+    likes = " ".join(_like(nth) for nth in range(len(words)))
     number = _A_NUMBER.fullmatch(q.strip())
     if number and int(number[1]) <= LARGEST_NUMBER:
         values["number"] = int(number[1])
-    return Search(likes, values, indexed=any(_TRIGRAM.search(word) for word in words))
+    return Search(words, likes, values, indexed=any(_TRIGRAM.search(word) for word in words))
