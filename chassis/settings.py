@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,6 +36,16 @@ def _nats(urls: str) -> str:
     for each in urls.split(",") if urls else ():
         _at(each.strip(), ("nats", "tls"), host=True)
     return urls
+
+
+def _authority(pem: str) -> str:
+    try:
+        if pem:
+            ssl.create_default_context(cadata=pem)
+    except (ssl.SSLError, TypeError, ValueError):
+        msg = "holds no certificate as PEM"
+        raise ValueError(msg) from None
+    return pem
 
 
 def _database(url: str) -> str:
@@ -95,7 +106,7 @@ class ServiceSettings(BaseSettings):
     nats_url: NatsUrl = Field(repr=False, min_length=1)
     """Where NATS is, with the service's own user and password; with commas between the servers of a cluster, and
     `tls://` where they speak TLS."""
-    nats_ca: str = ""
+    nats_ca: Annotated[str, AfterValidator(_authority)] = ""
     """The authority that signed NATS's certificate, as PEM; `COUNTERFOIL_NATS_CA_FILE` names its file.
     Empty: those that the machine trusts."""
     database_url: Annotated[str, AfterValidator(_database)] = Field(repr=False)

@@ -97,6 +97,15 @@ def test_what_is_no_address_is_said_without_the_password_in_it(wrong: dict[str, 
     assert "p4" not in why
 
 
+@pytest.mark.parametrize("pem", ["p4ss", "-----BEGIN CERTIFICATE-----\np4\n-----END CERTIFICATE-----\n", "é"])
+def test_an_authority_that_is_no_certificate_is_said_before_anybody_is_asked(pem: str) -> None:
+    with pytest.raises(ValidationError) as told:
+        ServiceSettings(nats_url="nats://n", database_url="postgresql://d", nats_ca=pem)
+    ((variable, why),) = wrongs(told.value)
+    assert variable == "COUNTERFOIL_NATS_CA"
+    assert why.endswith("holds no certificate as PEM")
+
+
 @pytest.mark.parametrize("url", ["postgresql://u:p%2F@/d?host=/run/pg", "postgres://u@h1:1,h2:2/d?sslmode=require"])
 def test_what_libpq_reads_is_an_address(url: str) -> None:
     assert ServiceSettings(nats_url="nats://u:p@h:1, tls://h2:2", database_url=url).database_url == url
