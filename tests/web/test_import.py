@@ -1,10 +1,12 @@
 """A file of a workspace put into another: the same but for ids and secrets, once, and the record proves itself."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import httpx
 
 from contracts import transfer
-from contracts.base import Role
+from contracts.base import Role, uuid7
 from contracts.transfer import ENTRY
 from tests.gateway.house import is_problem
 from tests.gateway.newsroom import Desk
@@ -116,6 +118,41 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     assert (await copy.get("audit/verify"))["ok"]
     counts = Counter(json.loads(line)["kind"] for line in lines)
     assert counts[transfer.HEADER] == 1
+
+
+def others(lines: list[str], cut: int) -> Iterator[str]:
+    """Yield files that begin as this one, of which so many lines are in: with one more assistant, and a shorter one."""
+    *_, footer = lines
+    assistant = next(nth for nth, line in enumerate(lines) if '"kind": "assistant"' in line)
+    stranger = json.loads(lines[assistant])
+    stranger["row"] |= {"id": str(uuid7()), "name": "A stranger"}
+    changed = [*lines[:assistant], json.dumps(stranger) + "\n", *lines[assistant:-1]]
+    for body in (changed, lines[: cut - 1]):
+        counts = Counter(json.loads(line)["kind"] for line in body[1:])
+        digest = hashlib.sha256("".join(body).encode()).hexdigest()
+        yield "".join([*body, json.dumps(json.loads(footer) | {"counts": counts, "sha256": digest}) + "\n"])
+
+
+async def test_an_import_goes_on_with_its_own_file_alone(desk: Desk) -> None:
+    await fill(desk)
+    lines = (await exported(desk)).splitlines(keepends=True)
+    copy = await another(desk)
+    cut = next(nth for nth, line in enumerate(lines) if '"book": "tickets", "seq": 4,' in line)
+    assert is_problem(await sent(copy, "".join(lines[:cut])), 422, "invalid")["taken"] == cut
+
+    async def come_in(copy: Desk) -> list[str]:
+        return [line for line in (await exported(copy)).splitlines()[1:-1] if '"book": "people"' not in line]
+
+    known = await copy.get("imports")
+    before = await come_in(copy)
+
+    for other in others(lines, cut):
+        refused = is_problem(await sent(copy, other), 409, "conflict")
+        assert f"Up to line {cut} another file is in this workspace" in refused["detail"]
+
+    assert await copy.get("imports") == known
+    assert await come_in(copy) == before
+    assert (await sent(copy, "".join(lines))).json()["finished"]
 
 
 async def test_a_file_chosen_on_the_page_becomes_a_new_workspace(desk: Desk, browser: Browser) -> None:

@@ -13,8 +13,13 @@ _BEGIN = text(
     "insert into imports (workspace_id, export_id, begun_at) values (:ws, :export, :at)"
     " on conflict (workspace_id) do nothing"
 )
-_IMPORT = text("select export_id, lines, begun_at, finished_at from imports where workspace_id = :ws")
-_REACHED = text("update imports set lines = greatest(lines, :lines) where workspace_id = :ws")
+_IMPORT = text(
+    "select export_id, lines, digest, digest_lines, begun_at, finished_at from imports where workspace_id = :ws"
+)
+_REACHED = text(
+    "update imports set lines = :lines, digest = :digest, digest_lines = :lines"
+    " where workspace_id = :ws and lines < :lines"
+)
 _FINISHED = text("update imports set finished_at = :at where workspace_id = :ws")
 _MEMBERS = text(
     "select u.id, lower(u.email) as email from memberships m join users u on u.id = m.user_id"
@@ -30,6 +35,9 @@ class Import:
     export_id: UUID
     lines: int
     """So many of its lines are done."""
+    digest: str | None
+    """The SHA-256 of its first `digest_lines` lines, in hex; None of an import that nobody took it from."""
+    digest_lines: int | None
     begun_at: dt.datetime
     finished_at: dt.datetime | None
 
@@ -45,9 +53,9 @@ async def import_here(tx: Transaction) -> Import | None:
     return Import(**row) if row else None
 
 
-async def import_reached(tx: Transaction, lines: int) -> None:
-    """Remember that so many lines are done."""
-    await tx.execute(_REACHED, {"ws": tx.workspace_id, "lines": lines})
+async def import_reached(tx: Transaction, lines: int, digest: str) -> None:
+    """Remember that so many lines are done, which have this digest."""
+    await tx.execute(_REACHED, {"ws": tx.workspace_id, "lines": lines, "digest": digest})
 
 
 async def import_finished(tx: Transaction, at: dt.datetime) -> None:

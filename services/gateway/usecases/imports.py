@@ -85,6 +85,15 @@ class ImportStates(Model):
     items: tuple[ImportState, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """A row that is to be put in, its line, and the digest of the file up to there."""
+
+    line: int
+    row: Row
+    digest: Any
+
+
 @dataclass(slots=True)
 class _Reading:
     """A file on its way in."""
@@ -95,6 +104,8 @@ class _Reading:
     line: int = 0
     done: int = 0
     """Lines that are in, those of an earlier try among them."""
+    before: kept.Import | None = None
+    """What an earlier try remembers."""
     header: Header | None = None
     footer: Footer | None = None
     counts: Counter[str] = field(default_factory=Counter)
@@ -102,8 +113,29 @@ class _Reading:
     faults: list[Fault] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
     kind: str = ""
-    batch: list[tuple[int, Row]] = field(default_factory=list)
+    batch: list[_Gathered] = field(default_factory=list)
     room: int = _ROOM
+
+    held: list[_Gathered] = field(default_factory=list)
+    """Assistants that are in, if this is the file that is."""
+
+    @property
+    def proves(self) -> int:
+        """The line at which it shows whether this is the file that is in."""
+        return (self.before and self.before.digest_lines) or 0
+
+    def read(self, raw: bytes) -> None:
+        """Count a line in; raises Conflict where those that are in are not those of this file."""
+        self.digest.update(raw)
+        if self.before and self.line == self.proves and self.digest.hexdigest() != self.before.digest:
+            raise self.other()
+
+    def other(self) -> Conflict:
+        """Return the refusal of a file that is not the one that is in."""
+        detail = (
+            f"Up to line {self.proves} another file is in this workspace: send that one, or begin in a new workspace."
+        )
+        return Conflict(detail)
 
 
 class Imports:
@@ -177,14 +209,15 @@ class Imports:
         kind = line.get("kind")
         if reading.header is None:
             await self._begin(reading, line)
-            reading.digest.update(raw)
+            reading.read(raw)
             return
         if reading.footer is not None:
             raise Wrong("nothing may stand behind the last line")
         if kind == FOOTER:
             reading.footer = checked(Footer, line)
             return
-        reading.digest.update(raw)
+        reading.read(raw)
+        await self._let_in(reading)
         if not isinstance(kind, str) or not isinstance(line.get("row"), dict):
             raise Wrong("must have a kind and a row")
         reading.counts[kind] += 1
@@ -203,9 +236,17 @@ class Imports:
         if reading.batch and (kind != reading.kind or full):
             await self._flush(reading)
         reading.kind, reading.room = kind, reading.room - size
-        if kind == "assistant" or reading.line > reading.done:
-            reading.batch.append((reading.line, row))
-        if kind == "assistant":  # the next line may name its new id
+        gathered = _Gathered(reading.line, row, reading.digest.copy())
+        if kind == "assistant":  # the next line that is put in may name its new id
+            reading.held.append(gathered)
+            await self._let_in(reading)
+        elif reading.line > reading.done:
+            reading.batch.append(gathered)
+
+    async def _let_in(self, reading: _Reading) -> None:
+        """Put in the assistants, each by itself, once they are known to be of the file that is in."""
+        while reading.held and reading.line >= reading.proves:
+            reading.batch, reading.kind = [reading.held.pop(0)], "assistant"
             await self._flush(reading)
 
     async def _begin(self, reading: _Reading, line: Row) -> None:
@@ -231,7 +272,8 @@ class Imports:
         if known is not None:
             if known.export_id != export or known.finished_at is not None:
                 raise Conflict("A file was imported into this workspace already.")
-            reading.done = 0 if reading.dry_run else known.lines
+            if not reading.dry_run:
+                reading.done, reading.before = known.lines, known
 
     async def _is_new(self, visitor: Visitor) -> bool:
         return not (await self._bus.ask(ExportTickets(caller=visitor.caller, kind=store.POSITION.kind))).rows
@@ -252,10 +294,10 @@ class Imports:
         if not batch:
             return
         try:
-            await self._put(reading, kind, [row for _, row in batch])
+            await self._put(reading, kind, [each.row for each in batch])
         except Invalid as refusal:
             if kind == "assistant" and not reading.dry_run and len(batch) == 1:
-                await self._rename(reading, batch[0][1])
+                await self._rename(reading, batch[0].row)
             elif len(batch) > 1:
                 for each in batch:
                     reading.batch, reading.kind = [each], kind
@@ -264,16 +306,17 @@ class Imports:
                         return
             else:
                 detail = "; ".join(str(error["detail"]) for error in refusal.facts.get("errors", ()))
-                reading.faults.append(Fault(line=batch[0][0], detail=detail or refusal.detail))
+                reading.faults.append(Fault(line=batch[0].line, detail=detail or refusal.detail))
                 return
         except Conflict as refusal:
-            reading.faults.append(Fault(line=batch[0][0], detail=refusal.detail))
+            reading.faults.append(Fault(line=batch[0].line, detail=refusal.detail))
             return
-        if not reading.dry_run and not reading.faults:
+        last = batch[-1]
+        if not reading.dry_run and not reading.faults and last.line > reading.done:
             here, _ = reading.visitor.here
-            reading.done = max(reading.done, batch[-1][0])
+            reading.done = last.line
             async with self._database.transaction(here.id) as tx:
-                await kept.import_reached(tx, reading.done)
+                await kept.import_reached(tx, last.line, last.digest.hexdigest())
 
     async def _rename(self, reading: _Reading, row: Row) -> None:
         """Give an assistant another id: the world knows them by it, and another workspace has this one."""
@@ -326,6 +369,8 @@ class Imports:
         footer = reading.footer
         if reading.header is None:
             raise Malformed("The file is empty.")
+        if footer and reading.line <= reading.proves:
+            raise reading.other()
         if footer is None:
             detail = "the file ends before its last line: it was cut off"
         elif dict(reading.counts) != {kind: many for kind, many in footer.counts.items() if many}:
