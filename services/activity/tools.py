@@ -37,7 +37,7 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
     asked = _parser().parse_args(arguments)
     match asked.verb:
         case "check-export":
-            with Path(asked.file).open(encoding="utf-8") as file:
+            with asked.file.open(encoding="utf-8") as file:
                 return _report(check_export(file, asked.head), print)
         case "export":
             return _with_store(settings(), partial(export, workspace_id=asked.workspace, out=sys.stdout))
@@ -45,13 +45,22 @@ def run(arguments: Sequence[str], settings: Callable[[], ServiceSettings]) -> in
             return _with_store(settings(), partial(list_orders, out=sys.stdout))
         case "erase-again":
             return _with_store(
-                settings(), partial(erase_again, listed=Path(asked.file).read_text(encoding="utf-8"), say=print)
+                settings(), partial(erase_again, listed=asked.file.read_text(encoding="utf-8"), say=print)
             )
         case "rebuild":
             where = settings()
             return _with_store(where, partial(rebuild, nats_url=where.nats_url, ca=where.nats_ca, say=print))
         case _:
             return _with_store(settings(), partial(verify, workspace_id=asked.workspace, heads=asked.head, say=print))
+
+
+def _readable(name: str) -> Path:
+    file = Path(name)
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error.strerror}") from None
+    return file
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     export = verbs.add_parser("export", help="write both books of a workspace to standard output, one JSON per line")
     export.add_argument("--workspace", required=True)
     check = verbs.add_parser("check-export", help="check an export; needs neither database nor broker")
-    check.add_argument("file")
+    check.add_argument("file", type=_readable)
     for verb in (verify, check):
         verb.add_argument(
             "--head",
@@ -74,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     verbs.add_parser("erasures", help="write who was ever erased, by id, to standard output: keep it elsewhere")
     again = verbs.add_parser("erase-again", help="erase everybody again whom such a list names, after a restore")
-    again.add_argument("file")
+    again.add_argument("file", type=_readable)
     verbs.add_parser("rebuild", help="write the books from the owners' logs into an empty database, or what they lack")
     return parser
 

@@ -36,6 +36,18 @@ def never() -> ServiceSettings:
     raise AssertionError("this verb needs no settings")
 
 
+@pytest.mark.parametrize("verb", ["check-export", "erase-again"])
+def test_a_file_that_is_not_there_is_named(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "configure", lambda *_: None)
+    missing = tmp_path / "none.jsonl"
+    with pytest.raises(SystemExit) as ended:
+        tools.run([verb, str(missing)], never)
+    assert ended.value.code == 2
+    assert f"{missing}: No such file or directory" in capsys.readouterr().err
+
+
 async def exported(ledger: Ledger, owner: Owner) -> list[str]:
     out = io.StringIO()
     assert await tools.export(ledger.database, workspace_id=owner.workspace, out=out) == 0
