@@ -60,9 +60,13 @@ async def test_a_workspace_comes_out_of_its_file_as_it_was(desk: Desk) -> None:
     member = await desk.member(Role.ADMIN)
     assert (await sent(desk, file, who=member)).status_code == 403
     assert (await sent(desk, file)).status_code == 409
-    for nothing in ("", "{}\n"):
-        assert (await sent(copy, nothing)).status_code == 400
-    is_problem(await sent(copy, "no JSON\n"), 422, "invalid")
+    for nothing, why in (
+        ("", "is empty"),
+        ("{}\n", "no export of a workspace"),
+        ("no JSON\n", "its first line is not JSON"),
+        (file.replace("\n", "\r\n"), "carriage return"),
+    ):
+        assert why in is_problem(await sent(copy, nothing), 400, "malformed")["detail"]
     assert (await copy.get("imports"))["items"] == []
     assert (await copy.send("POST", "import", {})).status_code == 415
 
@@ -153,6 +157,18 @@ async def test_an_import_goes_on_with_its_own_file_alone(desk: Desk) -> None:
     assert await copy.get("imports") == known
     assert await come_in(copy) == before
     assert (await sent(copy, "".join(lines))).json()["finished"]
+
+
+async def test_of_two_files_of_one_export_that_are_sent_at_once_one_is_finished_at_most(desk: Desk) -> None:
+    await fill(desk)
+    lines = (await exported(desk)).splitlines(keepends=True)
+    (other, _) = others(lines, len(lines) - 1)
+    for _ in range(3):
+        copy = await another(desk)
+        answers = await asyncio.gather(sent(copy, "".join(lines)), sent(copy, other))
+        statuses = [answer.status_code for answer in answers]
+        assert statuses.count(200) <= 1, statuses
+        assert set(statuses) <= {200, 409, 422}
 
 
 async def test_a_file_chosen_on_the_page_becomes_a_new_workspace(desk: Desk, browser: Browser) -> None:

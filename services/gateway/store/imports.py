@@ -16,9 +16,10 @@ _BEGIN = text(
 _IMPORT = text(
     "select export_id, lines, digest, digest_lines, begun_at, finished_at from imports where workspace_id = :ws"
 )
+_LOCKED = text(f"{_IMPORT.text} for update")
 _REACHED = text(
-    "update imports set lines = :lines, digest = :digest, digest_lines = :lines"
-    " where workspace_id = :ws and lines < :lines"
+    "update imports set lines = greatest(lines, :lines), digest = :digest, digest_lines = :lines"
+    " where workspace_id = :ws"
 )
 _FINISHED = text("update imports set finished_at = :at where workspace_id = :ws")
 _MEMBERS = text(
@@ -47,9 +48,9 @@ async def begin_import(tx: Transaction, export: UUID, at: dt.datetime) -> bool:
     return bool(await tx.execute(_BEGIN, {"ws": tx.workspace_id, "export": export, "at": at}))
 
 
-async def import_here(tx: Transaction) -> Import | None:
-    """Return the import into this workspace, if there is one."""
-    row = await tx.one(_IMPORT, {"ws": tx.workspace_id})
+async def import_here(tx: Transaction, *, lock: bool = False) -> Import | None:
+    """Return the import into this workspace, if there is one; `lock`: nobody else says meanwhile how far it is."""
+    row = await tx.one(_LOCKED if lock else _IMPORT, {"ws": tx.workspace_id})
     return Import(**row) if row else None
 
 

@@ -1,11 +1,8 @@
 """A file of a workspace, read line by line, checked, and put into another; sent again, it goes on where it ended."""
 
 import datetime as dt
-import hashlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime
@@ -32,9 +29,10 @@ from services.gateway.domain import Cause, Visitor
 from services.gateway.store import imports as kept
 from services.gateway.usecases.acting import acting
 from services.gateway.usecases.lines import Lines, Row, Wrong, checked
+from services.gateway.usecases.reading import ROOM, Fault, Gathered, Reading
 
 _MOST_FAULTS = 50
-_AT_ONCE, _ROOM = 100, 120 * 1024
+_AT_ONCE = 100
 _WORK = 60.0
 _NAMES = UUID("5b0f7a44-6f5e-4f0a-9f37-3d3f9a6f0a11")
 _LEFT_OUT = frozenset(
@@ -42,13 +40,6 @@ _LEFT_OUT = frozenset(
 )
 """What is made anew, by people or by itself: it has a secret, or belongs to an account."""
 _TAKEN_IN = frozenset({*TICKETS_KINDS, *NOTIFICATIONS_KINDS, "view", ENTRY}) - _LEFT_OUT
-
-
-class Fault(Model):
-    """What is wrong with a line."""
-
-    line: int
-    detail: str
 
 
 class ImportReport(Model):
@@ -83,59 +74,6 @@ class ImportStates(Model):
     """The import into this workspace, if there is one."""
 
     items: tuple[ImportState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    """A row that is to be put in, its line, and the digest of the file up to there."""
-
-    line: int
-    row: Row
-    digest: Any
-
-
-@dataclass(slots=True)
-class _Reading:
-    """A file on its way in."""
-
-    visitor: Visitor
-    dry_run: bool
-    lines: Lines
-    line: int = 0
-    done: int = 0
-    """Lines that are in, those of an earlier try among them."""
-    before: kept.Import | None = None
-    """What an earlier try remembers."""
-    header: Header | None = None
-    footer: Footer | None = None
-    counts: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
-    faults: list[Fault] = field(default_factory=list)
-    digest: Any = field(default_factory=hashlib.sha256)
-    kind: str = ""
-    batch: list[_Gathered] = field(default_factory=list)
-    room: int = _ROOM
-
-    held: list[_Gathered] = field(default_factory=list)
-    """Assistants that are in, if this is the file that is."""
-
-    @property
-    def proves(self) -> int:
-        """The line at which it shows whether this is the file that is in."""
-        return (self.before and self.before.digest_lines) or 0
-
-    def read(self, raw: bytes) -> None:
-        """Count a line in; raises Conflict where those that are in are not those of this file."""
-        self.digest.update(raw)
-        if self.before and self.line == self.proves and self.digest.hexdigest() != self.before.digest:
-            raise self.other()
-
-    def other(self) -> Conflict:
-        """Return the refusal of a file that is not the one that is in."""
-        detail = (
-            f"Up to line {self.proves} another file is in this workspace: send that one, or begin in a new workspace."
-        )
-        return Conflict(detail)
 
 
 class Imports:
@@ -179,12 +117,14 @@ class Imports:
         here, role = visitor.here
         if role is not Role.OWNER:
             raise NotAllowed("Only an owner may import.")
-        reading = _Reading(visitor, dry_run, Lines(here.id))
+        reading = Reading(visitor, dry_run, Lines(here.id))
         async for raw in lines:
             reading.line += 1
             try:
                 await self._take(reading, raw)
             except Wrong as wrong:
+                if reading.header is None:
+                    raise Malformed(f"This is no export of a workspace: its first line {wrong}.") from None
                 await self._flush(reading)
                 if dry_run or not reading.faults:
                     reading.faults.append(Fault(line=reading.line, detail=str(wrong)))
@@ -204,7 +144,7 @@ class Imports:
             finished=not dry_run and not reading.faults,
         )
 
-    async def _take(self, reading: _Reading, raw: bytes) -> None:
+    async def _take(self, reading: Reading, raw: bytes) -> None:
         line = reading.lines.read(raw)
         kind = line.get("kind")
         if reading.header is None:
@@ -231,29 +171,29 @@ class Imports:
         else:
             reading.left_out[kind] += 1
 
-    async def _gather(self, reading: _Reading, kind: str, row: Row, size: int) -> None:
+    async def _gather(self, reading: Reading, kind: str, row: Row, size: int) -> None:
         full = len(reading.batch) >= _AT_ONCE or size > reading.room
         if reading.batch and (kind != reading.kind or full):
             await self._flush(reading)
         reading.kind, reading.room = kind, reading.room - size
-        gathered = _Gathered(reading.line, row, reading.digest.copy())
+        gathered = Gathered(reading.line, row, reading.digest.copy())
         if kind == "assistant":  # the next line that is put in may name its new id
             reading.held.append(gathered)
             await self._let_in(reading)
         elif reading.line > reading.done:
             reading.batch.append(gathered)
 
-    async def _let_in(self, reading: _Reading) -> None:
+    async def _let_in(self, reading: Reading) -> None:
         """Put in the assistants, each by itself, once they are known to be of the file that is in."""
-        while reading.held and reading.line >= reading.proves:
+        while reading.held and reading.line >= reading.known_at:
             reading.batch, reading.kind = [reading.held.pop(0)], "assistant"
             await self._flush(reading)
 
-    async def _begin(self, reading: _Reading, line: Row) -> None:
+    async def _begin(self, reading: Reading, line: Row) -> None:
         try:
             reading.header = header = checked(Header, line)
-        except Wrong:
-            raise Malformed("This is no export of a workspace.") from None
+        except Wrong as wrong:
+            raise Malformed(f"This is no export of a workspace: in its first line {wrong}.") from None
         here, _ = reading.visitor.here
         workspace, export = header.workspace.id, header.export
         reading.lines.names[workspace] = here.id
@@ -273,12 +213,12 @@ class Imports:
             if known.export_id != export or known.finished_at is not None:
                 raise Conflict("A file was imported into this workspace already.")
             if not reading.dry_run:
-                reading.done, reading.before = known.lines, known
+                reading.done, reading.before, reading.known_at = known.lines, known, known.digest_lines or 0
 
     async def _is_new(self, visitor: Visitor) -> bool:
         return not (await self._bus.ask(ExportTickets(caller=visitor.caller, kind=store.POSITION.kind))).rows
 
-    async def _know(self, reading: _Reading, member: MemberRow) -> None:
+    async def _know(self, reading: Reading, member: MemberRow) -> None:
         """Let a member of the file be the member here who has their address."""
         here, _ = reading.visitor.here
         email = member.email.lower()
@@ -287,10 +227,10 @@ class Imports:
         if email in found and found[email] != member.id:
             reading.lines.names[str(member.id)] = str(found[email])
 
-    async def _flush(self, reading: _Reading) -> None:
+    async def _flush(self, reading: Reading) -> None:
         """Put in what has gathered; a batch that is refused is tried row by row, to say which it is."""
         batch, kind = reading.batch, reading.kind
-        reading.batch, reading.room = [], _ROOM
+        reading.batch, reading.room = [], ROOM
         if not batch:
             return
         try:
@@ -311,14 +251,25 @@ class Imports:
         except Conflict as refusal:
             reading.faults.append(Fault(line=batch[0].line, detail=refusal.detail))
             return
-        last = batch[-1]
-        if not reading.dry_run and not reading.faults and last.line > reading.done:
-            here, _ = reading.visitor.here
-            reading.done = last.line
-            async with self._database.transaction(here.id) as tx:
-                await kept.import_reached(tx, last.line, last.digest.hexdigest())
+        if not reading.dry_run and not reading.faults and batch[-1].line > reading.done:
+            await self._reach(reading, {each.line: each.digest.hexdigest() for each in batch})
 
-    async def _rename(self, reading: _Reading, row: Row) -> None:
+    async def _reach(self, reading: Reading, digests: dict[int, str]) -> None:
+        """Remember these lines as done; who sends the same file at the same time may have been here before."""
+        here, _ = reading.visitor.here
+        last = max(digests)
+        async with self._database.transaction(here.id) as tx:
+            known = await kept.import_here(tx, lock=True)
+            marked = (known and known.digest_lines) or 0
+            if known and marked > reading.done:
+                reading.before = known
+                if marked <= last and digests.get(marked) != known.digest:
+                    raise reading.other()
+            if marked < last:
+                await kept.import_reached(tx, last, digests[last])
+        reading.done, reading.reached = last, digests[last]
+
+    async def _rename(self, reading: Reading, row: Row) -> None:
         """Give an assistant another id: the world knows them by it, and another workspace has this one."""
         here, _ = reading.visitor.here
         new = str(uuid5(_NAMES, f"{here.id} {row['id']}"))
@@ -326,7 +277,7 @@ class Imports:
         reading.lines.known["assistant"].add(UUID(new).int)
         await self._put(reading, "assistant", [{**row, "id": new}])
 
-    async def _put(self, reading: _Reading, kind: str, rows: list[Row]) -> None:
+    async def _put(self, reading: Reading, kind: str, rows: list[Row]) -> None:
         if kind == ENTRY:
             await self._put_facts(reading, rows)
         elif kind == "view":
@@ -338,12 +289,12 @@ class Imports:
             for request in wanted:
                 await self._ask(reading, request, kind, rows)
 
-    async def _ask(self, reading: _Reading, request: type[ImportRows], kind: str, rows: list[Row]) -> None:
+    async def _ask(self, reading: Reading, request: type[ImportRows], kind: str, rows: list[Row]) -> None:
         visitor = reading.visitor
         asked = request(caller=visitor.caller, via=visitor.via, kind=kind, rows=tuple(rows), dry_run=reading.dry_run)
         await self._bus.ask(asked, within=_WORK, patience=_WORK)
 
-    async def _put_facts(self, reading: _Reading, facts: list[Row]) -> None:
+    async def _put_facts(self, reading: Reading, facts: list[Row]) -> None:
         if reading.dry_run:
             return
         # First who would tell people of it: what happened before is news to nobody.
@@ -355,7 +306,7 @@ class Imports:
         )
         await self._bus.ask(recorded, within=_WORK, patience=_WORK)
 
-    async def _put_views(self, reading: _Reading, rows: list[Row]) -> None:
+    async def _put_views(self, reading: Reading, rows: list[Row]) -> None:
         here, _ = reading.visitor.here
         table = next(each for each in store.TABLES if each.kind == "view")
         async with self._database.transaction(here.id) as tx:
@@ -364,7 +315,7 @@ class Imports:
             reading.left_out["view"] += len(rows) - len(theirs)
             await transfer.put(tx, table, theirs, dry_run=reading.dry_run)
 
-    async def _end(self, reading: _Reading) -> None:
+    async def _end(self, reading: Reading) -> None:
         await self._flush(reading)
         footer = reading.footer
         if reading.header is None:
@@ -384,4 +335,8 @@ class Imports:
         elif not reading.dry_run and not reading.faults:
             here, _ = reading.visitor.here
             async with self._database.transaction(here.id) as tx:
+                known = await kept.import_here(tx, lock=True)
+                if known and reading.reached and (known.digest_lines, known.digest) != (reading.done, reading.reached):
+                    reading.before = known
+                    raise reading.other()
                 await kept.import_finished(tx, self._clock())

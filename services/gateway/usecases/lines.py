@@ -48,6 +48,8 @@ class Lines:
         """Return a line with the ids that are others here; raises Wrong."""
         if len(raw) > LONGEST_LINE:
             raise Wrong(f"is longer than {LONGEST_LINE // 1024} KiB, which no row is")
+        if raw.rstrip(b"\n").endswith(b"\r"):
+            raise Wrong("ends with a carriage return: the file was changed on its way")
         try:
             was = text = raw.decode()
             for old, new in self.names.items():
