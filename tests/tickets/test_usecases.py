@@ -734,4 +734,4 @@ async def test_a_request_costs_few_statements(desk: Desk) -> None:
             await counting._flush()
         costs.append(counting.statements)
 
-    assert costs == [1, 1, 3, 4, 2, 4, 4, 2, 1, 3, 3, 2, 1, 3, 4]
+    assert costs == [1, 2, 3, 4, 2, 4, 4, 2, 1, 3, 3, 2, 1, 3, 4]
