@@ -114,15 +114,24 @@ def body_of(row: Row) -> dict[str, Any]:
 
 
 async def events_since(tx: Transaction, kind: str, id: str, version: int, *, limit: int = 100) -> list[dict[str, Any]]:
-    """Return what happened to a record after `version`, oldest first: the events' bodies and types."""
+    """Return what happened to a record after `version`, oldest first: the events' bodies and types.
+
+    What this transaction announces is not in the log yet, but has happened: a command may share a commit with others.
+    """
     rows = await tx.all(
         _SINCE,
         {"ws": tx.workspace_id, "kind": kind, "id": id, "version": version, "many": limit},
     )
-    return [
+    logged = [
         {"type": row["type"].rpartition(".")[2]} | {k: v for k, v in body_of(row).items() if k != "salts"}
         for row in rows
     ]
+    announced = [
+        {"type": fact.TYPE} | fact.model_dump(mode="json", exclude={"salts"})
+        for fact in tx.announced()
+        if (fact.about.kind, str(fact.about.id)) == (kind, id) and (fact.about.version or 0) > version
+    ]
+    return (logged + announced)[:limit]
 
 
 async def read_log(request: ReadLog, tx: Transaction) -> LogPage:

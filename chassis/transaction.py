@@ -200,6 +200,10 @@ class Transaction:
             parent = traceparent()
             self._facts.extend((fact, parent) for fact in facts)
 
+    def announced(self) -> list[Event]:
+        """Return what others will know once this is committed."""
+        return [fact for fact, _ in self._facts]
+
     def wake(self) -> None:
         """Have the relay look at once after the commit."""
         self._wakes = True

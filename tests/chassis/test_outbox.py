@@ -380,6 +380,12 @@ async def test_what_happened_to_a_record_since_a_version_can_be_read_from_the_lo
 
     async with outbox.database.transaction(ws) as tx:
         missed = await events_since(tx, "workspace", first.subject.id, 2)
+        fifth = {"id": a_fact(ws, "").id, "slug": "v5", "subject": first.subject.model_copy(update={"version": 5})}
+        tx.announce(first.model_copy(update=fifth), a_fact(ws, "of another record"))
+        unwritten = await events_since(tx, "workspace", first.subject.id, 3)
+        assert [event["slug"] for event in unwritten] == ["v4", "v5"]
+        assert [{*event} for event in unwritten] == [{*missed[1]}] * 2
+        assert [event["slug"] for event in await events_since(tx, "workspace", first.subject.id, 3, limit=1)] == ["v4"]
     assert [(event["type"], event["slug"], event["name"]) for event in missed] == [
         ("workspace_created", "v3", "A desk"),
         ("workspace_created", "v4", "A desk"),
