@@ -74,15 +74,20 @@ class Bus:
         return self._nats is not None and self._nats.is_connected
 
     def answers[Q: Request[Any], R: BaseModel](
-        self, request: type[Q], *, alone: bool = False
+        self,
+        request: type[Q],
+        *,
+        alone: bool = False,
+        ahead: Callable[[Sequence[Q], Transaction], Awaitable[None]] | None = None,
     ) -> Callable[[Callable[[Q, Transaction], Awaitable[R]]], Callable[[Q, Transaction], Awaitable[R]]]:
         """Answer these requests, in the transaction of the caller's workspace; a command takes effect once per key.
 
-        `alone` is for a command that may take long: the others of its workspace do without it.
+        `alone` is for a command that may take long: the others of its workspace do without it. `ahead` reads and holds
+        at once what commands need that share a commit and follow one another, for as long as those last that name it.
         """
 
         def register(handler: Callable[[Q, Transaction], Awaitable[R]]) -> Callable[[Q, Transaction], Awaitable[R]]:
-            self._answers.add(request, handler, alone=alone)
+            self._answers.add(request, handler, alone=alone, ahead=ahead)
             return handler
 
         return register

@@ -21,7 +21,7 @@ from nats.nuid import NUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from chassis.commands import Commands, Handler
+from chassis.commands import Ahead, Commands, Handler
 from chassis.connection import flushed
 from chassis.database import Database, is_weather
 from chassis.logs import get_logger
@@ -97,6 +97,7 @@ class _Endpoint:
     read: TypeAdapter[Any]
     alone: bool
     """Whether its commands share their commit with no others."""
+    ahead: Ahead | None
     requests: int = 0
     errors: int = 0
     nanoseconds: int = 0
@@ -127,12 +128,14 @@ class Answers:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, request: type[Request[Any]], handler: Handler, *, alone: bool = False) -> None:
+    def add(
+        self, request: type[Request[Any]], handler: Handler, *, alone: bool = False, ahead: Ahead | None = None
+    ) -> None:
         """Let `handler` answer these requests; raises TypeError for a stranger's request or a second handler."""
         if self.service != request.OWNER or request.SUBJECT in self._endpoints:
             msg = f"{self.service} can't answer {request.SUBJECT} (or answers it already)"
             raise TypeError(msg)
-        self._endpoints[request.SUBJECT] = _Endpoint(request, handler, TypeAdapter(request), alone)
+        self._endpoints[request.SUBJECT] = _Endpoint(request, handler, TypeAdapter(request), alone, ahead)
 
     async def start(self, nats: Client) -> None:
         """Begin to answer; raises TypeError when a request of this service has no handler."""
@@ -239,8 +242,10 @@ class Answers:
 
     async def _handle(self, endpoint: _Endpoint, request: Request[Any], *, alone: bool) -> str:
         if isinstance(request, Command) and not (isinstance(request, Triable) and request.dry_run):
-            if not alone and (said := await self._commands.together(request, endpoint.handler)) is not None:
-                return said
+            if not alone:
+                said = await self._commands.together(request, endpoint.handler, endpoint.ahead)
+                if said is not None:
+                    return said
             return await self._commands.alone(request, endpoint.handler)
         if isinstance(request, LookUp | Errand):
             transaction = self._database.every_workspace(request.PURPOSE)

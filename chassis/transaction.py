@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -97,7 +97,7 @@ class _Answered:
 @dataclass(slots=True)
 class _Later:
     statement: TextClause
-    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    rows: dict[Hashable, Mapping[str, Any]] = field(default_factory=dict)
     taken: Refusal | None = None
 
 
@@ -116,6 +116,8 @@ class Transaction:
         self._later: dict[str, _Later] = {}
         self.known: dict[object, Any] = {}
         """What a store need not read again before the commit; whoever changes it by another way takes it out."""
+        self.ahead: dict[object, Any] = {}
+        """What was read ahead for commands that follow one another; none of it outlives the last of them."""
         self._wakes = False
         self.retells = False
         """Whether it hears again what was heard before: nothing leaves by it."""
@@ -131,21 +133,25 @@ class Transaction:
         statement: TextClause,
         values: Mapping[str, Any],
         *,
-        instead: bool = False,
+        key: Hashable = None,
         taken: Refusal | None = None,
     ) -> None:
         """Run a statement before the next one that is not for later, once for all values that wait for its wording.
 
         It finds them in `:rows`, which is JSON, and the workspace in `:ws`. What is for later in several wordings may
-        not depend on one another. `instead` takes the place of the values that wait; `taken` is raised where a value
-        is another's that must be unique.
+        not depend on one another. Values with a `key` take the place of those that wait under it. `taken` is raised
+        where a value is another's that must be unique, or what it should change is not what it was: not every value
+        is a row then.
         """
         self._writes += 1
         waiting = self._later.setdefault(statement.text, _Later(statement))
-        if instead:
-            waiting.rows.clear()
-        waiting.rows.append(values)
+        waiting.rows[len(waiting.rows) if key is None else key] = values
         waiting.taken = taken
+
+    def waiting(self, statement: TextClause, key: Hashable) -> Mapping[str, Any] | None:
+        """Return the values that wait under a key, for whoever is going to take their place."""
+        waiting = self._later.get(statement.text)
+        return waiting.rows.get(key) if waiting else None
 
     async def each(self, statement: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each of these."""
@@ -175,12 +181,17 @@ class Transaction:
         waiting, self._later = self._later.values(), {}
         for each in waiting:
             try:
-                await self.execute(each.statement, {"ws": self.workspace_id, "rows": _json(each.rows)})
+                written = await self.execute(
+                    each.statement, {"ws": self.workspace_id, "rows": _json([*each.rows.values()])}
+                )
             except asyncpg.UniqueViolationError as error:
                 self._writes += 1  # whoever's handler that befalls, a rollback alone undoes it
                 if each.taken is None:
                     raise
                 raise each.taken from error
+            if each.taken is not None and written != len(each.rows):
+                self._writes += 1
+                raise each.taken
 
     async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
         if self._later:
@@ -256,6 +267,10 @@ class Transaction:
             self._answers[named] = _Answered(named.fingerprint, known, None)
             self._fresh.append(named)
         return known
+
+    def is_new(self, named: Named) -> bool:
+        """Whether a command that was known at the beginning is going to be acted on."""
+        return self._free[named] and named not in self._answers
 
     async def _known(self, named: Named) -> str | None:
         if named not in self._free:

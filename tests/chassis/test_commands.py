@@ -1,14 +1,14 @@
 """Commands that queue behind a commit share the next one, and none of them can tell."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.commands import Commands
+from chassis.commands import Ahead, Commands
 from chassis.database import Database, Transaction
 from chassis.telemetry import traced
 from contracts.base import Command, IdempotencyKey
@@ -41,6 +41,7 @@ class Desk:
         self.database = database
         self.commands = Commands(database)
         self.acts: dict[str, Callable[[Any, Transaction], Awaitable[None]]] = {}
+        self.aheads: dict[str, Ahead] = {}
 
     async def act(self, command: Any, tx: Transaction) -> Any:
         if special := self.acts.get(command.body):
@@ -51,7 +52,7 @@ class Desk:
         return the_note(command)
 
     async def send(self, command: Command[Any]) -> str:
-        told = await self.commands.together(command, self.act)
+        told = await self.commands.together(command, self.act, self.aheads.get(getattr(command, "body", "")))
         return told if told is not None else await self.commands.alone(command, self.act)
 
     async def together(self, *commands: Command[Any], first: str = "first") -> list[str | BaseException]:
@@ -172,7 +173,7 @@ async def test_what_is_for_later_goes_out_together_and_before_whatever_might_ask
         for name in ("a", "b", "c"):
             tx.later(add, {"name": name})
         for name in ("never", "d"):
-            tx.later(rename, {"name": name}, instead=True)
+            tx.later(rename, {"name": name}, key="c")
         names = [row["name"] for row in await tx.all(text("select name from rows order by 1"))]
         tx.later(add, {"name": "e"})
     assert names == ["a", "b", "d"]
@@ -197,6 +198,27 @@ async def test_what_turns_out_later_to_be_taken_befalls_no_other(desk: Desk) -> 
     assert sorted(type(each).__name__ for each in told[:2]) == ["Conflict", "str"]
     assert [type(each) for each in told[2:]] == [str, str]
     assert await heard(desk.database, ws) == ["first", "a"]
+
+
+async def test_what_some_need_is_read_at_once_for_those_that_follow_one_another(desk: Desk) -> None:
+    ws = a_workspace()
+    repeated = a_note(ws, "repeated")
+    asked, found = list[list[str]](), dict[str, list[str]]()
+
+    async def read(commands: Sequence[Any], tx: Transaction) -> None:
+        asked.append([command.body for command in commands])
+        tx.ahead |= dict.fromkeys(asked[-1])
+
+    async def look(command: Any, tx: Transaction) -> None:
+        found[command.body] = sorted(map(str, tx.ahead))
+
+    desk.aheads = dict.fromkeys(("a", "b", "c", "d", "e", "repeated"), read)
+    await desk.send(repeated)
+    desk.acts = dict.fromkeys(("a", "b", "other", "c", "d", "e"), look)
+    await desk.together(*(a_note(ws, what) for what in ("a", "b", "other", "c")), repeated, a_note(ws, "d"))
+    await desk.send(a_note(ws, "e"))
+    assert asked == [["a", "b"], ["c", "d"]]
+    assert found == {"a": ["a", "b"], "b": ["a", "b"], "other": [], "c": ["c", "d"], "d": ["c", "d"], "e": []}
 
 
 async def test_repeats_in_one_group_are_one_command(desk: Desk) -> None:

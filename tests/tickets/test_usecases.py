@@ -1,6 +1,7 @@
 """What is asked of tickets, from the command to the answer and the facts, on a real PostgreSQL."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import TextClause, text
 
 from chassis.bus import NotYet
-from chassis.database import Transaction
+from chassis.database import Database, Transaction
 from chassis.inbox import bury
 from contracts.base import Command, DeadLetter, IdempotencyKey, Intake, Message, ReadLog, Request, Role, uuid7
 from contracts.erasing import ListErasures
@@ -20,6 +21,7 @@ from contracts.refusals import (
     Malformed,
     NotAllowed,
     NotFound,
+    Refusal,
     StaleVersion,
     TransitionNotAllowed,
 )
@@ -38,9 +40,11 @@ from contracts.tickets import (
     ListDeadLetters,
     ListNotes,
     ListTickets,
+    MarkNotSpam,
     NewContact,
     NoteKind,
     NoteSnapshot,
+    PinNote,
     Priority,
     RestoreTicket,
     SettingsChange,
@@ -50,7 +54,7 @@ from contracts.tickets import (
     TicketRequested,
     TicketSnapshot,
 )
-from services.tickets import store
+from services.tickets import store, usecases
 from services.tickets.handlers import listen
 from services.tickets.usecases.tickets import create_ticket
 from tests.contracts.test_samples import SAMPLES
@@ -699,6 +703,70 @@ class Counting(Transaction):
     async def _run(self, run: Callable[..., Awaitable[Any]], statement: TextClause, *values: Any) -> Any:
         self.statements += 1
         return await super()._run(run, statement, *values)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_commands_that_are_taken_up_together_do_what_each_does_by_itself(
+    desk: Desk, database: Database, seed: int
+) -> None:
+    chance = random.Random(seed)
+    apart, together = desk, Desk(database)
+    ids = {each.workspace: [(await each.create(f"Fire {n}")).id for n in range(3)] for each in (apart, together)}
+    makers: list[Callable[[dict[str, Any]], Command[Any]]] = [
+        lambda asked: ChangeTicket(**asked, change=TicketChange(subject="Smoke", description="Much.", add_tags=("x",))),
+        lambda asked: ChangeTicket(**asked, change=TicketChange(priority=Priority.CRITICAL)),
+        lambda asked: ChangeTicket(**asked, change=TicketChange(status=Status.NEW)),
+        lambda asked: ChangeTicket(**asked, expected_version=2, change=TicketChange(priority=Priority.LOW)),
+        lambda asked: AddNote(**asked, note_id=uuid7(), body="Look."),
+        lambda asked: PinNote(**asked, note_id=uuid7(), pinned=True),
+        lambda asked: DeleteTicket(**asked),
+        lambda asked: RestoreTicket(**asked),
+        lambda asked: MarkNotSpam(**asked),
+    ]
+    plan = [(chance.randrange(3), chance.random() < 0.5, chance.choice(makers)) for _ in range(12)]
+
+    async def outcome(command: Command[Any], tx: Transaction) -> str:
+        try:
+            return (await USECASES[type(command)](command, tx)).model_dump_json(include={"status", "version", "tags"})
+        except Refusal as refusal:
+            return refusal.code
+
+    def commands(of: Desk) -> list[Any]:
+        return [
+            make({"caller": of.who(), "ticket": str(ids[of.workspace][nth]) if by_id else str(nth + 1)})
+            for nth, by_id, make in plan
+        ]
+
+    told = []
+    for command in commands(apart):
+        async with database.transaction(apart.workspace) as tx:
+            told.append(await outcome(command, tx))
+    sent = commands(together)
+    async with database.transaction(together.workspace) as tx:
+        nobody = [sent[0].model_copy(update={"ticket": ref}) for ref in ("99", str(uuid7()), "#")]
+        await usecases.take_up([*sent, *nobody], tx)
+        assert [await outcome(command, tx) for command in sent] == told
+        assert [await outcome(command, tx) for command in nobody] == ["not_found"] * 3
+    look = {"subject", "description", "status", "priority", "tags", "version", "deleted_at"}
+    for n in range(3):
+        mine, theirs = [(await each.get(str(n + 1))).model_dump(include=look) for each in (apart, together)]
+        assert (mine.pop("deleted_at") is None) == (theirs.pop("deleted_at") is None)
+        assert mine == theirs
+
+
+async def test_changes_that_share_a_commit_are_held_read_and_written_by_three_statements(desk: Desk) -> None:
+    for _ in range(5):
+        await desk.create()
+    change = TicketChange(priority=Priority.LOW)
+    commands = [ChangeTicket(caller=desk.who(), ticket=str(nth + 1), change=change) for nth in range(5)]
+    async with desk.database.transaction(desk.workspace) as tx:
+        counting = Counting(tx)
+        await usecases.take_up(commands, counting)
+        for command in commands:
+            await usecases.change_ticket(command, counting)
+        await counting._flush()
+    assert counting.statements == 3
+    assert [(await desk.get(str(nth + 1))).priority for nth in range(5)] == [Priority.LOW] * 5
 
 
 async def test_a_request_costs_few_statements(desk: Desk) -> None:

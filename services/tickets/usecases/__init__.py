@@ -55,6 +55,7 @@ from services.tickets.usecases.tickets import (
     list_tickets,
     mark_not_spam,
     restore_ticket,
+    take_up,
 )
 from services.tickets.usecases.untouched import close_untouched
 from services.tickets.usecases.visitors import (
@@ -117,6 +118,7 @@ __all__ = [
     "rotate_identity_secret",
     "start_conversation",
     "take_reply",
+    "take_up",
     "unlink_conversation",
     "update_ticket",
 ]

@@ -7,6 +7,7 @@ from contracts.base import Caller, TicketEvent
 from contracts.refusals import Invalid
 from contracts.tickets import (
     Action,
+    AddNote,
     ChangeTicket,
     CountTickets,
     CreateTicket,
@@ -15,6 +16,7 @@ from contracts.tickets import (
     ListTags,
     ListTickets,
     MarkNotSpam,
+    PinNote,
     RestoreTicket,
     TagList,
     TicketChange,
@@ -87,6 +89,13 @@ async def count_tickets(query: CountTickets, tx: Transaction) -> TicketCounts:
 async def list_tags(_query: ListTags, tx: Transaction) -> TagList:
     """Read the tags in use."""
     return TagList(tags=tuple(await store.tags(tx)))
+
+
+async def take_up(
+    commands: Sequence[ChangeTicket | DeleteTicket | RestoreTicket | MarkNotSpam | AddNote | PinNote], tx: Transaction
+) -> None:
+    """Hold and read at once the tickets that these are about: each of them changes none but its own."""
+    await store.load_ahead(tx, (command.ticket for command in commands))
 
 
 async def change_ticket(command: ChangeTicket, tx: Transaction) -> TicketSnapshot:
