@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import nats.errors
@@ -160,8 +161,8 @@ async def store(service: str, url: str) -> list[Finding]:
     try:
         session = await asyncpg.connect(url, timeout=_PATIENCE)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        why = why_shut(error)
-        return [wrong(what, _because(error) if why == SILENT else f"{_because(error)}. {why}")]
+        why, because = why_shut(error), _because(error, _host(url))
+        return [wrong(what, because if why == SILENT else f"{because}. {why}")]
     except (asyncpg.InterfaceError, ValueError) as error:
         return [wrong(what, f"its address can't be used: {type(error).__name__}")]
     try:
@@ -276,7 +277,7 @@ async def _entered(url: str, name: str, ca: str, refused: asyncio.Event) -> Asyn
         )
     except (OSError, TimeoutError, nats.errors.Error) as error:
         await abandon(client)
-        raise _ShutOutError(_because(next(iter(told), error))) from error
+        raise _ShutOutError(_because(next(iter(told), error), ", ".join(servers(url)))) from error
     try:
         yield client
     finally:
@@ -320,6 +321,16 @@ async def _rights(client: Client, refused: asyncio.Event) -> Finding:
     return ok("rights", "it may hear only what it must")
 
 
-def _because(error: Exception) -> str:
-    words = str(error) or type(error).__name__
-    return f"it can't be entered: {words}"
+def _host(url: str) -> str:
+    """Return where a database's address points, a server or a socket's directory, without who enters it."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or dict(parse_qsl(parts.query)).get("host", "the local socket")
+
+
+def _because(error: Exception, place: str) -> str:
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return (
+            f"{place} did not answer within {_PATIENCE:.0f} s: see whether the server's process is stopped (`ps`, its"
+            " log) or its machine hangs, and whether a firewall lies between"
+        )
+    return f"it can't be entered: {str(error) or type(error).__name__}"

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -99,6 +100,27 @@ async def test_each_thing_that_can_be_wrong_with_nats_is_named(broker: NatsServe
         config = (await api(chaos, "STREAM.INFO.TICKETS"))["config"]
         await api(chaos, "STREAM.UPDATE.TICKETS", config | {"max_bytes": config["max_bytes"] - 1})
     assert "max_bytes" in ill(await doctor.broker("tickets", url))["streams"]
+
+
+async def test_a_server_that_takes_the_call_and_says_nothing_is_named_with_how_long_it_was_waited_for(
+    monkeypatch: pytest.MonkeyPatch, roomy_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "_PATIENCE", 1.0)
+    # Whoever listens and never accepts is as a server whose process is stopped.
+    with socket.create_server(("127.0.0.1", 0)) as far, socket.socket(socket.AF_UNIX) as near:
+        near.bind(str(roomy_path / ".s.PGSQL.5432"))
+        near.listen()
+        place = f"127.0.0.1:{far.getsockname()[1]}"
+        looked = {
+            f"nats://{place}": await doctor.broker("tickets", f"nats://tickets:s3cret@{place}"),
+            place: await doctor.store("tickets", f"postgresql://tickets_app:s3cret@{place}/tickets"),
+            str(roomy_path): await doctor.store(
+                "tickets", f"postgresql://tickets_app:s3cret@/tickets?host={roomy_path}"
+            ),
+        }
+    for where, (found,) in looked.items():
+        assert found.verdict is Verdict.WRONG
+        assert found.words.startswith(f"{where} did not answer within 1 s: see whether the server's process is stopped")
 
 
 async def test_each_of_those_who_let_others_in_is_looked_at(broker: NatsServer) -> None:
