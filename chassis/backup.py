@@ -101,13 +101,26 @@ class Manifest:
 
 
 async def back_up(superuser_url: str, directory: Path, secrets: Secrets | None) -> Manifest:
-    """Copy every store into a directory that is not there yet, and what the desk was born with."""
+    """Copy every store into a directory that is not there yet, and what the desk was born with.
+
+    Raises StartFailed where the directory can't be made, or filled.
+    """
+    born_with = {each.name: each.read_text(encoding="utf-8") for each in secrets.lasting()} if secrets else {}
+    try:
+        return await _write(superuser_url, directory, born_with)
+    except OSError as error:
+        if isinstance(error, ConnectionError | TimeoutError):  # of a database
+            raise
+        raise StartFailed(f"The backup can't be written into {directory}: {error.strerror}.") from None
+
+
+async def _write(superuser_url: str, directory: Path, born_with: dict[str, str]) -> Manifest:
     half = _begin(directory)
     try:
-        if secrets:
+        if born_with:
             kept = Secrets(half / SECRETS)
-            for secret in secrets.lasting():
-                kept.put(secret.name, secret.read_text(encoding="utf-8"))
+            for name, text in born_with.items():
+                kept.put(name, text)
         async with AsyncExitStack() as held:
             sessions: dict[str, asyncpg.Connection] = {}
             for service in listeners_first():
@@ -118,10 +131,10 @@ async def back_up(superuser_url: str, directory: Path, secrets: Secrets | None) 
             stores = {service: await _copy_out(sessions[service], half / service) for service in SERVICES}
         manifest = Manifest(made_at, stores)
         manifest.write(half)
+        half.rename(directory)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)
         raise
-    half.rename(directory)
     return manifest
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from chassis.backup import back_up
 from chassis.connection import connect
 from chassis.deployment import Deployment
 from chassis.embedded.process import EmbeddedError
@@ -59,6 +60,14 @@ async def counted(superuser_url: str) -> list[int]:
     finally:
         await gateway.close()
         await notifications.close()
+
+
+async def test_a_directory_that_cannot_be_written_is_named_with_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    directory = tmp_path / "file" / "today"
+    with pytest.raises(EmbeddedError) as refused:
+        await back_up("postgresql://nobody-is-asked", directory, None)
+    assert str(refused.value) == f"The backup can't be written into {directory}: Not a directory."
 
 
 async def test_a_deployment_is_restored_by_its_secrets_whole_or_not_at_all(
