@@ -6,18 +6,19 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from contracts.base import Actor, Audience, Command, DeadLetter, Model, Query, RecordEvent, Subject, Via
 from contracts.letters import ListLetters
 from contracts.streams import Stream
+from contracts.texts import formed
 from contracts.tickets.shapes import Status
 
 ACTIVITY = Stream("ACTIVITY", ("activity.events.>",), max_bytes=512 << 20, max_msg_size=64 * 1024, batches=True)
 
 Limit = Annotated[int, Field(ge=1, le=100)]
 Place = Annotated[int, Field(ge=0, le=2**53 - 1)]
-TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+TypeName = Annotated[str, formed(r"^[a-z][a-z0-9_]{0,63}$", "must be a fact's name, such as status_changed")]
 
 
 FORMAT = "counterfoil ledger 1"

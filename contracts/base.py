@@ -24,9 +24,9 @@ from pydantic import (
     model_serializer,
 )
 
-from contracts.texts import PersonName
+from contracts.texts import PersonName, formed
 
-Token = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+Token = Annotated[str, formed(r"^[a-z0-9_-]{1,64}$", "must be 1 to 64 lower-case letters, digits, _ and -")]
 """A workspace id or an integration's name: one plain token of a subject, without dot, wildcard or space."""
 
 SERVICES = ("tickets", "activity", "notifications", "gateway")

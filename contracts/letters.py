@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.base import DeadLetter, Model, Query, Token
+from contracts.texts import formed
 
-Reason = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,50}$")]
+Reason = Annotated[str, formed(r"^[a-z_]{1,50}$", "must be a refusal's code, such as not_found")]
 """A refusal's code."""
 
 

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from contracts.base import Change, Command, Model, Query
+from contracts.texts import formed
 
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Clock = Annotated[str, formed(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of day, such as 22:30")]
 """A time of day, such as `22:30`."""
 
 

@@ -57,6 +57,16 @@ def _body(text: str) -> str:
 _NO_BREAKS = r"\u0000-\u001f\u007f\u0085\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _UNSEEN = r"\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0"
 
+FORMS: dict[str, str] = {}
+"""What people are told who wrote something in another form, by the pattern of it."""
+
+
+def formed(pattern: str, words: str, *, max_length: int | None = None) -> StringConstraints:
+    """Ask for text of this pattern; `words` tell so to whoever wrote another."""
+    FORMS[pattern] = words
+    return StringConstraints(pattern=pattern, max_length=max_length)
+
+
 PATTERNS = {
     _line: rf"^[^{_NO_BREAKS}]*$",
     _shown: rf"^[^{_NO_BREAKS}]*[^{_NO_BREAKS}{_UNSEEN}][^{_NO_BREAKS}]*$",
@@ -87,19 +97,10 @@ Name = Annotated[
 _ADDRESS = r"^[^@\s<>\"(),:;\\\[\]]{1,64}@[^@\s.<>\"(),:;\\\[\]]+(\.[^@\s.<>\"(),:;\\\[\]]+)+$"
 _WEB = r"^https?://\S+$"
 
-FORMS = {
-    _ADDRESS: "must be an e-mail address, such as name@example.com",
-    _WEB: "must be a web address, such as https://example.com",
-}
-"""What people are told who wrote something in another form."""
-
 Email = Annotated[
     PersonName,
-    StringConstraints(
-        strip_whitespace=True,
-        max_length=254,
-        pattern=_ADDRESS,
-    ),
+    StringConstraints(strip_whitespace=True),
+    formed(_ADDRESS, "must be an e-mail address, such as name@example.com", max_length=254),
     AfterValidator(_line),
 ]
 """An address in the plain form of RFC 5321 (no quoted local part, no address literal)."""
@@ -128,7 +129,9 @@ FieldValue = Annotated[
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_line)]
 """Another system's own name for something."""
 
-WebAddress = Annotated[str, StringConstraints(max_length=2000, pattern=_WEB), AfterValidator(_line)]
+WebAddress = Annotated[
+    str, formed(_WEB, "must be a web address, such as https://example.com", max_length=2000), AfterValidator(_line)
+]
 
 SearchText = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
 """What somebody looks for; never kept."""

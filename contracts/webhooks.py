@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.base import Audience, Change, Command, Event, Model, Query, RecordEvent
-from contracts.texts import FreeText, SearchText, WebAddress
+from contracts.texts import FreeText, SearchText, WebAddress, formed
 
 ANY = "*"
 """Stands for every type of event, those to come included."""
@@ -16,7 +16,9 @@ TEST_TYPE = "notifications.events.v1.webhook_test"
 MOST_WEBHOOKS = 100
 """Of one workspace."""
 
-EventType = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,59}|\*)$")]
+EventType = Annotated[
+    str, formed(r"^([a-z][a-z0-9_]{0,59}|\*)$", "must be a fact's name, such as status_changed, or *")
+]
 """A fact's name without owner and version, such as `status_changed`; `*`: all."""
 EventTypes = Annotated[tuple[EventType, ...], Field(min_length=1, max_length=100)]
 Secret = Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$")]

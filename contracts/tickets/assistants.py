@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 
 from contracts.base import Change, Command, LookUp, Model, Query, RecordEvent, Token
-from contracts.texts import Body, Email, ExternalId, FreeText, Line, Name, NonEmptyBody
+from contracts.texts import Body, Email, ExternalId, FreeText, Line, Name, NonEmptyBody, formed
 from contracts.tickets.conversations import MessageSnapshot
 from contracts.tickets.shapes import Limit, Status
 
@@ -47,7 +47,7 @@ WebOrigin = Annotated[
     Field(json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9.\-\[\]:]+$"}),
 ]
 """An origin as browsers send it (RFC 6454): scheme, host in lower case, port unless it is the scheme's own."""
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
+Colour = Annotated[str, formed(r"^#[0-9a-f]{6}$", "must be a colour, such as #0a7d5c")]
 Greeting = Annotated[Body, StringConstraints(max_length=500)]
 
 
@@ -182,11 +182,11 @@ class Identity(Model):
     user_id: ExternalId
     exp: Annotated[int, Field(ge=0, lt=2**53)]
     """Seconds since 1970 (RFC 7519 NumericDate) after which it is void."""
-    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,100}$")]
+    nonce: Annotated[str, formed(r"^[A-Za-z0-9_-]{16,100}$", "must be 16 to 100 letters, digits, _ and -")]
     """Counts once."""
     name: Name | None = None
     email: Email | None = None
-    hmac: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    hmac: Annotated[str, formed(r"^[0-9a-f]{64}$", "must be 64 hexadecimal digits in lower case")]
 
 
 class VisitorContact(Model):

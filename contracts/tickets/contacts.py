@@ -3,13 +3,13 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from contracts.base import Audience, Change, Command, Model, Query, RecordEvent
-from contracts.texts import Email, ExternalId, Name, PersonName, Sealed, SearchText
+from contracts.texts import Email, ExternalId, Name, PersonName, Sealed, SearchText, formed
 from contracts.tickets.shapes import Limit
 
-Source = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,64}$")]
+Source = Annotated[str, formed(r"^[a-z0-9_-]{1,64}$", "must be 1 to 64 lower-case letters, digits, _ and -")]
 """The system that an external id belongs to: an integration's name, `widget` for the site's own, or any you choose."""
 
 

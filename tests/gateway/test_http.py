@@ -14,7 +14,9 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.telemetry import Metrics
 from contracts.base import Role
+from contracts.texts import FORMS
 from services.gateway.routes import _HANDLERS, web
+from services.gateway.routes.bodies import Given
 from services.gateway.routes.operations import describe
 from services.gateway.usecases.accounts import Accounts
 from tests.gateway.house import PASSWORD, House, desk_of, door, is_problem, without_trace
@@ -384,6 +386,31 @@ async def test_nobody_is_told_a_pattern(house: House, client: httpx.AsyncClient)
         "code": "string_pattern_mismatch",
         "detail": "must be an e-mail address, such as name@example.com",
     }
+
+
+def test_whoever_writes_another_form_is_told_which() -> None:
+    untold = {
+        (given.__name__, pattern)
+        for given in _below(Given)
+        for pattern in _patterns(given.model_rebuild(force=True) and given.__pydantic_core_schema__)
+        if pattern not in FORMS
+    }
+    assert not untold
+
+
+def _below(kind: type[Given]) -> Iterator[type[Given]]:
+    for each in kind.__subclasses__():
+        yield from (each, *_below(each))
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "str" and "pattern" in schema:
+            yield schema["pattern"]
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for each in schema:
+            yield from _patterns(each)
 
 
 async def test_a_field_that_is_not_named_is_refused_everywhere(house: House, client: httpx.AsyncClient) -> None:

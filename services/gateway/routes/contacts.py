@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.base import uuid7
 from contracts.refusals import Conflict, Invalid, NotAllowed, NotFound, StaleVersion, Taken
-from contracts.texts import Email, ExternalId, Name, SearchText
+from contracts.texts import Email, ExternalId, Name, SearchText, formed
 from contracts.tickets import (
     ChangeContact,
     ContactChange,
@@ -35,7 +35,11 @@ from services.gateway.routes.replies import expected_versions, fresh_or, nothing
 from services.gateway.routes.visitors import Desk, desk_of, inside
 from services.gateway.routes.workspaces import Cursor, Page
 
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+AnyAddress = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    formed(r"^[^\x00-\x1f\x7f]*$", "line breaks and control characters are not allowed here", max_length=254),
+]
 
 
 class NameElsewhere(Given):
@@ -72,9 +76,7 @@ class ContactFilter(Given):
     """Which contacts."""
 
     q: SearchText = Field(default="", description="Words, or parts of words, of name or address.")
-    email: Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=_PLAIN)] | None = Field(
-        default=None, description="The whole address, in any case."
-    )
+    email: AnyAddress | None = Field(default=None, description="The whole address, in any case.")
     source: Source | None = None
     external_id: ExternalId | None = Field(default=None, description="What `source` calls the contact.")
     cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")

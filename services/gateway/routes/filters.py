@@ -7,10 +7,10 @@ from uuid import UUID
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.refusals import NotAllowed, NotFound
-from contracts.texts import Label, SearchText
+from contracts.texts import Label, SearchText, formed
 from contracts.tickets import CountTickets, ListTickets, Priority, Status, TicketCounts, TicketPage
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Flag, Given, Time, query
@@ -24,6 +24,9 @@ StatusOrAll = Literal["new", "open", "in_progress", "waiting_on_customer", "reso
 Sort = Literal["updated", "-updated", "created", "-created", "priority", "-priority", "number", "-number"]
 
 
+Assignee = Annotated[str, formed(rf"^(me|none|{UUID_FORM})$", "must be me, none or the id of a member")]
+
+
 class TicketTerms(Given):
     """Which tickets."""
 
@@ -31,7 +34,7 @@ class TicketTerms(Given):
         default=(), description="May be repeated; `all` is every one. Without it closed and spam stay hidden."
     )
     priority: tuple[Priority, ...] = Field(default=(), description="May be repeated.")
-    assignee: Annotated[str, StringConstraints(pattern=rf"^(me|none|{UUID_FORM})$")] | None = Field(
+    assignee: Assignee | None = Field(
         default=None, description="`me` (for a token, the member who made it), `none` or the id of a member."
     )
     contact: UUID | None = Field(default=None, description="The id of a contact.")

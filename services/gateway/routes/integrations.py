@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.refusals import AlreadyAnswered, Conflict, NotAllowed, NotFound, Taken
+from contracts.texts import formed
 from services.gateway.routes.bodies import Given, Moment, path_id, promise, query, read
 from services.gateway.routes.operations import W, operation
 from services.gateway.routes.replies import nothing, reply
@@ -15,13 +16,14 @@ from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 from services.gateway.usecases import answers
 
+_NAME_WORDS = "must be 1 to 64 lower-case letters, digits, _ and -, a letter or digit first"
+IntegrationName = Annotated[str, formed(r"^[a-z0-9][a-z0-9_-]{0,63}$", _NAME_WORDS)]
+
 
 class NewIntegration(Given):
     """Another system to let in."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = Field(
-        description="Who it is, in its subjects and in the record; nobody else's ever after."
-    )
+    name: IntegrationName = Field(description="Who it is, in its subjects and in the record; nobody else's ever after.")
     internal: bool = Field(default=False, description="Whether it reads notes, comments and what else is the team's.")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from litestar import Request
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.activity import (
     FORMAT,
@@ -27,6 +27,7 @@ from contracts.activity import (
 )
 from contracts.base import Model
 from contracts.refusals import NotAllowed, NotFound, NotReached
+from contracts.texts import formed
 from contracts.tickets import GetTicket
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, query
@@ -42,8 +43,10 @@ _PAUSE = 0.075
 _VERIFYING = 60.0
 
 Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
-EntryType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,63}$")]
-SavedHead = Annotated[str, StringConstraints(pattern=r"^(tickets|people):[0-9]{1,18}:[0-9a-f]{64}$")]
+EntryType = Annotated[str, formed(r"^[a-z][a-z_]{0,63}$", "must be a fact's name, such as status_changed")]
+SavedHead = Annotated[
+    str, formed(r"^(tickets|people):[0-9]{1,18}:[0-9a-f]{64}$", "must be BOOK:SEQ:HASH, as audit/head tells them")
+]
 
 
 class HistoryFilter(Given):

@@ -8,15 +8,19 @@ from litestar.response.base import ASGIResponse
 from pydantic import Field, StringConstraints
 
 from contracts.refusals import Invalid, NotAllowed, NotFound, StaleVersion, Taken
-from contracts.texts import Line
+from contracts.texts import Line, formed
 from services.gateway.routes.bodies import Given, left_out, read
 from services.gateway.routes.operations import API, W, operation
 from services.gateway.routes.replies import expected_versions, fresh_or, nothing, reply
 from services.gateway.routes.visitors import desk_of, inside, signed_in
 from services.gateway.usecases import answers
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{2,40}$")]
-Cursor = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")]
+Slug = Annotated[str, formed(r"^[a-z0-9-]{2,40}$", "must be 2 to 40 lower-case letters, digits and -")]
+Cursor = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    formed(r"^[A-Za-z0-9_-]+$", "must be the next_cursor of the page before", max_length=1000),
+]
 
 
 class NewWorkspace(Given):

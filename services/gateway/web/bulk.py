@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import StringConstraints
 
 from contracts.base import uuid7
 from contracts.refusals import Invalid, TransitionNotAllowed
@@ -25,9 +24,9 @@ from contracts.tickets import (
     TicketChange,
 )
 from services.gateway.routes.bodies import Given, path_id
-from services.gateway.routes.filters import UUID_FORM
 from services.gateway.routes.tickets import assigned
 from services.gateway.web.forms import TypedTags, because, from_address, from_query
+from services.gateway.web.quick import Assignee
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, or_none, page
 from services.gateway.web.tickets import Wanted, back_to, show
@@ -46,7 +45,7 @@ class Ticked(Given):
     priority: Priority | None = None
     add_tags: TypedTags = ()
     remove_tags: TypedTags = ()
-    assignee: Annotated[str, StringConstraints(pattern=rf"^(none|{UUID_FORM})$")] | None = None
+    assignee: Assignee | None = None
 
 
 @post("/w/{workspace:str}/tickets/bulk")

@@ -7,10 +7,10 @@ from uuid import UUID
 from litestar import Request, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import StringConstraints
 
 from contracts.base import Person
 from contracts.refusals import Refusal
+from contracts.texts import formed
 from contracts.tickets import Action, ChangeTicket, GetTicket, Priority, Status, TicketChange, TicketSnapshot
 from services.gateway.routes.bodies import Flag, Given
 from services.gateway.routes.filters import UUID_FORM
@@ -23,6 +23,8 @@ from services.gateway.web.tickets import rights
 FIELDS = ("status", "priority", "assignee")
 VALUE = re.compile(r"[a-z0-9_-]{1,40}")
 
+Assignee = Annotated[str, formed(rf"^(none|{UUID_FORM})$", "must be none or the id of a member")]
+
 
 class Quick(Given):
     """Which ticket, what it was where it was seen, and what it is to be."""
@@ -32,7 +34,7 @@ class Quick(Given):
     """Status, priority and assignee as the list showed them; without, whatever they are."""
     status: Status | None = None
     priority: Priority | None = None
-    assignee: Annotated[str, StringConstraints(pattern=rf"^(none|{UUID_FORM})$")] | None = None
+    assignee: Assignee | None = None
     undo: Flag = False
 
     @property

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringCon
 
 from contracts.base import IdempotencyKey, Model, Person, Role
 from contracts.refusals import Refusal
+from contracts.texts import formed
 from contracts.tickets import Allowed, ContactRef, Priority, Status, TicketRow
 from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Given, fault_of
@@ -62,13 +63,16 @@ class OnTicket(Given):
         return ticket_reference(self.ticket)
 
 
+Key = Annotated[str, formed(r"^[!-~]{1,255}$", "must be 1 to 255 printable ASCII characters without spaces")]
+
+
 class Writing(Given):
     """What each tool that changes something takes besides."""
 
     dry_run: bool = Field(
         default=False, description="Try only: tells what would change or why it would be refused, and changes nothing."
     )
-    key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")] | None = Field(
+    key: Key | None = Field(
         default=None,
         description="Your own new name for this change, such as a UUID. Sent again with the same key, after an answer"
         " that was lost, it takes effect once.",

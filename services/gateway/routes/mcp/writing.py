@@ -1,10 +1,10 @@
 """Tools that change something. Each can be tried first, and each takes effect once for its key."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.base import Person, uuid7
 from contracts.refusals import Invalid
@@ -23,7 +23,7 @@ from contracts.tickets import (
     TicketChange,
     TicketRow,
 )
-from services.gateway.routes.filters import UUID_FORM
+from services.gateway.routes.filters import Assignee
 from services.gateway.routes.mcp.calls import (
     Call,
     Difference,
@@ -38,7 +38,6 @@ from services.gateway.routes.notes import NewNote
 from services.gateway.routes.tickets import TicketContact, assigned
 
 _COMPARED = ("subject", "description", "status", "priority", "assignee", "contact", "tags", "fields", "conversations")
-Assignee = Annotated[str, StringConstraints(pattern=rf"^(me|none|{UUID_FORM})$")]
 _ASSIGNEE = "`me` (the member who made your token), `none`, or the id of a member."
 
 
