@@ -1,6 +1,7 @@
 """What those who run a desk do from a shell: dead letters, other systems, and the proof that the record is whole."""
 
 import base64
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 import click
 from click.shell_completion import get_completion_class
 
-from client.cli import REFUSED, as_json_lines, code_of, columns, moment, plain, print_json, refusals
+from client.cli import REFUSED, as_json_lines, code_of, columns, moment, plain, print_json, refusals, tell
 from client.desk import Desk
 from client.files import main
 from client.shapes import Integration
@@ -81,13 +82,14 @@ def retry_letters(desk: Desk, /, *, as_json: bool, **which: Any) -> None:
 
 @dead_letters.command("drop")
 @_which
+@as_json_lines
 @click.pass_obj
-def drop_letters(desk: Desk, /, **which: Any) -> None:
+def drop_letters(desk: Desk, /, *, as_json: bool, **which: Any) -> None:
     """Forget them: what they ask for is never done."""
     with refusals():
         for each in _meant(desk, **which):
             desk.drop_dead_letter(each)
-            click.echo(f"{each} dropped")
+            click.echo(json.dumps({"id": str(each)}) if as_json else f"{each} dropped")
 
 
 def _meant(
@@ -150,12 +152,14 @@ def replay(desk: Desk, name: str, start: str, as_json: bool) -> None:  # noqa: F
 
 @integrations.command("revoke")
 @click.argument("name")
+@as_json_lines
 @click.pass_obj
-def revoke_integration(desk: Desk, name: str) -> None:
+def revoke_integration(desk: Desk, name: str, as_json: bool) -> None:  # noqa: FBT001 - as above
     """Shut it out: what it holds open is cut, and its consumer is gone."""
     with refusals():
-        desk.revoke_integration(_named(desk, name))
-    click.echo(f"{name} is revoked")
+        id = _named(desk, name)
+        desk.revoke_integration(id)
+    click.echo(json.dumps({"id": str(id), "name": name}) if as_json else f"{name} is revoked")
 
 
 @main.command("verify")
@@ -208,7 +212,7 @@ def _retried(desk: Desk, letter: UUID, *, as_json: bool) -> bool:
     except Refusal as refusal:
         if code_of(refusal) != REFUSED and not isinstance(refusal, NotFound):
             raise
-        click.echo(f"{letter} {refusal.code}: {plain(refusal.detail)}", err=True)
+        tell(refusal, of=f"{letter} ")
         return False
     if as_json:
         print_json([applied])

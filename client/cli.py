@@ -205,15 +205,22 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        click.echo(f"{refusal.code}: {plain(refusal.detail)}", err=True)
-        facts: Mapping[str, Any] = refusal.facts
-        for fault in facts.get("errors", ()):
-            click.echo(plain(f"  {fault['field']}: {fault['detail']}"), err=True)
-        if facts.get("allowed"):
-            click.echo(f"  open to you: {', '.join(facts['allowed'])}", err=True)
+        tell(refusal)
         sys.exit(code_of(refusal))
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def tell(refusal: Refusal, of: str = "") -> None:
+    """Say why not, on standard error."""
+    click.echo(f"{of}{refusal.code}: {plain(refusal.detail)}", err=True)
+    facts: Mapping[str, Any] = refusal.facts
+    for fault in facts.get("errors", ()):
+        click.echo(plain(f"  {fault['field']}: {fault['detail']}"), err=True)
+    if facts.get("allowed"):
+        click.echo(f"  open to you: {', '.join(facts['allowed'])}", err=True)
+    for missed in facts.get("missed", ()):
+        click.echo(plain(f"  since then: {missed['type']} by {missed['actor']['name']}"), err=True)
 
 
 def code_of(refusal: Refusal) -> int:
@@ -271,7 +278,9 @@ def _print_ticket(ticket: TicketSnapshot) -> None:
 
 def _step(entry: Entry) -> str:
     change = "" if entry.old is None and entry.new is None else f" {_value(entry.old)} → {_value(entry.new)}"
-    return plain(f"{moment(entry.at)} {entry.type} by {entry.actor.name}{change}")
+    words = entry.data.get("body")
+    said = f": {words}" if isinstance(words, str) else ""
+    return plain(f"{moment(entry.at)} {entry.type} by {entry.actor.name}{change}{said}")
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - whatever a fact tells

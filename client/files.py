@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from client.cli import REFUSED, main, refusals
+from client.cli import REFUSED, as_json_lines, main, refusals
 from client.desk import Desk
 from contracts.refusals import Unavailable
 from contracts.transfer import FOOTER
@@ -21,14 +21,18 @@ __all__ = ["main"]
 
 @main.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@as_json_lines
 @click.pass_obj
-def export(desk: Desk, file: Path) -> None:
+def export(desk: Desk, file: Path, as_json: bool) -> None:  # noqa: FBT001 - click's way
     """Write the whole workspace to FILE, readable by you alone, and say how much of what is in it."""
     with refusals():
         try:
             counts = _written(file.absolute(), whole(desk.export()))
         except OSError as error:
             raise click.BadParameter(f"{file} can't be written: {error.strerror}") from None
+    if as_json:
+        click.echo(json.dumps({"counts": counts}))
+        return
     for kind, many in sorted(counts.items()):
         click.echo(f"{kind}: {many}")
 
@@ -56,16 +60,19 @@ def _written(file: Path, lines: Iterator[bytes]) -> dict[str, int]:
 @click.option(
     "--resume", is_flag=True, help="Go on with an import that was broken off; what is there is not sent anew."
 )
+@as_json_lines
 @click.pass_obj
-def import_file(desk: Desk, file: Path, *, dry_run: bool, resume: bool) -> None:
+def import_file(desk: Desk, file: Path, *, dry_run: bool, resume: bool, as_json: bool) -> None:
     """Put the FILE of a workspace into a new one, after a look at all of it. Takes the token of an owner's session."""
     with refusals():
-        looked = None if resume else _sent(desk, file, dry_run=True)
-        if looked and (dry_run or looked["faults"]):
-            sys.exit(0 if _tell(looked) else REFUSED)
-        if _tell(_sent(desk, file, dry_run=dry_run)):
-            return
-    sys.exit(REFUSED)
+        report = None if resume else _sent(desk, file, dry_run=True)
+        if report is None or not (dry_run or report["faults"]):
+            report = _sent(desk, file, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        _tell(report)
+    sys.exit(REFUSED if report["faults"] else 0)
 
 
 def _sent(desk: Desk, file: Path, *, dry_run: bool) -> dict[str, Any]:
@@ -73,8 +80,8 @@ def _sent(desk: Desk, file: Path, *, dry_run: bool) -> dict[str, Any]:
         return desk.import_file(lines, dry_run=dry_run)
 
 
-def _tell(report: Mapping[str, Any]) -> bool:
-    """Say what became of a file, and return whether it is without fault."""
+def _tell(report: Mapping[str, Any]) -> None:
+    """Say what became of a file."""
     left_out = report["left_out"]
     for kind, many in sorted(report["counts"].items()):
         note = f" ({left_out[kind]} stay behind)" if left_out.get(kind) else ""
@@ -87,7 +94,6 @@ def _tell(report: Mapping[str, Any]) -> bool:
         click.echo("imported")
     else:
         click.echo(f"broken off: it is in up to line {report['taken']}; mend what is behind, and go on with --resume")
-    return not report["faults"]
 
 
 def whole(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,15 +1,17 @@
 """The client asks until it is answered, once in effect, and tells a refusal from a desk that is away."""
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner
@@ -173,6 +175,11 @@ def counterfoil(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str
     [
         (problem(409, "transition_not_allowed", allowed=["open", "spam"]), 1, "open to you: open, spam"),
         (problem(422, "invalid", errors=[{"field": "status", "code": "x", "detail": "is none"}]), 1, "status: is none"),
+        (
+            problem(412, "stale_version", missed=[{"type": "note_added", "actor": {"name": "Ada\x1b"}}]),
+            1,
+            "since then: note_added by Ada \n",
+        ),
         (problem(401, "unauthenticated"), 3, "unauthenticated"),
         (problem(403, "not_allowed"), 3, "not_allowed"),
         (problem(404, "not_found"), 4, "not_found"),
@@ -282,6 +289,8 @@ def test_dead_letters_are_listed_shown_and_dropped(counterfoil: Callable[..., tu
     ended, out, _ = counterfoil("dead-letters", "drop", ID, str(OTHER.id), answers=(), door=door)
     assert (ended, out) == (4, f"{ID} dropped\n")
     assert all(each.headers["idempotency-key"] for each in door.asked)
+    ended, out, _ = counterfoil("dead-letters", "drop", ID, "--json", answers=(httpx.Response(204),))
+    assert (ended, json.loads(out)) == (0, {"id": ID})
 
 
 def test_letters_are_tried_again_the_oldest_first_and_the_code_tells_of_those_that_stay(
@@ -298,8 +307,33 @@ def test_letters_are_tried_again_the_oldest_first_and_the_code_tells_of_those_th
     ]
     assert counterfoil("dead-letters", "retry", ID, answers=(whole(LETTER),))[0] == 0
     assert counterfoil("dead-letters", "retry", ID, answers=(problem(403, "not_allowed"),))[0] == 3
+    errors = [{"field": "subject", "code": "x", "detail": "must be given"}]
+    assert (
+        "  subject: must be given\n"
+        in counterfoil("dead-letters", "retry", ID, answers=(problem(422, "invalid", errors=errors),))[2]
+    )
     for words in ((), (ID, "--all"), ("no-id",)):
         assert counterfoil("dead-letters", "retry", *words, answers=())[0] == 2
+
+
+def test_whatever_a_command_says_it_says_as_json_too(
+    counterfoil: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    def below(command: click.Command) -> Iterator[click.Command]:
+        for each in getattr(command, "commands", {"": command}).values():
+            yield from [each] if each is command else below(each)
+
+    silent = {each.name for each in below(main) if "--json" not in {o for p in each.params for o in p.opts}}
+    assert silent == {"completion"}
+
+    footer = {"kind": "footer", "counts": {"ticket": 2}, "sha256": hashlib.sha256(b"").hexdigest()}
+    file = tmp_path / "desk.jsonl"
+    ended, out, _ = counterfoil("export", str(file), "--json", answers=(httpx.Response(200, json=footer),))
+    assert (ended, json.loads(out)) == (0, {"counts": {"ticket": 2}})
+    fault = {"line": 2, "detail": "is not JSON"}
+    report = {"counts": {}, "left_out": {}, "faults": [fault], "dry_run": True, "finished": False, "taken": 0}
+    ended, out, err = counterfoil("import", str(file), "--json", answers=(httpx.Response(200, json=report),))
+    assert (ended, json.loads(out), err) == (1, report, "")
 
 
 def test_the_books_are_verified_and_the_code_tells(counterfoil: Callable[..., tuple[int, str, str]]) -> None:
@@ -361,15 +395,21 @@ def test_another_system_is_let_in_with_what_its_programs_read_and_shut_out_by_na
     assert counterfoil("integrations", "revoke", "alerts", answers=(), door=door)[0] == 0
     assert door.asked[1].url.path.endswith(f"/integrations/{ID}")
     assert counterfoil("integrations", "revoke", "other", answers=(page(),))[0] == 4
+    ended, out, _ = counterfoil("integrations", "revoke", "alerts", "--json", answers=(page(), httpx.Response(204)))
+    assert (ended, json.loads(out)) == (0, {"id": ID, "name": "alerts"})
 
 
 def test_events_say_what_became_of_a_thing_and_end_well_where_nobody_reads_on(
     counterfoil: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     made = entry(1, type="assistant_created", old=None, new={"title": "How can we help?"})
-    page = {"items": [made, *(entry(nth) for nth in range(2, 2000))], "next_cursor": 2000, "more": False}
+    said = entry(2, type="note_added", old=None, new=None, data={"body": "It smokes.\nStill."})
+    page = {"items": [made, said, *(entry(nth) for nth in range(3, 2000))], "next_cursor": 2000, "more": False}
     _, out, _ = counterfoil("events", answers=(httpx.Response(200, json=page),))
-    assert out.startswith(f'1 {NOON} assistant_created by Ada - → {{"title": "How can we help?"}}\n')
+    assert out.startswith(
+        f'1 {NOON} assistant_created by Ada - → {{"title": "How can we help?"}}\n'
+        f"2 {NOON} note_added by Ada: It smokes. Still.\n"
+    )
 
     (tmp_path / "page.json").write_text(json.dumps(page), encoding="utf-8")
     program = (
