@@ -320,6 +320,29 @@ async def _is(stack: Compose, container: str, health: str) -> bool:
     return bool((await stack.inspect(container))["State"]["Health"]["Status"] == health)
 
 
+async def test_where_gateways_go_the_proxy_answers_in_the_words_of_the_api(stack: Compose) -> None:
+    def is_problem(answer: httpx.Response, status: int) -> bool:
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        assert (answer.json()["code"], answer.json()["status"]) == ("unavailable", answer.status_code)
+        assert "retry-after" in answer.headers
+        return answer.status_code == status
+
+    # Those that are frozen take the request and are killed with it; the engine lets them lie.
+    await stack("kill", "--signal", "SIGSTOP", "gateway")
+    asked = asyncio.create_task(stack.send("GET", "tickets"))
+    await stack("kill", "gateway")
+    assert is_problem(await asked, httpx.codes.BAD_GATEWAY)
+
+    async def none_is_left() -> bool:
+        return is_problem(await stack.send("GET", "tickets"), httpx.codes.SERVICE_UNAVAILABLE)
+
+    await eventually(none_is_left, within=30)
+    await stack("start", "gateway")
+    for container in await stack.containers("gateway"):
+        await eventually(partial(_is, stack, container, "healthy"), within=60)
+    await stack.insist("The gateways are back")
+
+
 async def test_what_was_written_outlives_the_containers(stack: Compose) -> None:
     before = await stack.subjects()
 

@@ -1,5 +1,6 @@
 """What containers are made of, read as files: these laws need no Docker."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -18,13 +19,16 @@ from chassis.embedded.process import StartFailed
 from chassis.provision import CALLOUT, KEEPER, KICKER, Outsider, users
 from chassis.settings import ServiceSettings
 from contracts.base import SERVICES
+from contracts.refusals import Unavailable
 from services.__main__ import SERVICES as LAUNCHED
+from services.gateway.routes.problems import MEDIA_TYPE, document
 from tests.support.pages import DOCS, bash, blocks
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROXY = (ROOT / "deploy" / "proxy" / "haproxy.cfg").read_text(encoding="utf-8")
 TASKS = {"accounts", "provision"}
 BESIDE = {"mail", "prometheus", "grafana"}
 OURS = {*SERVICES, *TASKS}
@@ -119,6 +123,17 @@ def test_only_the_proxy_is_open_to_the_outside() -> None:
     assert [name for name, part in PARTS.items() if "ports" in part and "profiles" not in part] == ["proxy"]
     assert PARTS["proxy"]["ports"] == ["${COUNTERFOIL_PORT:-8080}:8080"]
     assert PARTS["proxy"]["depends_on"] == {"gateway": {"condition": "service_healthy"}}
+
+
+def test_the_proxy_speaks_for_a_gateway_that_does_not_answer_in_the_words_of_the_api() -> None:
+    said = re.findall(r"^    http-error status (\d+) content-type (\S+) string '(.*)' (hdr .*)$", PROXY, re.MULTILINE)
+
+    assert [int(status) for status, *_ in said] == [503, 502, 504]
+    for status, kind, body, headers in said:
+        problem = json.loads(body)
+        assert kind == MEDIA_TYPE
+        assert problem == document(Unavailable(problem["detail"])) | {"status": int(status), "trace_id": ""}
+        assert headers == "hdr Retry-After 1 hdr Cache-Control no-store"
 
 
 def test_our_containers_can_neither_write_nor_rise() -> None:
