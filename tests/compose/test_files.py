@@ -136,6 +136,10 @@ def test_the_proxy_speaks_for_a_gateway_that_does_not_answer_in_the_words_of_the
         assert headers == "hdr Retry-After 1 hdr Cache-Control no-store"
 
 
+def test_the_proxy_says_each_thing_once() -> None:
+    assert re.findall(r"^\s*log\b.*", PROXY, re.MULTILINE) == [], "in the foreground it tells stderr besides"
+
+
 def test_our_containers_can_neither_write_nor_rise() -> None:
     for name in OURS | {"nats", "proxy", "postgres"}:
         assert PARTS[name]["read_only"] is True
