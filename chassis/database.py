@@ -34,7 +34,7 @@ SILENT = "the database does not answer"
 """Why a store can't be used that may be back at any moment."""
 
 _GLANCING = 2
-"""Sessions that only look whether anything is due."""
+"""Sessions that only look."""
 _FAREWELL = 1.0
 _PATIENCE = 5.0
 """Seconds that whoever needs a connection waits for one."""
@@ -127,7 +127,8 @@ class Database:
     async def glance(self, purpose: str) -> AsyncGenerator[Transaction]:
         """Read over every workspace, for a purpose that a test lists; each statement is a transaction of its own.
 
-        It is for what looks again and again whether anything is due: one round trip in place of four.
+        It is for what is asked again and again, whether anything is due or who it is that asks: one round trip in place
+        of four.
         """
         _say_why(purpose)
         if self._glances is None:

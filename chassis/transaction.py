@@ -29,10 +29,11 @@ _ANSWER_TO_ONE = text(
     "select fingerprint, answer, secret_of from idempotency"
     " where workspace_id = :ws and actor = :actor and route = :route and key = :key"
 )
-# Without `offset 0` the planner may read every answer of the workspace to find these few.
+# Without `offset 0` the planner may read every answer of the workspace to find these few. It is planned once: JSON
+# has no length to plan for.
 _ANSWER_TO_MANY = text("""
     select nth, known.* from
-    unnest(cast(:actors as text[]), cast(:routes as text[]), cast(:keys as text[])) with ordinality
+    rows from (json_to_recordset(cast(:asked as json)) as (actor text, route text, key text)) with ordinality
     as asked (by, way, name, nth)
     cross join lateral (
         select fingerprint, answer, secret_of from idempotency
@@ -299,15 +300,7 @@ class Transaction:
             row = await self.one(_ANSWER_TO_ONE, {"ws": self.workspace_id, **where})
             rows = [(asked[0], row)] if row else []
         elif asked:
-            found = await self.all(
-                _ANSWER_TO_MANY,
-                {
-                    "ws": self.workspace_id,
-                    "actors": [named.actor for named in asked],
-                    "routes": [named.route for named in asked],
-                    "keys": [named.key for named in asked],
-                },
-            )
+            found = await self.all(_ANSWER_TO_MANY, {"ws": self.workspace_id, "asked": _json(asked)})
             rows = [(asked[row["nth"] - 1], row) for row in found]
         else:
             rows = []

@@ -33,7 +33,8 @@ _FOUND = text(
     _SELECT.format(
         "nth, found.*",
         "",
-        f"unnest(cast(:hashes as bytea[])) with ordinality as asked (hash, nth) cross join lateral ({_HELD}) as found",
+        "unnest(array(select unnest(cast(:hashes as bytea[])))) with ordinality as asked (hash, nth)"
+        f" cross join lateral ({_HELD}) as found",
         "true",
     )
 )

@@ -53,24 +53,26 @@ class People:
         return Visitor(held, None, via, workspace, held.role)
 
     async def _find_sessions(self, _: str, asked: Sequence[tuple[bytes, str | None]]) -> Sequence[store.Found | None]:
-        at = self._clock()
-        async with self._database.every_workspace(LOOK_UP) as tx:
-            found = await store.find_sessions(tx, asked)
-            used = {each.session.id: each.session for each in found if each and not each.session.is_over(at)}
-            for session in (used[id] for id in sorted(used)):
-                if session.is_due(at):
+        at, named = self._clock(), list(dict.fromkeys(asked))
+        async with self._database.glance(LOOK_UP) as tx:
+            found = dict(zip(named, await store.find_sessions(tx, named), strict=True))
+        sessions = {each.session.id: each.session for each in found.values() if each}
+        if due := {id: each for id, each in sorted(sessions.items()) if each.is_due(at) and not each.is_over(at)}:
+            async with self._database.every_workspace(LOOK_UP) as tx:
+                for session in due.values():
                     await store.seen(tx, session, at)
-        return found
+        return [found[each] for each in asked]
 
     async def _find_tokens(self, _purpose: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
-        at = self._clock()
-        async with self._database.every_workspace(LOOK_UP) as tx:
-            found = await store.find_tokens(tx, hashes)
-            used = {each[0].id: each[0] for each in found if each and not each[0].is_over(at)}
-            for _, token in sorted(used.items()):
-                if token.is_due(at):
+        at, named = self._clock(), list(dict.fromkeys(hashes))
+        async with self._database.glance(LOOK_UP) as tx:
+            found = dict(zip(named, await store.find_tokens(tx, named), strict=True))
+        tokens = {each[0].id: each[0] for each in found.values() if each}
+        if due := {id: each for id, each in sorted(tokens.items()) if each.is_due(at) and not each.is_over(at)}:
+            async with self._database.every_workspace(LOOK_UP) as tx:
+                for token in due.values():
                     await store.used(tx, token, at)
-        return found
+        return [found[each] for each in hashes]
 
     async def members(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.MemberPage:
         """Return one page of the workspace's members."""
@@ -176,7 +178,7 @@ class People:
     async def still_here(self, asked: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Role]:
         """Return which of these (session or token, workspace) still are, and as what; to look is no use of them."""
         at = self._clock()
-        async with self._database.every_workspace(LOOK_UP) as tx:
+        async with self._database.glance(LOOK_UP) as tx:
             found = await store.present(tx, asked)
             tokens = await store.present_tokens(tx, asked)
         here = {(session.id, workspace): role for session, workspace, role in found if not session.is_over(at)}

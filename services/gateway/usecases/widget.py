@@ -112,7 +112,7 @@ class Widget:
         """Return what the token opens. Raises Unauthenticated, and NotFound for another's conversation."""
         if not domain.looks_like_a_token(token):
             raise Unauthenticated
-        async with self._database.every_workspace(VISITOR_LOOK_UP) as tx:
+        async with self._database.glance(VISITOR_LOOK_UP) as tx:
             opens = await store.visitor_token(tx, domain.token_hash(token))
         if opens is None:
             raise Unauthenticated
