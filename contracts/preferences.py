@@ -63,6 +63,8 @@ class Preferences(Model):
     """No mail at all, whatever else is chosen."""
     quiet_hours: QuietHours | None = None
     """When mail waits."""
+    version: int = 1
+    """Grows with each change of any of it."""
 
 
 class GetPreferences(Query[Preferences], subject="notifications.requests.v1.get_preferences"):
@@ -91,7 +93,8 @@ class PreferencesChange(Change):
 class ChangePreferences(Command[Preferences], subject="notifications.requests.v1.change_preferences"):
     """Change what the caller hears of from now on: what is in their inbox stays.
 
-    Refused: not_allowed (programs), invalid (time zone).
+    Refused: not_allowed (programs), invalid (time zone), stale_version.
     """
 
+    expected_version: int | None = None
     change: PreferencesChange

@@ -852,7 +852,7 @@ ONCE_BY_NATURE = {
 """A repeat finds the session, password, link or letters that it needs gone, only begins one more session or mail, goes
 on where it ended, or changes nothing any more."""
 
-ONES_OWN = {"rename_me", "change_notification_preferences"}
+ONES_OWN = {"rename_me"}
 """What nobody else changes has no version to be insisted on."""
 
 

@@ -59,7 +59,8 @@ rosters = st.dictionaries(st.sampled_from(sorted(PEOPLE)), st.sampled_from(Role)
 choices = st.dictionaries(
     st.sampled_from(sorted(PEOPLE)),
     st.dictionaries(
-        st.sampled_from(sorted(Preferences.model_fields.keys() - {"mail_paused", "quiet_hours"})), st.booleans()
+        st.sampled_from(sorted(Preferences.model_fields.keys() - {"mail_paused", "quiet_hours", "version"})),
+        st.booleans(),
     ),
 )
 

@@ -1,5 +1,6 @@
 """The inbox from the outside: real services, a real broker, and people who work on tickets over HTTP."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,7 @@ async def test_each_hears_what_they_chose_and_what_they_heard_stays(desk: Desk) 
     ada, ben, guest = await desk.member(name="Ada"), await desk.member(name="Ben"), await desk.member(Role.GUEST)
     path = "notifications/preferences"
     at_first = await desk.done("GET", path, who=ada)
+    assert at_first.pop("version") == 1
     assert {kind for kind, wanted in at_first.items() if wanted and not wanted["inbox"]} == {
         "priority",
         "created",
@@ -62,9 +64,11 @@ async def test_each_hears_what_they_chose_and_what_they_heard_stays(desk: Desk) 
     chosen["quiet_hours"] = {"start": "22:00", "end": "07:00", "zone": "Europe/Berlin"}
     changed = await desk.done("PATCH", path, chosen, who=ada)
     chosen["assigned"]["mail"] = chosen["mention"]["mail"] = True
-    assert changed == at_first | chosen == await desk.done("GET", path, who=ada)
-    assert await desk.done("PATCH", path, {"quiet_hours": None}, who=ada) == changed | {"quiet_hours": None}
-    assert await desk.done("GET", path, who=ben) == at_first
+    assert changed == at_first | chosen | {"version": 2} == await desk.done("GET", path, who=ada)
+    loud = changed | {"quiet_hours": None, "version": 3}
+    assert await desk.done("PATCH", path, {"quiet_hours": None}, who=ada) == loud
+    assert await desk.done("PATCH", path, {"quiet_hours": None}, who=ada) == loud
+    assert await desk.done("GET", path, who=ben) == at_first | {"version": 1}
     for who in (ben, guest):
         await desk.done("PATCH", path, {"created": {"inbox": True}}, who=who)
     refused: list[Any] = [{}, {"assigned": None}, {"assigned": {"inbox": "no"}}, {"assigned": {"fax": True}}]
@@ -91,6 +95,23 @@ async def test_each_hears_what_they_chose_and_what_they_heard_stays(desk: Desk) 
     await desk.helpdesk.deliver_again("TICKETS")
     after = await desk.kept()
     assert (after["items"], after["preferences"]) == (before["items"], before["preferences"])
+
+
+async def test_who_chooses_by_what_they_no_longer_see_is_told_so_and_of_two_at_once_one_is(desk: Desk) -> None:
+    ada, path = await desk.member(name="Ada"), "notifications/preferences"
+    assert (await desk.send("GET", path, who=ada)).headers["etag"] == '"1"'
+    wants: list[dict[str, Any]] = [{"status": {"mail": True}}, {"note": {"mail": True}}, {"mail_paused": True}]
+    for version in (1, 2):
+        answers = await asyncio.gather(
+            *(desk.send("PATCH", path, each, who=ada, if_match=f'"{version}"') for each in wants)
+        )
+        (done,) = (answer for answer in answers if answer.is_success)
+        assert (done.headers["etag"], done.json()["version"]) == (f'"{version + 1}"', version + 1)
+        for refused in {*answers} - {done}:
+            is_problem(refused, 412, "stale_version")
+            assert refused.json()["version"] == version + 1
+        assert await desk.done("GET", path, who=ada) == done.json()
+        wants.remove(wants[answers.index(done)])
 
 
 async def test_a_guest_never_hears_of_a_note_even_where_one_calls_them(desk: Desk) -> None:

@@ -25,7 +25,9 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     assert "No notifications yet" in (await browser.open(path)).words
     wishes = at(desk, "notifications")
     form = (await browser.open(wishes)).form(wishes)
-    kinds = {kind: form.fields[kind] for kind in form.fields.keys() - {"csrf", "start", "end", "zone"}}
+    kinds = {
+        kind: form.fields[kind] for kind in form.fields.keys() - {"csrf", "key", "version", "start", "end", "zone"}
+    }
     both, one = ["inbox", "mail"], ["inbox"]
     assert kinds == {
         "assigned": both,
@@ -79,6 +81,25 @@ async def test_an_inbox_is_read_item_by_item_and_told_in_words(desk: Desk, a_bro
     everything = next(form for form in page.forms if form.action == path and "ids" not in form.fields)
     assert "1 unread" not in (await browser.send(everything)).words
     assert "No unread notifications." in (await browser.open(f"{path}?unread=true")).words
+
+
+async def test_a_window_that_lags_behind_is_told_so_and_saves_only_when_it_insists(desk: Desk, a_browser: Open) -> None:
+    browser, wishes = a_browser(), at(desk, "notifications")
+    browser.be(await desk.member(Role.MEMBER, "Grace Hopper"))
+    first, second = [(await browser.open(wishes)).form(wishes) for _ in range(2)]
+    assert "Saved." in (await browser.send(first, quiet="true", zone="Asia/Kathmandu", mail_paused="true")).words
+
+    wrong = await browser.send(second, quiet="true", start="soon")
+    assert wrong.status == 422, "it shows nothing of what the first has saved"
+    stale = await browser.send(wrong.form(wishes), start="23:00", zone="Europe/Oslo")
+    assert stale.status == 412
+    assert "Save mine anyway" in stale.words
+    mine, kept = stale.form(wishes), (await browser.open(wishes)).form(wishes)
+    assert (mine.fields["zone"], mine.fields.get("mail_paused")) == (["Europe/Oslo"], None)
+    assert (kept.fields["zone"], kept.fields["mail_paused"]) == (["Asia/Kathmandu"], ["true"])
+
+    saved = (await browser.send(mine)).form(wishes)
+    assert (saved.fields["zone"], saved.fields.get("mail_paused")) == (["Europe/Oslo"], None)
 
 
 async def test_who_goes_to_a_ticket_has_read_what_they_were_told_of_it(desk: Desk, a_browser: Open) -> None:

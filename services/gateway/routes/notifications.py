@@ -10,10 +10,11 @@ from pydantic import Field
 
 from contracts.notifications import CountUnread, MarkRead, Notices, ReadNotices, Unread
 from contracts.preferences import ChangePreferences, Clock, GetPreferences, Preferences, PreferencesChange
-from contracts.refusals import Invalid, NotAllowed, NotFound
+from contracts.refusals import Invalid, NotAllowed, NotFound, StaleVersion
+from services.gateway.domain import Visitor
 from services.gateway.routes.bodies import Flag, Given, left_out, query, read
 from services.gateway.routes.operations import W, operation
-from services.gateway.routes.replies import reply
+from services.gateway.routes.replies import expected_versions, fresh_or, reply
 from services.gateway.routes.visitors import desk_of, inside
 from services.gateway.routes.workspaces import Page
 
@@ -148,13 +149,15 @@ async def read_notifications(request: Request[Any, Any, Any], workspace: FromPat
     tag="notifications",
     summary="Read what you want to hear of",
     answer=Preferences,
+    headers=("ETag",),
     refusals=(NotFound, NotAllowed),
+    if_none_match=True,
 )
 async def get_notification_preferences(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Return the visitor's own choices, and what holds where they made none."""
     visitor = await inside(request, workspace)
     found = await desk_of(request).bus.ask(GetPreferences(caller=visitor.caller))
-    return reply(found)
+    return fresh_or(request, found, found.version)
 
 
 @operation(
@@ -166,20 +169,37 @@ async def get_notification_preferences(request: Request[Any, Any, Any], workspac
     summary="Choose what you want to hear of, from now on",
     body=PreferencesPatch,
     answer=Preferences,
-    refusals=(NotFound, NotAllowed),
+    headers=("ETag",),
+    refusals=(NotFound, NotAllowed, StaleVersion),
     keyed=True,
+    if_match=True,
 )
 async def change_notification_preferences(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Change some choices; what is in the inbox stays."""
     visitor = await inside(request, workspace)
+    versions = expected_versions(request)
     sent = await read(request, PreferencesPatch)
     if not sent.body.model_fields_set:
         raise Invalid("There is nothing to change.", errors=[])
     change = PreferencesChange.model_validate(sent.body.model_dump(exclude_unset=True))
     changed = await desk_of(request).bus.ask(
-        ChangePreferences(caller=visitor.caller, via=visitor.via, idempotency=sent.key, change=change)
+        ChangePreferences(
+            caller=visitor.caller,
+            via=visitor.via,
+            idempotency=sent.key,
+            expected_version=await _expected(request, visitor, versions),
+            change=change,
+        )
     )
-    return reply(changed)
+    return reply(changed, version=changed.version)
+
+
+async def _expected(request: Request[Any, Any, Any], visitor: Visitor, versions: tuple[int, ...]) -> int | None:
+    """Return the one version to insist on; of several, the one that is current, if any is."""
+    if len(versions) <= 1:
+        return versions[0] if versions else None
+    current = (await desk_of(request).bus.ask(GetPreferences(caller=visitor.caller))).version
+    return current if current in versions else max(versions)
 
 
 HANDLERS = (

@@ -7,7 +7,6 @@ from uuid import UUID
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field
 
 from contracts.base import Role, uuid7
 from contracts.refusals import NotAllowed, Refusal, StaleVersion
@@ -27,7 +26,7 @@ from contracts.tickets import (
     Status,
 )
 from services.gateway.routes.bodies import Given, path_id
-from services.gateway.web.forms import Form, from_address, wrong
+from services.gateway.web.forms import Form, Seen, from_address, wrong
 from services.gateway.web.rendering import html, see
 from services.gateway.web.shell import Here, enter, enter_by_form, page, shell
 
@@ -72,12 +71,6 @@ class NameElsewhere(Given):
 
     source: Source
     external_id: ExternalId
-
-
-class Seen(Given):
-    """The version that a form was made of."""
-
-    version: int = Field(ge=1, lt=2**31)
 
 
 @get(_PAGE)

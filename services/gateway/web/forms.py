@@ -11,12 +11,12 @@ from typing import Annotated, Any, get_origin
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from contracts.base import IdempotencyKey
 from contracts.refusals import Invalid, Malformed, NotFound, RateLimited, Refusal, WrongMediaType
 from contracts.tickets import Tags
-from services.gateway.routes.bodies import collect, fault_of
+from services.gateway.routes.bodies import Given, collect, fault_of
 from services.gateway.routes.problems import headers_of
 
 _MOST_FIELDS = 200
@@ -126,6 +126,12 @@ class Form:
         said = repr([request.scope["path"], *(each for each in self.fields.items() if each[0] not in _OURS)])
         route = f"{request.method} {request.scope['path_template']}"
         return IdempotencyKey(key=key, route=route, fingerprint=hashlib.sha256(said.encode()).hexdigest())
+
+
+class Seen(Given):
+    """The version that a form was made of."""
+
+    version: int = Field(ge=1, lt=2**31)
 
 
 async def read_form(request: Request[Any, Any, Any]) -> Form:

@@ -10,9 +10,9 @@ from litestar.response.base import ASGIResponse
 
 from contracts.base import Role
 from contracts.preferences import ChangePreferences, GetPreferences, Preferences, PreferencesChange
-from contracts.refusals import Refusal
+from contracts.refusals import Refusal, StaleVersion
 from services.gateway.routes.notifications import PreferencesPatch
-from services.gateway.web.forms import Form
+from services.gateway.web.forms import Form, Seen
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
@@ -38,14 +38,12 @@ _ELSEWHERE = ("Etc", "SystemV", "posix", "right")
 @get(_PAGE)
 async def preferences_page(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
     """Show what the visitor wants to hear of."""
-    here = await enter(request, workspace)
-    found = await here.desk.bus.ask(GetPreferences(caller=here.visitor.caller))
-    return await _show(request, here, _typed(found), Form())
+    return await _show(request, await enter(request, workspace), Form())
 
 
 @post(_PAGE)
 async def choose(request: Request[Any, Any, Any], workspace: FromPath[str]) -> ASGIResponse:
-    """Keep what was ticked, and what was not."""
+    """Keep what was ticked and what was not, unless another window did meanwhile."""
     here, form = await enter_by_form(request, workspace)
     change: dict[str, Any] = {
         name: {"inbox": "inbox" in form.all(name), "mail": "mail" in form.all(name)} for name in _kinds(here)
@@ -60,24 +58,31 @@ async def choose(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
             ChangePreferences(
                 caller=here.visitor.caller,
                 via=here.visitor.via,
+                idempotency=form.promise(request),
+                expected_version=form.read(Seen).version,
                 change=PreferencesChange.model_validate(patch.model_dump(exclude_unset=True)),
             )
         )
     except Refusal as refusal:
         form.refusal = refusal
-        return await _show(request, here, form, form)
+        return await _show(request, here, form)
     return see(f"{here.base}/settings/notifications?saved=true")
 
 
-async def _show(request: Request[Any, Any, Any], here: Here, typed: Form, form: Form) -> ASGIResponse:
+async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
+    found = await here.desk.bus.ask(GetPreferences(caller=here.visitor.caller))
+    stale = isinstance(form.refusal, StaleVersion)
     return await page(
         request,
         here,
         "preferences.html",
         status=form.status,
         kinds=_kinds(here),
-        typed=typed,
+        typed=form if form.refusal else _typed(found),
         form=form,
+        stale=stale,
+        # What was never shown is not saved over, whatever else was wrong with the form.
+        version=form.text("version") if form.refusal and not stale else found.version,
         zones=zones(),
         saved=form.refusal is None and request.query_params.get("saved") == "true",
         place="notification-preferences",

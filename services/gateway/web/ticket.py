@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from contracts.base import Command, IdempotencyKey
 from contracts.refusals import StaleVersion
@@ -26,7 +26,7 @@ from contracts.tickets import (
 )
 from services.gateway.routes.bodies import Given, fault_of
 from services.gateway.routes.tickets import assigned, ticket_reference
-from services.gateway.web.forms import Form, TypedTags, wrong
+from services.gateway.web.forms import Form, Seen, TypedTags, wrong
 from services.gateway.web.past import as_it_was
 from services.gateway.web.quick import FIELDS, VALUE, seen_as, way_back
 from services.gateway.web.rendering import see
@@ -62,12 +62,6 @@ class NewValue(Given):
     """What a field that is added says."""
 
     new_value: FieldValue | None
-
-
-class Seen(Given):
-    """The version that a form was made of."""
-
-    version: int = Field(ge=1, lt=2**31)
 
 
 @get(PAGE)

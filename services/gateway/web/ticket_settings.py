@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, get, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
-from pydantic import Field
 
 from contracts.refusals import NotAllowed, Refusal, StaleVersion
 from contracts.tickets import ChangeSettings, Days, GetSettings, Priority, SettingsChange, SettingsSnapshot
 from services.gateway.routes.bodies import Given
 from services.gateway.usecases.settling import change_settings
-from services.gateway.web.forms import Form
+from services.gateway.web.forms import Form, Seen
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
@@ -41,12 +40,6 @@ class Settled(Given):
     mail_received: bool = False
     mail_replied: bool = False
     mail_resolved: bool = False
-
-
-class Seen(Given):
-    """What the page was made of."""
-
-    version: Annotated[int, Field(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True)

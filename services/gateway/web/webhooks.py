@@ -26,10 +26,10 @@ from contracts.webhooks import (
     Webhook,
     WebhookChange,
 )
-from services.gateway.routes.bodies import Given, path_id, query
+from services.gateway.routes.bodies import path_id, query
 from services.gateway.routes.deliveries import Deliveries
 from services.gateway.routes.webhooks import NewWebhook, add_webhook, rotate
-from services.gateway.web.forms import Form, wrong
+from services.gateway.web.forms import Form, Seen, wrong
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 
@@ -74,12 +74,6 @@ _REASONS = {
     "port": "that port is not allowed",
     "not_kept": "the event is no longer kept",
 }
-
-
-class Seen(Given):
-    """Which state was edited."""
-
-    version: int
 
 
 @get(_PAGE)

@@ -12,10 +12,11 @@ from contracts.preferences import QuietHours
 
 _OF = text("select * from correspondents where workspace_id = :ws and user_id = :user")
 _SAVE = text(
-    "insert into correspondents (workspace_id, user_id, paused, quiet_from, quiet_until, zone)"
-    " values (:ws, :user, :paused, :start, :end, :zone)"
+    "insert into correspondents (workspace_id, user_id, paused, quiet_from, quiet_until, zone, version)"
+    " values (:ws, :user, :paused, :start, :end, :zone, 2)"
     " on conflict (workspace_id, user_id) do update set paused = excluded.paused, quiet_from = excluded.quiet_from,"
-    " quiet_until = excluded.quiet_until, zone = excluded.zone"
+    " quiet_until = excluded.quiet_until, zone = excluded.zone, version = correspondents.version + 1"
+    " returning version"
 )
 _READER = text("""
     select m.known, m.role, m.email, m.name, c.paused, c.quiet_from, c.quiet_until, c.zone, c.leave_token,
@@ -30,7 +31,9 @@ _TOKEN = text(
     " on conflict (workspace_id, user_id) do update"
     " set leave_token = coalesce(correspondents.leave_token, excluded.leave_token)"
 )
-_LEAVE = text("update correspondents set paused = true where leave_token = :token")
+_LEAVE = text(
+    "update correspondents set paused = true, version = version + cast(not paused as int) where leave_token = :token"
+)
 _WORKSPACE = text(
     "insert into workspaces (workspace_id, name, slug) values (:ws, :name, :slug)"
     " on conflict (workspace_id) do update set name = excluded.name, slug = excluded.slug"
@@ -60,14 +63,14 @@ class Correspondent:
     leave_token: str | None
 
 
-async def wishes(tx: Transaction, person: UUID) -> Wishes:
-    """Return how somebody wants to be written to."""
+async def wishes(tx: Transaction, person: UUID) -> tuple[Wishes, int]:
+    """Return how somebody wants to be written to, and the version of all that they chose."""
     row = await tx.one(_OF, {"ws": tx.workspace_id, "user": person})
-    return _wishes(row) if row else Wishes()
+    return (_wishes(row), row["version"]) if row else (Wishes(), 1)
 
 
-async def wish(tx: Transaction, person: UUID, wishes: Wishes) -> None:
-    """Remember how somebody wants to be written to."""
+async def wish(tx: Transaction, person: UUID, wishes: Wishes) -> int:
+    """Remember how somebody wants to be written to; return the version that all of their choices have by that."""
     quiet = wishes.quiet
     row = {
         "paused": wishes.paused,
@@ -75,7 +78,8 @@ async def wish(tx: Transaction, person: UUID, wishes: Wishes) -> None:
         "end": quiet and _minutes(quiet.end),
         "zone": quiet and quiet.zone,
     }
-    await tx.execute(_SAVE, {"ws": tx.workspace_id, "user": person} | row)
+    saved = await tx.one(_SAVE, {"ws": tx.workspace_id, "user": person} | row)
+    return int(saved["version"]) if saved else 1
 
 
 async def correspondent(tx: Transaction, workspace_id: str, person: UUID) -> Correspondent | None:
