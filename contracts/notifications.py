@@ -133,6 +133,8 @@ class Notices(Model):
     items: tuple[Notice, ...]
     unread: int
     next_cursor: str | None
+    total: int | None = None
+    """Of what one notification tells of: how many there are in all. None: of an inbox, which is not counted."""
 
 
 class ReadNotices(Query[Notices], subject="notifications.requests.v2.inbox"):

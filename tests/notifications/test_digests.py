@@ -106,11 +106,15 @@ async def test_a_message_on_three_tickets_is_told_once(office: Office) -> None:
     assert [part.kind for part in item.parts] == [Kind.MESSAGE]
     each = await read(office, digest=item.id)
     assert [(one.ticket_number, one.kind) for one in each] == [(4, Kind.MESSAGE), (1, Kind.MESSAGE), (3, Kind.MESSAGE)]
+    within = ReadNotices(caller=office.who("Ada"), digest=item.id, unread_only=True)
+    assert (await office.ask(within)).total == 3, "one cause on three tickets"
     await office.hears(deleted(ticket_id=id_of("ticket 2")))
+    assert (await office.ask(within)).total == 2
     (item,) = await read(office)
     assert [each.number for each in item.tickets] == [4, 1]
     await office.ask(MarkRead(caller=office.who("Ada"), ids=(item.id,)))
     assert await read(office, unread_only=True) == ()
+    assert (await office.ask(within)).total == 0
 
 
 async def test_hundreds_within_a_minute_are_one_that_grows_and_names_every_ticket(office: Office) -> None:
@@ -145,6 +149,7 @@ async def test_hundreds_within_a_minute_are_one_that_grows_and_names_every_ticke
     while True:
         page = await office.ask(ReadNotices(caller=office.who("Ada"), digest=item.id, limit=100, cursor=cursor))
         found += page.items
+        assert page.total == 300
         if not (cursor := page.next_cursor):
             break
     assert [one.cause for one in found] == [each.id for each in reversed(burst)], "nothing is lost"

@@ -146,6 +146,8 @@ async def test_a_burst_is_one_line_that_names_its_tickets_and_one_change_is_one_
     opening = next(form for form in page.forms if form.fields.get("next") == [f"{path}?digest={item['id']}"])
     opened = await browser.send(opening)
     assert len(opened.all("li", class_="letter read")) == 13
+    assert "Told together 13 in all" in opened.words
+    assert "in all" not in page.words
     assert all(f"Question {nth}" in opened.words for nth in range(12))
     assert (await desk.get("notifications/unread", who=grace))["unread"] == 0
 
@@ -169,6 +171,7 @@ async def test_a_burst_is_one_line_that_names_its_tickets_and_one_change_is_one_
         await hers.page.get_by_role("link", name="and 8 more tickets").click()
         sentence = "Ada Lovelace gave this to you and moved it from New to In Progress"
         await expect(hers.page.locator(".letter").first).to_contain_text(sentence)
+        await expect(hers.page.locator("#inbox-total")).to_have_text("14 in all")
         assert not await hers.flaws_by_day_and_night()
         await hers.page.get_by_role("button", name="Mark all as read").click()
         await expect(hers.page.get_by_role("button", name="Mark all as read")).to_have_count(0)

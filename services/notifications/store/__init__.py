@@ -59,6 +59,7 @@ from services.notifications.store.inbound import (
 )
 from services.notifications.store.inboxes import (
     Reader,
+    held,
     mark_read,
     mark_ticket_read,
     notices,
@@ -198,6 +199,7 @@ __all__ = [
     "forget_words",
     "give_token",
     "hear_again",
+    "held",
     "hold_to_tell",
     "hurry",
     "inbound",

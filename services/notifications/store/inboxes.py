@@ -91,6 +91,10 @@ _ROWS = text("""
     where i.workspace_id = :ws and i.id = any(:ids)
 """)
 _UNREAD = text(f"select count(distinct i.first) from items i where {_SHOWN} and i.read_at is null")  # noqa: S608 - constants
+_HELD = text(
+    f"select count(distinct (i.because, i.ticket_id)) from items i where {_SHOWN} and i.first = {_DIGEST}"  # noqa: S608 - constants
+    " and (i.read_at is null or not :unread_only)"
+)
 _UNREAD_TICKETS = text(
     f"select i.ticket_id from items i where {_SHOWN} and i.read_at is null"  # noqa: S608 - constants
     " group by i.ticket_id order by max(i.nth) desc limit 500"
@@ -136,6 +140,11 @@ async def notices(
     """Return a page of an inbox, or of what one digest in it holds, newest first; raises Malformed."""
     found, more = await _page(tx, _mine(tx, reader), unread_only=unread_only, cursor=cursor, limit=limit, digest=digest)
     return [Notice(**row) for row in found], more
+
+
+async def held(tx: Transaction, reader: Reader, digest: UUID, *, unread_only: bool) -> int:
+    """Count what one digest holds."""
+    return int(await tx.scalar(_HELD, _mine(tx, reader) | {"digest": digest, "unread_only": unread_only}))
 
 
 async def unread(tx: Transaction, reader: Reader) -> int:

@@ -31,7 +31,8 @@ async def read_notices(query: ReadNotices, tx: Transaction) -> Notices:
     items, more = await store.notices(
         tx, reader, unread_only=query.unread_only, cursor=query.cursor, limit=query.limit, digest=query.digest
     )
-    return Notices(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more)
+    total = await store.held(tx, reader, query.digest, unread_only=query.unread_only) if query.digest else None
+    return Notices(items=tuple(items), unread=await store.unread(tx, reader), next_cursor=more, total=total)
 
 
 async def count_unread(query: CountUnread, tx: Transaction) -> Unread:
