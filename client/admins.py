@@ -15,7 +15,7 @@ from client.desk import Desk
 from client.files import main
 from client.shapes import Integration
 from contracts.base import DeadLetter
-from contracts.refusals import NotFound, Refusal
+from contracts.refusals import NotAllowed, NotFound, Refusal
 
 __all__ = ["main"]
 
@@ -210,7 +210,7 @@ def _retried(desk: Desk, letter: UUID, *, as_json: bool) -> bool:
     try:
         applied = desk.retry_dead_letter(letter)
     except Refusal as refusal:
-        if code_of(refusal) != REFUSED and not isinstance(refusal, NotFound):
+        if code_of(refusal) != REFUSED and not isinstance(refusal, NotFound) and not _its_own(desk, letter, refusal):
             raise
         tell(refusal, of=f"{letter} ")
         return False
@@ -219,6 +219,11 @@ def _retried(desk: Desk, letter: UUID, *, as_json: bool) -> bool:
     else:
         click.echo(f"{letter} applied")
     return True
+
+
+def _its_own(desk: Desk, letter: UUID, refusal: Refusal) -> bool:
+    """Tell whether it is the letter that may not: one that names another workspace is refused as a stranger is."""
+    return isinstance(refusal, NotAllowed) and desk.dead_letter(letter).reason == refusal.code
 
 
 def _print_letter(letter: DeadLetter) -> None:

@@ -216,7 +216,7 @@ def tell(refusal: Refusal, of: str = "") -> None:
     click.echo(f"{of}{refusal.code}: {plain(refusal.detail)}", err=True)
     facts: Mapping[str, Any] = refusal.facts
     for fault in facts.get("errors", ()):
-        click.echo(plain(f"  {fault['field']}: {fault['detail']}"), err=True)
+        click.echo(plain(f"  {fault['field'] or 'body'}: {fault['detail']}"), err=True)
     if facts.get("allowed"):
         click.echo(f"  open to you: {', '.join(facts['allowed'])}", err=True)
     for missed in facts.get("missed", ()):

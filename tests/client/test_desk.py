@@ -306,10 +306,14 @@ def test_letters_are_tried_again_the_oldest_first_and_the_code_tells_of_those_th
         f"/{OTHER.id}/retry",
     ]
     assert counterfoil("dead-letters", "retry", ID, answers=(whole(LETTER),))[0] == 0
-    assert counterfoil("dead-letters", "retry", ID, answers=(problem(403, "not_allowed"),))[0] == 3
-    errors = [{"field": "subject", "code": "x", "detail": "must be given"}]
+    assert counterfoil("dead-letters", "retry", ID, answers=(problem(403, "not_allowed"), whole(LETTER)))[0] == 3
+    foreign = LETTER.model_copy(update={"reason": "not_allowed"})
+    door = Door(letters(OTHER, foreign), problem(403, "not_allowed"), whole(foreign), whole(OTHER))
+    ended, out, _ = counterfoil("dead-letters", "retry", "--all", answers=(), door=door)
+    assert (ended, out) == (1, f"{OTHER.id} applied\n"), "one that may not holds up no other"
+    errors = [{"field": "", "code": "x", "detail": "must be JSON"}]
     assert (
-        "  subject: must be given\n"
+        "  body: must be JSON\n"
         in counterfoil("dead-letters", "retry", ID, answers=(problem(422, "invalid", errors=errors),))[2]
     )
     for words in ((), (ID, "--all"), ("no-id",)):
