@@ -1,17 +1,16 @@
 """One transaction: the state change, the facts it announces, the inbox and idempotency rows, or none of them."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import asyncpg
 from nats.errors import Error as NatsError
-from sqlalchemy import text
 
 from chassis.statements import Lent, Parameters, Row, Session, speak_json
-from chassis.transaction import TRIED, Named, Transaction
+from chassis.transaction import Named, Transaction
 from contracts.refusals import Unavailable
 
 __all__ = [
@@ -39,9 +38,7 @@ _FAREWELL = 1.0
 _PATIENCE = 5.0
 """Seconds that whoever needs a connection waits for one."""
 
-_ENTER = "select set_config('app.ws', $1, true)"
-_ENTER_WITH_KEYS = text(f"select {TRIED}, set_config('app.ws', :ws, true)")
-_ENTER_TOGETHER = text(f"select {TRIED}, set_config('app.ws', :ws, true), set_config('lock_timeout', :patience, true)")
+_WORKSPACE = re.compile(r"[a-z0-9_-]{1,64}")
 _DATA = "22"
 """The class of PostgreSQL errors that lie in a value."""
 # Classes of PostgreSQL errors that pass: connection, who may enter where (a password is renewed, a database is made),
@@ -110,9 +107,8 @@ class Database:
     @asynccontextmanager
     async def rehearsal(self, workspace_id: str) -> AsyncGenerator[Transaction]:
         """Begin as `transaction` does, and take everything back at the end: what would be refused is refused."""
-        async with self._session(commits=False) as session:
+        async with self._session(_beginning(workspace_id), commits=False) as session:
             tx = Transaction(session, workspace_id)
-            await session.execute(_ENTER, workspace_id)
             yield tx
             await tx.write_facts()
 
@@ -144,41 +140,35 @@ class Database:
     async def _begin(
         self, workspace_id: str, commands: Sequence[Named] = (), patience: float | None = None
     ) -> AsyncGenerator[Transaction]:
-        async with self._session() as session:
+        async with self._session(_beginning(workspace_id, patience)) as session:
             tx = Transaction(session, workspace_id)
             if commands:
-                values: dict[str, Any] = {"ws": workspace_id}
-                values["names"] = [named.in_workspace(workspace_id) for named in commands]
-                if patience is None:
-                    free = await tx.scalar(_ENTER_WITH_KEYS, values)
-                else:
-                    free = await tx.scalar(_ENTER_TOGETHER, values | {"patience": f"{patience * 1000:.0f}ms"})
-                await tx.begin(commands, free)
-            else:
-                await session.execute(_ENTER, workspace_id)
+                await tx.begin(commands)
             yield tx
             await tx.write_facts()
         if tx.wakes:
             self.wake()
 
     @asynccontextmanager
-    async def _session(self, *, commits: bool = True) -> AsyncGenerator[Lent]:
-        """Lend a connection for one transaction."""
+    async def _session(self, beginning: str, *, commits: bool = True) -> AsyncGenerator[Lent]:
+        """Lend a connection for one transaction. Raises where PostgreSQL says of a commit that it was none."""
         if self._pool is None:
             self._pool = self._open(self._most, {})
         async with self._lent(await self._pool) as session:
-            work = session.transaction()
             try:
-                await work.start()
+                await session.execute(beginning)
                 yield session
-                await (work.commit() if commits else work.rollback())
+                ended = await session.execute("commit" if commits else "rollback")
             except BaseException as error:
                 with suppress(asyncpg.InterfaceError):  # the session is lost, and with it all that it did
-                    if isinstance(error, Exception):
-                        await work.rollback()
-                    else:  # a frozen server would not let go of who is called off
+                    if not isinstance(error, Exception):  # a frozen server would not let go of who is called off
                         session.terminate()
+                    elif session.is_in_transaction():
+                        await session.execute("rollback")
                 raise
+            if commits and ended != "COMMIT":
+                msg = "nothing is committed: a statement had failed, and nobody heard of it"
+                raise asyncpg.InFailedSQLTransactionError(msg)
 
     def _open(self, most: int, settings: dict[str, str]) -> "asyncpg.Pool[Row]":
         return asyncpg.create_pool(
@@ -247,6 +237,15 @@ class Database:
             msg = "the store is closed"
             raise asyncpg.InterfaceError(msg)
         await speak_json(session)
+
+
+def _beginning(workspace_id: str, patience: float | None = None) -> str:
+    """Return what begins a transaction, as one message. That takes no values: no workspace's id needs a quote."""
+    if workspace_id != EVERY and not _WORKSPACE.fullmatch(workspace_id):
+        msg = "no workspace has such an id"
+        raise ValueError(msg)
+    waits = "" if patience is None else f"; set local lock_timeout = '{patience * 1000:.0f}ms'"
+    return f"begin; set local app.ws = '{workspace_id}'{waits}"
 
 
 def _say_why(purpose: str) -> None:

@@ -23,8 +23,10 @@ from contracts.texts import seal, sealed_texts
 _FOR_HEADERS = 6 * 1024
 _FOR_A_SALT = 128
 
-TRIED = "array(select pg_try_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as name)"
-_TRY = text(f"select {TRIED}")
+_TRY = text(
+    "select array("
+    "select pg_try_advisory_xact_lock(hashtextextended(name, 0)) from unnest(cast(:names as text[])) as name)"
+)
 _ANSWER_TO_ONE = text(
     "select fingerprint, answer, secret_of from idempotency"
     " where workspace_id = :ws and actor = :actor and route = :route and key = :key"
@@ -275,8 +277,7 @@ class Transaction:
 
     async def _known(self, named: Named) -> str | None:
         if named not in self._free:
-            found = await self.scalar(_TRY, {"names": [named.in_workspace(self.workspace_id)]})
-            await self.begin([named], found)
+            await self.begin([named])
         if not self._free[named]:
             raise InProgress(retry_after=1)
         known = self._answers.get(named)
@@ -288,11 +289,12 @@ class Transaction:
             raise AlreadyAnswered(id=known.secret_of)
         return known.answer
 
-    async def begin(self, commands: Sequence[Named], free: Sequence[bool]) -> None:
-        """Look whether these were answered before, as far as nobody else works on them.
+    async def begin(self, commands: Sequence[Named]) -> None:
+        """Keep others from working on these, and look whether they were answered before.
 
-        A statement of its own, after that of the locks: its snapshot shows what the last holder committed.
+        Those are two statements: the snapshot of the second shows what the last holder committed.
         """
+        free = await self.scalar(_TRY, {"names": [named.in_workspace(self.workspace_id) for named in commands]})
         self._free |= zip(commands, free, strict=True)
         asked = [named for named in commands if self._free[named]]
         if len(asked) == 1:

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.database import SILENT, Database, Transaction, is_weather
+from chassis.statements import Session
 from contracts.base import Errand, IdempotencyKey, LookUp, Message
 from contracts.tickets import NotePage
 from tests.support.eventually import eventually
@@ -129,6 +131,27 @@ async def test_a_commit_holds_the_state_the_facts_and_the_answer_and_a_rollback_
     }
 
 
+async def test_a_commit_that_postgresql_turns_into_a_rollback_is_no_commit(vault: Vault) -> None:
+    ws = a_workspace()
+
+    async def swallow() -> None:
+        async with vault.database.transaction(ws) as tx:
+            await note_down(tx, "acknowledged?")
+            with suppress(asyncpg.DivisionByZeroError):
+                await tx.scalar(text("select 1 / 0"))
+
+    with pytest.raises(asyncpg.InFailedSQLTransactionError):
+        await swallow()
+    assert await heard(vault.database, ws) == []
+
+
+@pytest.mark.parametrize("ws", ["", "A", "it's", "x'; drop table heard; --", "ws\x00", "w" * 65])
+async def test_no_transaction_begins_for_what_can_be_no_workspace(vault: Vault, ws: str) -> None:
+    with pytest.raises(ValueError, match="no workspace"):
+        async with vault.database.transaction(ws):
+            pass
+
+
 async def test_a_commit_that_announces_wakes_the_relay_and_no_other_does(vault: Vault) -> None:
     ws, woken = a_workspace(), list[int]()
     vault.database.wake = lambda: woken.append(1)
@@ -213,7 +236,7 @@ async def test_a_pooled_connection_forgets_whose_it_was(vault: Vault) -> None:
         async with database.transaction(a_workspace()) as tx:
             await note_down(tx, "mine")
             first = await tx.scalar(text("select pg_backend_pid()"))
-        async with database._session() as session:
+        async with database._session("begin") as session:
             second = await session.fetchval("select pg_backend_pid()")
             count = await session.fetchval("select count(*) from heard")
         assert first == second
@@ -513,29 +536,28 @@ async def _enter(database: Database) -> None:
         pass
 
 
-@pytest.mark.parametrize("step", ["start", "commit"])
+@pytest.mark.parametrize("step", ["begin", "commit"])
 async def test_who_is_called_off_while_a_transaction_begins_or_ends_is_told_so(
     vault: Vault, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Whatever the session is still at: a timer that is told of that instead would never end."""
     asked: asyncio.Future[asyncio.Task[str]] = asyncio.get_running_loop().create_future()
-    begin, steps = asyncpg.transaction.Transaction.start, getattr(asyncpg.transaction.Transaction, step)
+    execute = asyncpg.Connection.execute
 
-    async def hang(self: asyncpg.transaction.Transaction) -> None:
-        if asyncio.current_task() is not working:  # services of other tests go on meanwhile
-            await steps(self)
-            return
-        if step == "start":
-            await begin(self)
-        at_work = asyncio.create_task(self._connection.execute("select pg_sleep(60)"))  # type: ignore[attr-defined]
+    async def hang(self: Session, query: str, *values: Any, **options: Any) -> str:
+        if asyncio.current_task() is not working or not query.startswith(step):  # services of other tests go on
+            return await execute(self, query, *values, **options)
+        if step == "begin":
+            await execute(self, query)
+        at_work = asyncio.create_task(execute(self, "select pg_sleep(60)"))
         asked.set_result(at_work)
-        await asyncio.shield(at_work)
+        return await asyncio.shield(at_work)
 
     async def work() -> None:
         async with vault.database.transaction(a_workspace()):
             pass
 
-    monkeypatch.setattr(asyncpg.transaction.Transaction, step, hang)
+    monkeypatch.setattr(asyncpg.Connection, "execute", hang)
     working = asyncio.create_task(work())
     at_work = await asked
     working.cancel()
