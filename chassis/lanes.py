@@ -247,7 +247,7 @@ class Lanes:
             stored=dead.stored,
             subject=dead.msg.subject,
             reason=refusal.code,
-            detail=_said(refusal),
+            detail=refusal.in_full,
             headers=dead.msg.headers or {},
             body=dead.msg.data,
         )
@@ -391,9 +391,3 @@ class Lanes:
 def _delay(tries: int, longest: float) -> float:
     """Return how long to wait after so many tries: twice as long each time, spread by a quarter."""
     return min(longest, _FIRST_DELAY * 2.0 ** min(tries - 1, 10)) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads tries
-
-
-def _said(refusal: Refusal) -> str:
-    """Return the refusal in one line: its sentence and the fields at fault, never their values."""
-    fields = "; ".join(f"{e['field'] or 'body'}: {e['detail']}" for e in refusal.facts.get("errors", ()))
-    return f"{refusal.detail} {fields}".strip()

@@ -57,6 +57,12 @@ class Refusal(Exception):
             raise TypeError(msg)
         Refusal.registry[cls.code] = cls
 
+    @property
+    def in_full(self) -> str:
+        """The sentence and the fields at fault in one line, never their values."""
+        fields = "; ".join(f"{each['field'] or 'body'}: {each['detail']}" for each in self.facts.get("errors", ()))
+        return f"{self.detail} {fields}".strip()
+
     def to_wire(self) -> dict[str, Any]:
         """Return the refusal as plain JSON."""
         return {"code": self.code, "detail": self.detail, **self.facts}

@@ -119,7 +119,7 @@ async def test_a_body_that_cannot_be_read_is_buried_with_its_reason_and_those_be
     assert (letter["reason"], letter["stream"], letter["sequence"]) == ("invalid", "GATEWAY", sequence)
     assert letter["subject"] == WorkspaceCreated.subject_for(ws)
     assert letter["body"] == b"{rubbish"
-    assert "Invalid JSON" in letter["detail"]
+    assert "must be JSON" in letter["detail"]
 
 
 async def test_order_is_kept_and_one_handler_runs_at_a_time_in_batches_of_a_hundred(desk: Desk) -> None:

@@ -296,6 +296,8 @@ async def test_letters_are_dropped_and_tried_again_together_by_ticks_and_by_reas
 
     await eventually(applies)  # not before tickets has heard of the workspace
     assert [each["id"] for each in (await desk.get("dead-letters"))["items"]] == [bad[4], bad[3]]
+    (still,) = (await desk.send("POST", "dead-letters/retry", {"ids": [bad[3]]})).json()["refused"]
+    assert (still["code"], "subject: must be given" in still["detail"]) == ("invalid", True)
     answer = await desk.send("POST", "dead-letters/drop", {"ids": [bad[0], bad[3]]})
     told_of = answer.json()
     assert (told_of["dropped"], [(each["id"], each["code"]) for each in told_of["refused"]]) == (

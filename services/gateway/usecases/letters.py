@@ -167,7 +167,7 @@ class Letters:
                 await settle(visitor, id, None)
                 done += 1
             except Refusal as refusal:
-                refused.append(answers.LetterRefused(id=id, code=refusal.code, detail=refusal.detail))
+                refused.append(answers.LetterRefused(id=id, code=refusal.code, detail=refusal.in_full))
         return Settlement(done, tuple(refused), page.next_cursor, page.away)
 
     async def _settle(
