@@ -57,6 +57,14 @@ def _address(_context: click.Context, _option: click.Parameter, url: str) -> str
     return url
 
 
+def _secret(_context: click.Context, _option: click.Parameter, token: str | None) -> str | None:
+    """Take a token with the end of line of its file; what no header can hold is none, and is not repeated."""
+    token = token and token.strip()
+    if token and not (token.isascii() and token.isprintable()):
+        raise click.BadParameter("a token has neither line breaks nor other characters than those of ASCII")
+    return token or None
+
+
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "COUNTERFOIL"})
 @click.option(
     "--url",
@@ -67,7 +75,13 @@ def _address(_context: click.Context, _option: click.Parameter, url: str) -> str
     callback=_address,
 )
 @click.option("--workspace", default="demo", show_default=True, envvar="COUNTERFOIL_WORKSPACE", show_envvar=True)
-@click.option("--token", envvar="COUNTERFOIL_TOKEN", show_envvar=True, help="An API token, from Settings > API tokens.")
+@click.option(
+    "--token",
+    envvar="COUNTERFOIL_TOKEN",
+    show_envvar=True,
+    callback=_secret,
+    help="An API token, from Settings > API tokens.",
+)
 @click.option("--patience", default=PATIENCE, show_default=True, help="Seconds to try while the desk is away.")
 @click.pass_context
 def main(context: click.Context, url: str, workspace: str, token: str | None, patience: float) -> None:

@@ -201,8 +201,12 @@ def test_what_is_used_wrongly_asks_nothing(counterfoil: Callable[..., tuple[int,
         ("--url", "localhost:8080", "tickets", "list"),
         ("dead-letters", "drop"),
         ("tickets", "create", "\udcff"),
+        ("--token", "two\nlines", "tickets", "list"),
+        ("--token", "schlüssel", "tickets", "list"),
+        ("--token", " ", "tickets", "list"),
     ):
-        assert counterfoil(*words, answers=())[0] == 2, words
+        ended, _, err = counterfoil(*words, answers=())
+        assert (ended, "lines" in err, "schlüssel" in err) == (2, False, False), words
     assert counterfoil("tickets", "note", "42", "-", answers=(), said=b"\xff")[0] == 2
     assert CliRunner().invoke(main, ["tickets", "list"], env={"COUNTERFOIL_TOKEN": None}).exit_code == 2
 
