@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
@@ -74,6 +75,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         there = page.parent / name if name else page
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), target
+
+
+@every_page
+def test_what_its_commands_write_beside_the_code_is_never_committed(page: Path) -> None:
+    """Such files hold a password, or what customers wrote."""
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    for block in blocks(page):
+        for name in re.findall(r"(?:> ?|-o )([\w-]+\.(?:csv|env|jsonl?))\b", block.text):
+            assert any(fnmatch(f"/{name}", pattern) for pattern in ignored), name
 
 
 @every_page
