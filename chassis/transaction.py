@@ -206,7 +206,11 @@ class Transaction:
             if told.is_recording():
                 told.update_name(known.sql.split(maxsplit=1)[0].lower())
                 told.set_attribute("db.query.text", known.sql)
-            return await run(known.sql, *values)
+            try:
+                return await run(known.sql, *values)
+            except asyncpg.PostgresError:
+                self._writes += 1  # it can do no more, though it only read: a rollback alone undoes it
+                raise
 
     def announce(self, *facts: Event) -> None:
         """Let others know, once this is committed. There is no other way out of a service."""

@@ -147,6 +147,24 @@ async def test_a_refusal_that_wrote_nothing_disturbs_nobody(desk: Desk) -> None:
         assert await tx.scalar(text("select count(*) from event_log where body ->> 'slug' = 'never'")) == 0
 
 
+async def test_a_refusal_behind_a_question_that_failed_is_told_as_one(desk: Desk) -> None:
+    ws = a_workspace()
+
+    async def ask_wrongly(_command: Any, tx: Transaction) -> None:
+        try:
+            await tx.scalar(text("select 1 / 0"))
+        except asyncpg.DataError as error:
+            raise NotFound from error
+
+    desk.acts["wrong"] = ask_wrongly
+    with pytest.raises(NotFound):
+        await desk.send(a_note(ws, "wrong"))
+    told = await desk.together(a_note(ws, "one"), a_note(ws, "wrong"), a_note(ws, "two"))
+
+    assert isinstance(told[1], NotFound)
+    assert await heard(desk.database, ws) == ["first", "one", "two"]
+
+
 @pytest.mark.parametrize("how", ["refused", "crashed", "broken"])
 async def test_one_that_fails_in_the_middle_fails_alone(desk: Desk, how: str) -> None:
     ws = a_workspace()
