@@ -176,6 +176,7 @@ async def test_what_no_export_holds_is_refused_by_its_line(desk: Desk, browser: 
         ("ticket", {"subject": "x" * 201}, "at most 200"),
         ("note", {"body": 5}, "body"),
         ("note", {"created_at": None}, "created_at"),
+        ("heard", {"source": "a\0b"}, "does not fit"),
     ]
     for kind, change, detail in wrong:
         spoilt = lines.copy()
