@@ -75,7 +75,7 @@ class Deployment:
             async with reconciling.provisioner(self._read(f"{PROVISIONER}.nats-url"), ca) as client:
                 left = await reconciling.intake_left(client, within=_PATIENCE)
         except StartFailed as away:
-            say(f"{away}. What other systems sent and was not applied yet is not in this backup.")
+            say(f"{str(away).rstrip('.')}. What other systems sent and was not applied yet is not in this backup.")
         else:
             if left:
                 say(f"{left} messages of other systems are not applied yet, and not in this backup.")

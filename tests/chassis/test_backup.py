@@ -70,6 +70,14 @@ async def test_a_directory_that_cannot_be_written_is_named_with_the_cause(tmp_pa
     assert str(refused.value) == f"The backup can't be written into {directory}: Not a directory."
 
 
+async def test_what_a_backup_lacks_without_nats_is_said_in_whole_sentences(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(EmbeddedError, match=r"The secret postgres\.url can't be read"):
+        await Rescue(tmp_path, tmp_path, said.append).backup(tmp_path / "today")
+    why = f"The secret {PROVISIONER}.nats-url can't be read in {tmp_path}: No such file or directory."
+    assert said == [f"{why} What other systems sent and was not applied yet is not in this backup."]
+
+
 async def test_a_deployment_is_restored_by_its_secrets_whole_or_not_at_all(
     tmp_path: Path, own_postgres: Start[PostgresServer], own_nats: Start[NatsServer]
 ) -> None:
