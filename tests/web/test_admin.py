@@ -70,7 +70,9 @@ async def test_ticket_settings_are_saved_once_and_nobody_is_overruled_unseen(des
     assert wrong.one("input", name="auto_close_days").attributes["aria-describedby"].startswith("fault-")
     assert wrong.form(path).fields["auto_close_days"] == ["0"]
 
-    stale = await browser.send(form, members_may_note_any="true", auto_close_days="30")
+    wrong = await browser.send(form, members_may_note_any="true", auto_close_days="0")
+    assert wrong.status == 422, "it shows nothing of what was saved meanwhile"
+    stale = await browser.send(wrong.form(path), auto_close_days="30")
     assert stale.status == 412
     assert "Ada Lovelace: close resolved tickets, no limit → 14 days" in lines(stale)
     assert stale.form(path).fields["auto_close_days"] == ["30"]

@@ -53,9 +53,10 @@ async def test_an_assistant_is_made_set_up_and_deleted_without_a_script(desk: De
     kept = (await desk.get(f"assistants/{id}"))["widget"]
     assert (kept["title"], kept["colour"], kept["allow_ticket_creation"]) == ("Ask us", "#aa3355", True)
 
-    # The page of before is stale: what was typed in it stands, and can be saved all the same.
-    page = await browser.send(own, title="Mine")
-    assert page.status == 412
+    # The page of before is stale, also where it came back: what was typed in it stands, and can be saved all the same.
+    wrong = await browser.send(own, title="Mine", colour="mine")
+    page = await browser.send(wrong.form(form, having="title"), colour="#0000aa")
+    assert (wrong.status, page.status) == (422, 412)
     for change in (
         "name, Web shop → Shop",
         "title, How can we help? → Ask us",

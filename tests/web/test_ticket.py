@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -225,6 +226,36 @@ async def test_a_status_that_others_changed_is_named_as_everywhere(desk: Desk, b
         "In Progress",
         "Waiting on Customer",
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "theirs"),
+    [
+        ("subject", "x" * 201, "Theirs"),
+        ("description", "nul\x00", "Theirs"),
+        ("tags", "x" * 60, ["theirs"]),
+        ("new_value", "x" * 501, {"colour": "Theirs"}),
+    ],
+)
+async def test_what_others_changed_before_a_mistake_was_mended_is_not_written_over(
+    desk: Desk, browser: Browser, field: str, wrong: str, theirs: Any
+) -> None:
+    ticket = await desk.ticket()
+    path = f"/w/{desk.workspace.slug}/tickets/{ticket['number']}"
+    form = (await browser.open(path)).form(path, having=field)
+    of = "fields" if field == "new_value" else field
+    await desk.change(ticket, **{of: theirs})
+
+    typed = {"new_field": ["Colour"]} if of == "fields" else {}
+    page = await browser.send(replace(form, fields=form.fields | typed | {field: [wrong]}))
+    assert page.status == 422
+    other = "tags" if field == "subject" else "subject"
+    assert page.form(path, having=other).fields["version"] != form.fields["version"], "what it shows is what is there"
+    again = page.form(path, having=field)
+    page = await browser.send(replace(again, fields=again.fields | {field: ["mine"]}))
+
+    assert page.status == 412
+    assert (await desk.get(f"tickets/{ticket['id']}"))[of] == theirs
 
 
 async def test_two_changes_of_a_description_are_put_together_without_a_script(desk: Desk, browser: Browser) -> None:

@@ -76,7 +76,9 @@ async def test_who_edits_what_somebody_else_changed_meanwhile_is_asked_whose_to_
 
     theirs, mine = [edits(await browser.open(link)) for _ in range(2)]
     assert "Saved" in (await browser.send(theirs, description="Theirs")).words
-    stale = await browser.send(mine, description="Mine")
+    wrong = await browser.send(mine, url="", description="Mine")
+    assert wrong.status == 422, "it shows nothing of theirs"
+    stale = await browser.send(edits(wrong), url=hook["url"])
     assert stale.status == 412
     assert stale.one("input", id="description").attributes["value"] == "Mine"
     assert "Keep theirs" in {each.words for each in stale.all("a", href=link)}

@@ -29,7 +29,7 @@ from contracts.tickets import (
 )
 from services.gateway.routes.bodies import Given, path_id
 from services.gateway.routes.visitors import base_url
-from services.gateway.web.forms import Form
+from services.gateway.web.forms import Form, Seen
 from services.gateway.web.rendering import see
 from services.gateway.web.shell import Here, enter, enter_by_form, page
 from services.gateway.web.ticket_settings import Missed, said
@@ -65,7 +65,6 @@ class Settings(Given):
     require_contact_info: bool = False
     require_identity: bool = False
     allowed_origins: Annotated[tuple[WebOrigin, ...], Field(max_length=50)] = ()
-    version: int
 
 
 @get(_PAGE)
@@ -110,14 +109,14 @@ async def save(request: Request[Any, Any, Any], workspace: FromPath[str], assist
     id = path_id(assistant)
     try:
         given = _lines(form).read(Settings)
-        widget = given.model_dump(exclude={"name", "version"})
+        widget = given.model_dump(exclude={"name"})
         await here.desk.bus.ask(
             ChangeAssistant(
                 caller=here.visitor.caller,
                 via=here.visitor.via,
                 idempotency=form.promise(request),
                 assistant_id=id,
-                expected_version=given.version,
+                expected_version=form.read(Seen).version,
                 change=AssistantChange(name=given.name, widget=WidgetSettings(**widget)),
             )
         )

@@ -14,7 +14,7 @@ from litestar import Request
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from contracts.base import IdempotencyKey
-from contracts.refusals import Invalid, Malformed, NotFound, RateLimited, Refusal, WrongMediaType
+from contracts.refusals import Invalid, Malformed, NotFound, RateLimited, Refusal, StaleVersion, WrongMediaType
 from contracts.tickets import Tags
 from services.gateway.routes.bodies import Given, collect, fault_of
 from services.gateway.routes.problems import headers_of
@@ -74,6 +74,15 @@ class Form:
     def status(self) -> int:
         """The HTTP status of a page that shows this form."""
         return self.refusal.status if self.refusal else 200
+
+    def version(self, current: int) -> str:
+        """Return the version that it is of when it is shown: where it comes back refused, no newer one than was seen.
+
+        What was never shown is not saved over, whatever else was wrong with the form.
+        """
+        if isinstance(self.refusal, StaleVersion):
+            return str(self.refusal.facts["version"])
+        return self.text("version", str(current)) if self.refusal else str(current)
 
     @property
     def csrf(self) -> str:

@@ -71,7 +71,6 @@ async def choose(request: Request[Any, Any, Any], workspace: FromPath[str]) -> A
 
 async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGIResponse:
     found = await here.desk.bus.ask(GetPreferences(caller=here.visitor.caller))
-    stale = isinstance(form.refusal, StaleVersion)
     return await page(
         request,
         here,
@@ -80,9 +79,8 @@ async def _show(request: Request[Any, Any, Any], here: Here, form: Form) -> ASGI
         kinds=_kinds(here),
         typed=form if form.refusal else _typed(found),
         form=form,
-        stale=stale,
-        # What was never shown is not saved over, whatever else was wrong with the form.
-        version=form.text("version") if form.refusal and not stale else found.version,
+        stale=isinstance(form.refusal, StaleVersion),
+        version=form.version(found.version),
         zones=zones(),
         saved=form.refusal is None and request.query_params.get("saved") == "true",
         place="notification-preferences",
