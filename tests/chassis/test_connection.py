@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client, Srv
+from nats.aio.transport import TcpTransport
 from nats.errors import BadHeaderError
 
 from chassis.connection import QuickClient, connect
@@ -119,3 +120,16 @@ async def test_who_comes_back_leaves_each_door_that_stays_shut() -> None:
         assert seen.count("came") >= 2
         await eventually(lambda: seen.count("left") == seen.count("came"))
         await client.close()
+
+
+async def test_who_is_called_off_while_it_closes_leaves_too() -> None:
+    async with a_broker() as broker:
+        client = await connect(broker.url_for("tickets"), "tickets", closing=lambda: True)
+        transport = client._transport
+        assert isinstance(transport, TcpTransport)
+        assert transport._io_writer is not None
+        closing = asyncio.create_task(client.close())
+        asyncio.get_running_loop().call_soon(closing.cancel)  # once it has come as far as it goes at once
+        await asyncio.wait({closing})
+        assert closing.cancelled()
+        assert transport._io_writer.is_closing()
