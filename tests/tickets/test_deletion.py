@@ -231,12 +231,13 @@ async def test_before_its_creation_and_beyond_its_last_version_there_was_nothing
 
 async def test_a_life_of_hundreds_of_steps_is_told_to_its_end(desk: Desk) -> None:
     created = await desk.create()
-    async with desk.database.transaction(desk.workspace) as tx:
-        ticket = await store.load(tx, str(created.id), for_update=True)
-        for nth in range(250):
-            facts = ticket.change(TicketChange(tags=(f"t{nth}",)), desk.who(), by(desk.who(), nth))
-            await store.save(tx, ticket, facts)
-            tx.announce(*facts)
+    for begun in range(0, 250, 25):
+        async with desk.database.transaction(desk.workspace) as tx:
+            ticket = await store.load(tx, str(created.id), for_update=True)
+            for nth in range(begun, begun + 25):
+                facts = ticket.change(TicketChange(tags=(f"t{nth}",)), desk.who(), by(desk.who(), nth))
+                await store.save(tx, ticket, facts)
+                tx.announce(*facts)
 
     assert (await desk.get("1", as_of_version=251)).tags == ("t249",)
     assert (await desk.get("1", as_of_version=150)).tags == ("t148",)
