@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -52,7 +52,7 @@ _AFTER: Final = ("activity", "notifications", "postgres activity", "postgres not
 _TOO_BUSY: Final = 503
 _A_WHILE: Final = 0.5
 _CALM: Final = 100_000
-"""Microseconds of CPU in that while: a busy machine makes as much of what a desk does that nobody uses."""
+"""Microseconds of CPU in that while that are calm in any case; where a machine is slow, a desk takes more at rest."""
 _COMMANDS: Final = 320
 _CREATE: Final = f"create, {IN_FLIGHT} in flight"
 _CHANGE: Final = f"change, {IN_FLIGHT} in flight"
@@ -153,6 +153,8 @@ class Side:
     store: str = ""
     """Its servers, where nothing keeps anybody out of them."""
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    at_rest: float = 0
+    """Microseconds of CPU that it takes in a while in which nobody asks for anything."""
 
     @contextmanager
     def lines(self, many: int) -> Iterator[list[Line]]:
@@ -198,6 +200,12 @@ class Side:
             cost.cpu.subtract(before)
         return cost, ids
 
+    async def rest(self) -> float:
+        """Return the microseconds of CPU that it takes in a while, of several in which nobody asks."""
+        before, began = self._cpu().total(), time.perf_counter()
+        await eventually(lambda: time.perf_counter() - began >= 4 * _A_WHILE)
+        return (self._cpu().total() - before) * _A_WHILE / (time.perf_counter() - began)
+
     async def _settled(self) -> None:
         """Wait until nothing is done any more: what follows a commit belongs to its cost."""
         history: list[tuple[float, int]] = []
@@ -205,7 +213,7 @@ class Side:
         def calm() -> bool:
             history.append((time.perf_counter(), self._cpu().total()))
             past = [spent for at, spent in history if history[-1][0] - at >= _A_WHILE]
-            return bool(past) and history[-1][1] - past[-1] < _CALM
+            return bool(past) and history[-1][1] - past[-1] < max(_CALM, 1.5 * self.at_rest)
 
         await eventually(calm, within=60)
 
@@ -273,6 +281,7 @@ async def a_desk() -> AsyncIterator[Side]:
     with on_disk() as directory:
         async with running_stack(directory / "var") as stack:
             side = side_of(stack, await stack.sign_in())
+            side = replace(side, at_rest=await side.rest())
             await side.create(_WARM_UP)
             await settle(stack)
             yield side
