@@ -53,26 +53,29 @@ class People:
         return Visitor(held, None, via, workspace, held.role)
 
     async def _find_sessions(self, _: str, asked: Sequence[tuple[bytes, str | None]]) -> Sequence[store.Found | None]:
+        return await self._find(asked, store.find_sessions, lambda found: found.session, store.seen)
+
+    async def _find_tokens(self, _: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
+        return await self._find(hashes, store.find_tokens, lambda found: found[0], store.used)
+
+    async def _find[Asked, Found, Held: (domain.Session, ApiToken)](
+        self,
+        asked: Sequence[Asked],
+        find: Callable[[Transaction, Sequence[Asked]], Awaitable[Sequence[Found | None]]],
+        holds: Callable[[Found], Held],
+        used: Callable[[Transaction, Held, dt.datetime], Awaitable[None]],
+    ) -> Sequence[Found | None]:
+        """Look each up once, however many ask for it, and note the use of what has not been noted for long."""
         at, named = self._clock(), list(dict.fromkeys(asked))
         async with self._database.glance(LOOK_UP) as tx:
-            found = dict(zip(named, await store.find_sessions(tx, named), strict=True))
-        sessions = {each.session.id: each.session for each in found.values() if each}
-        if due := {id: each for id, each in sorted(sessions.items()) if each.is_due(at) and not each.is_over(at)}:
+            found = dict(zip(named, await find(tx, named), strict=True))
+        held = {each.id: each for each in (holds(one) for one in found.values() if one is not None)}
+        # In one order, or two who note the same would wait for each other.
+        if due := [held[id] for id in sorted(held) if held[id].is_due(at) and not held[id].is_over(at)]:
             async with self._database.every_workspace(LOOK_UP) as tx:
-                for session in due.values():
-                    await store.seen(tx, session, at)
+                for each in due:
+                    await used(tx, each, at)
         return [found[each] for each in asked]
-
-    async def _find_tokens(self, _purpose: str, hashes: Sequence[bytes]) -> Sequence[tuple[ApiToken, Workspace] | None]:
-        at, named = self._clock(), list(dict.fromkeys(hashes))
-        async with self._database.glance(LOOK_UP) as tx:
-            found = dict(zip(named, await store.find_tokens(tx, named), strict=True))
-        tokens = {each[0].id: each[0] for each in found.values() if each}
-        if due := {id: each for id, each in sorted(tokens.items()) if each.is_due(at) and not each.is_over(at)}:
-            async with self._database.every_workspace(LOOK_UP) as tx:
-                for token in due.values():
-                    await store.used(tx, token, at)
-        return [found[each] for each in hashes]
 
     async def members(self, visitor: Visitor, cursor: str | None, limit: int) -> answers.MemberPage:
         """Return one page of the workspace's members."""
