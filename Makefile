@@ -22,9 +22,9 @@ help: ## print these lines
 run: .venv/.run ## start the whole desk on this machine: NATS, PostgreSQL and the four services
 	@exec .venv/bin/python -m services
 
-# Four at once, each with servers of its own, so that no core waits for a disk or for a clock; who is given one server shares it with nobody.
+# One for each core, each with servers of its own: more would wait for one another longer than for a disk or a clock; who is given one server shares it with nobody.
 test: .venv/.complete ## run the suite, but for what `make faults` does
-	@.venv/bin/python -m pytest -m "not rehearsal" $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=4 --dist=loadfile --no-loadscope-reorder)
+	@.venv/bin/python -m pytest -m "not rehearsal" $(if $(COUNTERFOIL_TEST_NATS_URL)$(COUNTERFOIL_TEST_POSTGRES_URL),,--numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder)
 
 check: .venv/.complete ## the one gate: format, lint, types, imports, then the suite
 	.venv/bin/ruff format --check

@@ -1,8 +1,10 @@
 """A real browser, once for the whole run."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from playwright.async_api import Browser as Chromium
@@ -50,4 +52,6 @@ async def chromium() -> AsyncIterator[Chromium]:
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         yield started
-        await started.close()
+        # It may never answer; the driver, which ends next, ends it then.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(started.close(), 10)
