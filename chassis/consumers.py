@@ -7,6 +7,7 @@ applied, so that who has little to say is not kept waiting by who has much.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +19,7 @@ from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.client import JetStreamContext
+from nats.aio.subscription import Subscription
 
 from chassis.connection import connect, die, flushed, inbox_prefix
 from chassis.database import Database
@@ -35,6 +36,10 @@ log = get_logger()
 
 _AT_ONCE = 500
 _BEAT = 1.0
+_SLACK = 1.0
+_ASKED = json.dumps({"batch": _AT_ONCE, "expires": int(_BEAT * 1e9), "no_wait": True}).encode()
+"""Where both are said, JetStream waits for the first message that comes, and ends with those that are there."""
+_ENDS = ("404", "408")
 _CHECK_AFTER = 10
 _GRACE = 2.0
 
@@ -53,34 +58,39 @@ class _Broker(NatsBroker):
 
 
 class _Pull:
-    """Stands between FastStream and nats-py's pull subscription.
+    """Stands in the place of nats-py's pull subscription, under FastStream.
 
-    nats-py raises the builtin TimeoutError where FastStream catches only nats.errors.TimeoutError, whose supervisor
-    then restarts without the messages already fetched: it is translated. FastStream lingers until a batch is full: a
-    partial second fetch is answered at once, so that what is there is handed over. A durable that is gone answers
-    503 or 409 for ever: `gone` asks, and ends the process.
+    It asks for what is there, or else for the first that comes within a second, and tells by its subject which request
+    an answer ends: nats-py's `fetch` takes the end of an older one for that of its own, asks once more, and after a
+    quiet second holds back the second message that comes, for up to another. FastStream lingers until a batch is full:
+    a partial second fetch is answered at once, so that what is there is handed over; it hears no other TimeoutError
+    than that of nats.errors. A durable that is gone answers 503 or 409 for ever: `gone` asks, and ends the process.
     """
 
-    def __init__(self, inner: JetStreamContext.PullSubscription, gone: Callable[[], Awaitable[None]]) -> None:
-        self._inner, self._gone, self._empty = inner, gone, 0
+    def __init__(self, client: Client, durable: str, gone: Callable[[], Awaitable[None]]) -> None:
+        """Ask nothing yet of this durable, named as STREAM.NAME."""
+        self._client, self._gone = client, gone
+        self._subject, self._inbox = f"$JS.API.CONSUMER.MSG.NEXT.{durable}", client.new_inbox()
+        self._subscription: Subscription | None = None
+        self._came: list[Msg] = []
+        self._nth = self._empty = 0
+        self._over = asyncio.Future[str]()
 
     async def fetch(
         self,
         batch: int = _AT_ONCE,
-        timeout: float | None = _BEAT,  # noqa: ASYNC109 - nats-py's signature
+        timeout: float | None = _BEAT,  # noqa: ARG002, ASYNC109 - nats-py's signature
         heartbeat: float | None = None,  # noqa: ARG002 - nats-py's signature
     ) -> list[Msg]:
         if batch < _AT_ONCE:
             raise nats.errors.TimeoutError
         try:
-            messages = await self._inner.fetch(batch, timeout)
-        except TimeoutError:
-            messages = []
+            await self._ask()
         except (nats.errors.Error, nats.js.errors.Error) as error:
             log.warning("consumer.fetch", error=repr(error))
             await asyncio.sleep(0.5)
             await self._gone()
-            raise nats.errors.TimeoutError from error
+        messages, self._came = self._came, []
         self._empty = 0 if messages else self._empty + 1
         if self._empty and self._empty % _CHECK_AFTER == 0:
             await self._gone()
@@ -88,9 +98,37 @@ class _Pull:
             raise nats.errors.TimeoutError
         return messages
 
+    async def _ask(self) -> None:
+        """Return once all that was asked for is there, or its time is over."""
+        if self._subscription is None:
+            self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._hear)
+        self._nth += 1
+        self._over = asyncio.Future()
+        await self._client.publish(self._subject, _ASKED, reply=f"{self._inbox}.{self._nth}")
+        # Without an answer the connection was lost, and the request with it.
+        with suppress(TimeoutError):
+            status = await asyncio.wait_for(self._over, _BEAT + _SLACK)
+            if status not in _ENDS:
+                msg = f"the server answers {status}"
+                raise nats.errors.Error(msg)
+
+    async def _hear(self, message: Msg) -> None:
+        if message.reply:
+            self._came.append(message)
+            if len(self._came) < _AT_ONCE:
+                return
+            status = _ENDS[0]
+        elif message.subject == f"{self._inbox}.{self._nth}" and message.headers:
+            status = message.headers.get("Status", "")
+        else:  # the end of an older request
+            return
+        if not self._over.done():
+            self._over.set_result(status)
+
     async def unsubscribe(self) -> None:
-        with suppress(nats.errors.Error):
-            await self._inner.unsubscribe()
+        if self._subscription is not None:
+            with suppress(nats.errors.Error):
+                await self._subscription.unsubscribe()
 
 
 class Consumer:
@@ -166,7 +204,7 @@ class Consumer:
         try:
             await subscriber.start()
             # No await lies between FastStream's making of its fetching task and here: it never sees the bare one.
-            subscriber.subscription = _Pull(subscriber.subscription, lambda: self._exists(client))  # type: ignore[assignment, arg-type]
+            subscriber.subscription = _Pull(client, f"{self.part.source}.{self._durable}", lambda: self._exists(client))  # type: ignore[assignment]
             log.info("consumer.started", stream=self.part.source)
             yield
         finally:

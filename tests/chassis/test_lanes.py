@@ -145,6 +145,17 @@ async def test_order_is_kept_and_one_handler_runs_at_a_time_in_batches_of_a_hund
     assert most == 1
 
 
+async def test_nothing_is_held_back_by_a_request_of_before(desk: Desk) -> None:
+    """Where two requests wait at once, what comes second is the end of neither, and lies until one of them is over."""
+    asks: asyncio.Queue[Msg] = asyncio.Queue()
+    async with as_user(desk.broker, CHAOS) as chaos:
+        await chaos.subscribe("$JS.API.CONSUMER.MSG.NEXT.GATEWAY.tickets", cb=asks.put)
+        for _ in range(5):
+            await asyncio.wait_for(asks.get(), 30)
+            waiting = (await chaos.jetstream().consumer_info("GATEWAY", "tickets")).num_waiting
+            assert waiting <= 1
+
+
 async def test_poison_in_a_batch_is_buried_and_told_and_the_others_are_applied_once(desk: Desk) -> None:
     ws = a_workspace()
 
