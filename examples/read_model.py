@@ -28,9 +28,9 @@ async def main():
     facts = await nc.jetstream().pull_subscribe_bind("int_{INTEGRATION}_{WORKSPACE_ID}".format(**env), stream="TICKETS")
     while True:
         try:
-            batch = await facts.fetch(100, timeout=30)
+            batch = await facts.fetch(100, timeout=1)  # for longer it might hold back what comes second
         except TimeoutError:
-            continue  # half a minute of silence
+            continue  # a second of silence
         with db:
             for fact in batch:
                 apply(fact.headers["ce-type"].rpartition(".")[2], json.loads(fact.data))
