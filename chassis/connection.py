@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +26,9 @@ LOST = 70
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BLANK = " \t\n\r\v\f"
 """What bytes count as blank; text knows more."""
+
+type _Asked = tuple[asyncio.AbstractEventLoop, str]
+_questions: dict[_Asked, asyncio.Task[Any]] = {}
 
 
 def inbox_prefix(user: str) -> str:
@@ -124,8 +127,9 @@ def _options(user: str, *, closing: Callable[[], bool]) -> dict[str, Any]:
 class QuickClient(Client):
     """Reads and writes the headers of a message as nats-py does, but without a look at each character.
 
-    And it leaves no socket open: neither where a server let it in no further than the door, nor where it was called off
-    while it closed, which counts as closed from the first moment.
+    It has one question for a server's name on its way at a time. And it leaves no socket open: neither where a server
+    let it in no further than the door, nor where it was called off while it closed, which counts as closed from the
+    first moment.
     """
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 - as nats-py calls it
@@ -138,6 +142,7 @@ class QuickClient(Client):
     async def _connect_to_server(self, s: Any) -> None:
         if self._transport:
             self._transport.close()
+        await _known(s.uri.hostname, within=self.options["connect_timeout"])
         await super()._connect_to_server(s)
 
     @staticmethod
@@ -162,6 +167,30 @@ class QuickClient(Client):
         await self._send_command(command)
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
+
+
+async def _known(name: str, within: float) -> None:
+    """Return once the name of a server is known. OSError: it is not; TimeoutError: nobody has said so in time.
+
+    One question is on its way at a time, whoever waits for it. None can be taken back, and where the name of a server
+    that is stopped takes seconds to be unknown, tries of two seconds would soon hold every thread of libuv's that asks
+    for names: the database's among them would wait behind all of them.
+    """
+    loop = asyncio.get_running_loop()
+    question = _questions.get((loop, name))
+    if question is None:
+        question = _questions[loop, name] = asyncio.create_task(loop.getaddrinfo(name, None))
+        question.add_done_callback(partial(_answered, (loop, name)))
+    await asyncio.wait({question}, timeout=within)
+    if not question.done():
+        raise TimeoutError
+    question.result()
+
+
+def _answered(asked: _Asked, question: asyncio.Task[Any]) -> None:
+    del _questions[asked]
+    if not question.cancelled():
+        question.exception()  # it is news about the network, which nobody may wait for any more
 
 
 def _written(headers: Mapping[str, str]) -> bytes:

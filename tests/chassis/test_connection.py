@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -133,3 +134,35 @@ async def test_who_is_called_off_while_it_closes_leaves_too() -> None:
         await asyncio.wait({closing})
         assert closing.cancelled()
         assert transport._io_writer.is_closing()
+
+
+async def test_a_name_is_asked_for_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    known, asked = loop.getaddrinfo, list[str]()
+    answer = asyncio.Event()
+
+    async def slow(host: str, *more: Any, **other: Any) -> Any:
+        asked.append(host)
+        await answer.wait()
+        return await known("127.0.0.1", *more, **other)
+
+    tries = list[Exception]()
+
+    async def tried(error: Exception) -> None:
+        tries.append(error)
+
+    async with a_broker() as broker:
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        url = broker.url_for("tickets").replace("127.0.0.1", "nats")
+        coming = [
+            asyncio.create_task(connect(url, "tickets", closing=lambda: True, connect_timeout=0.05, error_cb=tried))
+            for _ in range(3)
+        ]
+        await eventually(lambda: len(tries) >= 9)
+        assert asked == ["nats"]
+        assert {type(error) for error in tries} == {TimeoutError}
+
+        answer.set()
+        for client in await asyncio.gather(*coming):
+            assert client.is_connected
+            await client.close()
