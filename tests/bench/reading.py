@@ -102,6 +102,8 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
         "list, a tag's": "tag=billing-0",
         "search, a word of many": "q=invoice",
         "search, two words": f"q={quote('tent boot')}&{EVERY}",
+        "search, a word of some": f"q=tent&{EVERY}",
+        "search, a part of a word of few": f"q={rare[1:4]}&{EVERY}",
         "search, a part of a word of one": f"q={rare[1:9]}&{EVERY}",
         "search, two words of one": f"q={quote(f'{said} {rare[1:9]}')}&{EVERY}",
         "search, nothing": "q=nowhere",

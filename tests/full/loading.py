@@ -5,6 +5,7 @@ the ledger and in inboxes is all there, as if each step had come by itself and b
 """
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 from chassis.database import Database, Transaction
 from contracts.streams import stream_of
-from contracts.tickets import Assigned, TicketCreated
+from contracts.tickets import Assigned, Status, TicketCreated
 from services.activity.domain import GENESIS, chain
 from services.notifications import store as inboxes
 from services.tickets.store.tickets import folded
@@ -26,6 +27,9 @@ from tests.full.lives import Desk, Fact, Life, World
 _AT_ONCE: Final = 1_000
 _UNREAD: Final = 20
 """One of so many items is not read."""
+
+_WEEK: Final = 604_800
+"""Seconds."""
 
 _COLUMNS: Final = text("select attname from pg_attribute where attrelid = cast(:table as regclass) and attnum > 0")
 _TOLD: Final = text(
@@ -145,8 +149,16 @@ def _contact(world: World, nth: int, rows: _Rows) -> None:
 
 def _ticket(world: World, life: Life, rows: _Rows) -> None:
     rows.add("tickets", life.row)
-    words = folded(life.row["subject"])
-    rows.add("ticket_search", {"workspace_id": world.workspace_id, "ticket_id": life.row["id"], "words": words})
+    rows.add(
+        "ticket_search",
+        {
+            "workspace_id": world.workspace_id,
+            "ticket_id": life.row["id"],
+            "words": folded(life.row["subject"]),
+            "week": int(dt.datetime.fromisoformat(life.row["updated_at"]).timestamp() // _WEEK),
+            "shown": life.row["deleted_at"] is None and life.row["status"] not in (Status.CLOSED, Status.SPAM),
+        },
+    )
     for fact in life.facts:
         if (note := fact.step.note) is not None:
             rows.add(

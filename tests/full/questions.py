@@ -67,6 +67,7 @@ def of_tickets(known: Known) -> dict[str, Ask]:
         "list, deleted": {"deleted": True},
         "search, a word of many": {"q": "invoice"},
         "search, two words": {**_EVERY, "q": "tent boot"},
+        "search, a part of a word of few": {**_EVERY, "q": known.rare[:3]},
         "search, a part of a word of one": {**_EVERY, "q": known.rare},
         "search, nothing": {"q": "nowhere"},
         "search, a contact's name": {"contact_q": "ada berg"},

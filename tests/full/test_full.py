@@ -27,6 +27,10 @@ OWNER = Person(id=UUID("0192f3c8-1111-7aaa-8bbb-0123456789ab"), name="Olivia Own
 WORLD = World("town", OWNER, 240, 7, dt.datetime(2026, 11, 1, tzinfo=dt.UTC))
 CALLER = Caller(workspace_id=WORLD.workspace_id, kind=ActorKind.USER, id=str(OWNER.id), name="Olivia", role=OWNER.role)
 REPORTED = ("report_tickets", "report_steps")
+_FOUND_RIGHTLY = text("""
+    select count(*) from ticket_search s join tickets t on t.id = s.ticket_id
+    where s.week = week_of(t.updated_at) and s.shown = is_shown(t.status, t.deleted_at)
+""")
 
 
 def test_a_seed_tells_the_same_lives_again_and_another_seed_others() -> None:
@@ -60,6 +64,7 @@ async def test_a_full_desk_holds_what_its_facts_tell_in_every_store(postgres_ser
             kept = Counter(life.row["status"] for life in lives if life.row["deleted_at"] is None)
             assert (await store.count(tx, asked)).counts == {status: kept[status.value] for status in Status}
             assert await store.next_number(tx) == (241, ticket.rules)
+            assert await tx.scalar(_FOUND_RIGHTLY) == len(lives)
             after = 0
             while (page := await read_log(ReadTicketsLog(workspace_id=WORLD.workspace_id, after=after), tx)).items:
                 after = page.items[-1].position

@@ -1,6 +1,7 @@
 """Lists and counts under every filter, held against a plain reading of all tickets; and what is deleted is in none."""
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +29,7 @@ from services.tickets import store
 from services.tickets.store import lists, search
 from services.tickets.store.counts import MOST_COUNTED
 from services.tickets.store.tickets import folded
+from services.tickets.store.transfer import put_beside
 from tests.support.infra import Urls
 from tests.tickets.builders import person
 from tests.tickets.desk import Desk
@@ -36,7 +38,8 @@ from tests.tickets.test_store import SORTS, Explaining, as_owner, cursor_of
 SUBJECTS = ["Printer on fire", "printer 42 jams", "Ärger im Büro", "100% sure", "a_b", "Straße 7", "back\\slash", "42"]
 TAGS = ["a", "b", "a b"]
 WORKERS = [None, person("Ann"), person("Bob")]
-START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+START = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
+"""Twelve hours before a week of the index ends."""
 
 
 async def counted(desk: Desk, **filters: Any) -> dict[Status, int]:
@@ -188,40 +191,96 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
             if (cursor := page.next_cursor) is None:
                 return numbers
 
-    for glance, often, few, look in (
-        (1, 2, 100, 2),
-        (1, 2, 0, 2),
-        (1, 2, 0, 100),
-        (3, 1, 100, 5),
-        (100, 10, 0, 100),
+    for glance, often, few, look, sure in (
+        (1, 2, 100, 2, 10_000),
+        (1, 2, 100, 2, 7),
+        (1, 2, 100, 2, 0.01),
+        (1, 2, 0, 2, 0.01),
+        (1, 2, 0, 100, 7),
+        (3, 1, 100, 5, 0.01),
+        (100, 10, 0, 100, 7),
     ):
         monkeypatch.setattr(lists, "GLANCE", glance)
         monkeypatch.setattr(lists, "OFTEN", often)
         monkeypatch.setattr(search, "OFTEN", often)
         monkeypatch.setattr(lists, "LOOK", look)
         monkeypatch.setattr(lists, "FEW", few)
+        monkeypatch.setattr(lists, "SURE", sure)
         for q in ("printer", "42", "fire printer", "jams 42 printer", "e", "xyz", "#3"):
-            filters: dict[str, Any] = {"q": q, "statuses": tuple(Status)}
-            expected = [row for row in town.rows if is_in(row, TicketFilter(**filters))]
-            for sort in ("-updated", "number"):
-                assert await found(sort, **filters) == in_order(expected, sort), (glance, few, look, q, sort)
+            expected = [row for row in town.rows if is_in(row, TicketFilter(q=q))]
+            for sort, statuses in itertools.product(("-updated", "updated", "number"), ((), tuple(Status))):
+                wanted = [row for row in expected if row.status in (statuses or ACTIVE)]
+                way = (glance, few, look, sure, q, sort, statuses)
+                assert await found(sort, q=q, statuses=statuses) == in_order(wanted, sort), way
+
+
+async def test_what_is_searched_knows_the_week_of_its_last_change_and_whether_it_is_shown(desk: Desk) -> None:
+    for subject in ("At rest", "Spam of long ago", "Gone", "Gone and back"):
+        await desk.create(subject)
+    await desk.delete("3")
+    await desk.delete("4")
+    await desk.restore("4")
+    async with desk.database.transaction(desk.workspace) as tx:
+        await tx.execute(
+            text(
+                "update tickets set updated_at = updated_at - interval '15 days', status = 'spam',"
+                " status_before_spam = 'new' where number = 2"
+            )
+        )
+        await tx.execute(
+            text(
+                "insert into tickets (workspace_id, id, number, version, subject, description, status, priority, tags,"
+                "  created_at, updated_at, closed_at) values (:ws, :id, 5, 1, 'Imported', '', 'closed', 'normal', '{}',"
+                "  '2024-02-29 10:00Z', '2024-03-06 23:59:59Z', '2024-03-06 23:59:59Z')"
+            ),
+            {"ws": desk.workspace, "id": (imported := uuid7())},
+        )
+        await put_beside(tx, [{"id": str(imported), "subject": "Imported", "number": 5}])
+        rows = await tx.all(
+            text(
+                "select s.week, s.shown,"
+                " cast(extract(epoch from date_bin('7 days', t.updated_at, '1970-01-01Z')) as int) / 604800 as is"
+                " from ticket_search s join tickets t on t.id = s.ticket_id order by t.number"
+            )
+        )
+
+    assert [row["week"] for row in rows] == [row["is"] for row in rows]
+    assert rows[0]["week"] - rows[1]["week"] in (2, 3)
+    assert rows[4]["week"] == 2826
+    assert [row["shown"] for row in rows] == [True, False, False, True, False]
+
+
+def asked_for(words: str, glance: list[str]) -> list[str]:
+    """What the index is asked for, in this order; in brackets what is read in what it finds."""
+    wanted = search.search(words)
+    assert wanted
+    found = wanted.rarest_first(glance)
+    said = re.findall(r"and s\.words( \|\| '')? like :(\w+)", found.likes)
+    return [f"({found.values[name]})" if read else found.values[name] for read, name in said]
 
 
 def test_the_index_is_asked_for_rare_words_first_and_not_for_what_many_have_beside_those() -> None:
-    wanted = search.search("delivery slow kettle")
-    assert wanted
     glance = ["delivery slow", "delivery slow", *["delivery"] * 20]
 
-    assert wanted.rarest_first(glance).likes == (
-        "and s.words like :word2 and s.words like :word1 and s.words || '' like :word0"
-    )
-    assert wanted.rarest_first([*glance, "slow kettle"]).likes == (
-        "and s.words like :word2 and s.words like :word1 and s.words like :word0"
-    ), "the rare words together may be no rarer"
-    assert wanted.rarest_first(["delivery slow kettle"] * 20) == wanted
-    short = search.search("zz delivery")
-    assert short
-    assert short.rarest_first(glance).likes == "and s.words like :word1 and s.words like :word0", "no trigram has it"
+    assert asked_for("delivery slow kettle", glance) == ["%kettle%", "%slo%", "(%slow%)", "(%delivery%)"]
+    assert asked_for("delivery slow kettle", [*glance, "slow kettle"]) == [
+        *("%ket%", "(%kettle%)"),
+        *("%slo%", "(%slow%)"),
+        *("%del%", "(%delivery%)"),
+    ], "the rare words together may be no rarer"
+    assert asked_for("zz delivery", glance) == ["%del%", "(%delivery%)", "%zz%"], "no trigram has it"
+
+
+def test_a_word_is_asked_for_by_the_first_three_letters_that_are_as_rare() -> None:
+    glance = ["a tent", "sent", "fee", "boots"]
+
+    assert asked_for("tent", glance) == ["%ten%", "(%tent%)"]
+    assert asked_for("sent", glance) == ["%sen%", "(%sent%)"]
+    assert asked_for("tent", [*glance, "often", "went"]) == ["%tent%"]
+    assert asked_for("boots", [*glance, "book"]) == ["%oot%", "(%boots%)"]
+    assert asked_for("fee", glance) == ["%fee%"], "there is no shorter part"
+    assert asked_for("kettle", glance) == ["%kettle%"], "nothing tells how rare its parts are"
+    assert asked_for("o_tent", ["o_tent", "tent"]) == ["%o\\_tent%"], "no trigram of it is as rare"
 
 
 async def test_a_ticket_that_says_its_own_number_is_found_once(desk: Desk) -> None:

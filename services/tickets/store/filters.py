@@ -24,6 +24,11 @@ _VALUES = {
 }
 
 
+def is_shown(wanted: TicketFilter, statuses: Sequence[Status]) -> bool:
+    """Tell whether nothing is asked for but what is shown by default."""
+    return not wanted.deleted and set(statuses) <= set(ACTIVE)
+
+
 def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions on a ticket `t` and their values, but for `ws`; no statuses: those usually shown."""
     shown = statuses or (tuple(Status) if wanted.deleted else ACTIVE)
@@ -42,7 +47,7 @@ def where(wanted: TicketFilter, statuses: Sequence[Status]) -> tuple[list[str], 
         conditions.append("t.assignee_id = :assignee")
         values["assignee"] = wanted.assignee
     if wanted.tag is not None:
-        conditions.append(_TAG.format(" and g.shown" if not wanted.deleted and set(shown) <= set(ACTIVE) else ""))
+        conditions.append(_TAG.format(" and g.shown" if is_shown(wanted, statuses) else ""))
         values["tag"] = wanted.tag
     for name, condition in _VALUES.items():
         if (value := getattr(wanted, name)) is not None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,10 @@ from chassis.database import Row, Transaction
 from contracts.refusals import Malformed
 from contracts.tickets import ListTickets
 from services.tickets.domain import Ticket, TicketState, field_values
-from services.tickets.store.filters import where
+from services.tickets.store.filters import is_shown, where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
-from services.tickets.store.search import FEW, GLANCE, LOOK, OFTEN, WORDS, Search, search
+from services.tickets.store.search import FEW, GLANCE, LATEST, LOOK, OFTEN, SURE, WORDS, Search, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
@@ -25,6 +26,12 @@ _ROW = 1500
 
 # By their ids: among all along the order, where the planner would look for them, they may be far.
 _BY_ID = "(select t.* from tickets t where t.workspace_id = :ws and t.id = any(array({})) offset 0)"
+
+# Week by week, so that the next is not looked up once there are enough.
+_BY_WEEK = """(
+    select w.week, t.* from (select week, array_agg(id) as ids from found where {} group by week order by week desc) w
+    cross join lateral (select t.* from tickets t where t.workspace_id = :ws and t.id = any(w.ids) offset 0) t
+)"""
 
 # Of the newest tickets only: every page of the list asks, and years of old ones would be read each time.
 _TAGS = text("""
@@ -75,6 +82,10 @@ class _Asked:
     place: Mapping[str, Any]
     """Where the page begins, as values."""
     many: int
+    shown: bool
+    """Whether none is wanted but those that are shown by default."""
+    newest_first: bool
+    """Whether it is the order of their last change, from the latest on."""
 
     async def rows(self, tx: Transaction) -> Sequence[Row]:
         """Return the rows."""
@@ -89,9 +100,18 @@ class _Asked:
         if len(said) >= self.many or len(first) < GLANCE:
             return await self._these(tx, said)
         if len(said) < OFTEN:
-            few = await self._few(tx, words.rarest_first([row["words"] for row in first]))
-            if few is not None:
-                return few
+            glance = [row["words"] for row in first]
+            latest = math.ceil(SURE * self.many / words.likelihood(glance))
+            lately = [latest] if self.newest_first and not self.place and latest <= LATEST else []
+            # What nobody says together may be rarer by far than what each says tells.
+            tries = [*lately, None] if said or words.indexed == 1 else [None, *lately]
+            words = words.rarest_first(glance)
+            await words.by_index(tx)
+            for most in tries:
+                few = await self._few(tx, words, most)
+                if few is not None and (most is None or len(few) == self.many):
+                    return few
+            await words.by_order(tx)
         return await self._along(tx, words)
 
     async def _these(self, tx: Transaction, ids: Sequence[UUID]) -> Sequence[Row]:
@@ -99,16 +119,19 @@ class _Asked:
         shown = self._shown(_BY_ID.format("select unnest(cast(:ids as uuid[]))"), self.conditions)
         return await tx.all(text(shown), self._all(tx, ids=ids)) if ids else ()
 
-    async def _few(self, tx: Transaction, words: Search) -> Sequence[Row] | None:
-        """Return the rows of all that have the words; None where those are more than a few."""
-        await words.by_index(tx)
-        found = f"with found as materialized (select id from ({words.found_by_index}) f limit {FEW + 1})"  # noqa: S608 - constants
-        known = _BY_ID.format(f"select id from found where (select count(*) from found) <= {FEW}")  # noqa: S608 - constants
-        shown = self._shown(self._chosen(known, self.conditions))
+    async def _few(self, tx: Transaction, words: Search, latest: int | None) -> Sequence[Row] | None:
+        """Return the rows of all that have the words, or of those late ones; None where those are more than a few."""
+        found = words.found_by_index(shown=self.shown, lately=latest is not None)
+        found = f"with found as materialized (select id, week from ({found}) f limit {FEW + 1})"  # noqa: S608 - constants
+        few = f"(select count(*) from found) <= {FEW}"  # noqa: S608 - constants
+        if self.newest_first:
+            known, order = _BY_WEEK.format(few), self.order.replace("order by", "order by t.week desc,")
+        else:
+            known, order = _BY_ID.format(f"select id from found where {few}"), self.order  # noqa: S608 - constants
+        shown = self._shown(self._chosen(known, self.conditions, order))
         statement = f"{found} select * from (select count(*) as found from found) n left join ({shown}) r on true"  # noqa: S608 - constants
-        rows = await tx.all(text(statement), self._all(tx, **words.values))
+        rows = await tx.all(text(statement), self._all(tx, latest=latest, **words.values))
         if rows[0]["found"] > FEW:
-            await words.by_order(tx)
             return None
         return rows if rows[0]["id"] else ()
 
@@ -126,11 +149,10 @@ class _Asked:
         where = " and ".join(self.conditions)
         return f"select {columns} from tickets t where {where} {self.order} {self._limit(most=most)}"  # noqa: S608 - constants
 
-    def _chosen(self, tickets: str, conditions: Sequence[str]) -> str:
+    def _chosen(self, tickets: str, conditions: Sequence[str], order: str = "") -> str:
         """Return those of these tickets that are wanted: nothing else of the others is read than what tells that."""
-        ids = (
-            f"select t.id from {tickets} t where {' and '.join(conditions)} {self.order} {self._limit(many=self.many)}"  # noqa: S608 - constants
-        )
+        where, order = " and ".join(conditions), order or self.order
+        ids = f"select t.id from {tickets} t where {where} {order} {self._limit(many=self.many)}"  # noqa: S608 - constants
         return _BY_ID.format(ids)
 
     def _shown(self, tickets: str, conditions: Sequence[str] = ("true",)) -> str:
@@ -162,7 +184,9 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], 
         )
         place = _place(sort, cursors.decode(scope, wanted.cursor))
     way = "desc" if down else "asc"
-    asked = _Asked(conditions, f"order by t.{sort.column} {way}, t.id {way}", values, place, wanted.limit + 1)
+    order = f"order by t.{sort.column} {way}, t.id {way}"
+    shown = is_shown(wanted, wanted.statuses)
+    asked = _Asked(conditions, order, values, place, wanted.limit + 1, shown, wanted.sort == "-updated")
     words = search(wanted.q)
     rows = await (asked.searched(tx, words) if words else asked.rows(tx))
     tickets = tickets_of(rows[: wanted.limit])

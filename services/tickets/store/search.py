@@ -5,6 +5,7 @@ reads everything for what few have; the trigram index finds what few have at onc
 first. So each is tried up to a limit.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +23,30 @@ OFTEN = 10
 """If so many of those have the words, the index isn't asked: the next along the order will do."""
 FEW = 4_000
 """Tickets that are found by the index and sorted."""
+SURE = 4
+"""Times as many as are wanted are looked for in late weeks, so that it is seldom too few."""
+LATEST = 120_000
+"""Tickets whose weeks are asked for apart from all before, at most."""
 LOOK = 30_000
 """Tickets that are looked at along the order where the index is no help, before all are."""
 
 WORDS = "coalesce((select s.words from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id), '')"
 """The words of a ticket `t`, folded."""
 
+_UNSAID = 0.002
+"""How likely a word is in a ticket where it is in none of some."""
+
+_NUMBERED = "from tickets n where n.workspace_id = :ws and n.number = :number"
+# The week in which the first of the last so many tickets was opened; if there are no more, none is late enough.
+_LATELY = """(
+    select week_of(o.created_at) from tickets o
+    where o.workspace_id = :ws and o.number < (select l.last from ticket_numbers l where l.workspace_id = :ws) - :latest
+    order by o.number desc limit 1
+)"""
+
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _TRIGRAM = re.compile(r"[^\W_]{3}")
+_TRIGRAMS = re.compile(r"(?=([^\W_]{3}))")
 
 # There is one way to do it, and to look for it anew with each word takes longer than to go it.
 _BY_INDEX = text("""
@@ -45,26 +62,28 @@ class Search:
     words: Sequence[str]
     likes: str
     values: dict[str, Any]
-    indexed: bool
-    """Whether the trigram index knows of it."""
+    indexed: int
+    """Of how many of the words the trigram index knows."""
 
     @property
     def found(self) -> str:
         """The ids of the tickets that have it."""
-        return self._found("s.workspace_id")
+        numbered = f" union all select n.id {_NUMBERED}" if "number" in self.values else ""
+        return f"select s.ticket_id as id from ticket_search s where s.workspace_id = :ws {self.likes}{numbered}"  # noqa: S608 - constants
 
-    @property
-    def found_by_index(self) -> str:
-        """The same ids, in a way to which the index on who they are is no help, much as the planner may hope so."""
-        return self._found("s.workspace_id || ''")
+    def found_by_index(self, *, shown: bool, lately: bool) -> str:
+        """Return the same and the week that each was changed in last: only what is shown by default, or only lately.
 
-    def _found(self, workspace: str) -> str:
-        numbered = (
-            " union all select n.id from tickets n where n.workspace_id = :ws and n.number = :number"
-            if "number" in self.values
-            else ""
-        )
-        return f"select s.ticket_id as id from ticket_search s where {workspace} = :ws {self.likes}{numbered}"  # noqa: S608 - constants
+        In a way to which the index on who they are is no help, much as the planner may hope so.
+        """
+        worded = f"select s.ticket_id as id, s.week from ticket_search s where s.workspace_id || '' = :ws {self.likes}"  # noqa: S608 - constants
+        if shown:  # What two words have in common is rarer than what is shown, a long list to meet with theirs.
+            worded += " and s.shown" if self.indexed == 1 else " and coalesce(s.shown, true)"
+        numbered = f"select n.id, week_of(n.updated_at) {_NUMBERED}"
+        if lately:
+            worded += f" and s.week >= {_LATELY}"
+            numbered += f" and week_of(n.updated_at) >= {_LATELY}"
+        return f"{worded} union all {numbered}" if "number" in self.values else worded
 
     @property
     def check(self) -> str:
@@ -78,6 +97,12 @@ class Search:
         """Whether a ticket with these words and this number has it."""
         return number == self.values.get("number") or all(word in words for word in self.words)
 
+    def likelihood(self, glance: Sequence[str]) -> float:
+        """Return how many of all tickets may have it, as a part of 1, as far as some tickets' words tell."""
+        together = sum(all(word in words for word in self.words) for words in glance)
+        each = (sum(word in words for words in glance) / len(glance) or _UNSAID for word in self.words)
+        return together / len(glance) or math.prod(each)
+
     def rarest_first(self, glance: Sequence[str]) -> "Search":
         """Return the same as the index has it soonest, as far as some tickets' words tell.
 
@@ -87,8 +112,14 @@ class Search:
         order = sorted(self.words, key=lambda word: (not _TRIGRAM.search(word), said[word]))
         rare = [word for word in order if said[word] < OFTEN and _TRIGRAM.search(word)]
         enough = rare and not any(all(word in words for word in rare) for words in glance)
-        likes = (_like(self.words.index(word), read=bool(enough) and word not in rare) for word in order)
-        return replace(self, likes=" ".join(likes))
+        likes, values = list[str](), dict(self.values)
+        for word in order:
+            nth, read = self.words.index(word), bool(enough) and word not in rare
+            if part := "" if read else _part(word, said[word], glance):
+                likes.append(f"and s.words like :part{nth}")
+                values[f"part{nth}"] = f"%{part}%"
+            likes.append(_like(nth, read=read or part != ""))
+        return replace(self, likes=" ".join(likes), values=values)
 
     async def by_index(self, tx: Transaction) -> None:
         """Have the next statements find them by the trigram index, whatever the planner may hope for."""
@@ -106,6 +137,15 @@ def _like(nth: int, *, read: bool = False) -> str:
     return f"and s.words{" || ''" if read else ''} like :word{nth}"
 
 
+def _part(word: str, said: int, glance: Sequence[str]) -> str:
+    """Return the three letters that are as rare as a word of which they are a part, if the glance tells of any.
+
+    One list to go through in place of one for each three letters of the word.
+    """
+    parts = (part for part in _TRIGRAMS.findall(word) if part != word)
+    return next((part for part in parts if 0 < sum(part in words for words in glance) == said), "")
+
+
 def search(q: str) -> Search | None:
     """Return what these words look for, if there are any."""
     words = list(dict.fromkeys(folded(q).split()))
@@ -116,4 +156,4 @@ def search(q: str) -> Search | None:
     number = _A_NUMBER.fullmatch(q.strip())
     if number and int(number[1]) <= LARGEST_NUMBER:
         values["number"] = int(number[1])
-    return Search(words, likes, values, indexed=any(_TRIGRAM.search(word) for word in words))
+    return Search(words, likes, values, indexed=sum(_TRIGRAM.search(word) is not None for word in words))

@@ -36,8 +36,10 @@ POSITION = Table("position", "positions", ("workspace_id text",))
 """How far the log of facts goes."""
 
 _SEARCH = text(
-    "insert into ticket_search (workspace_id, ticket_id, words)"
-    " select :ws, * from unnest(cast(:ids as uuid[]), cast(:words as text[])) on conflict do nothing"
+    "insert into ticket_search (workspace_id, ticket_id, words, week, shown)"
+    " select :ws, w.id, w.words, week_of(t.updated_at), is_shown(t.status, t.deleted_at)"
+    " from unnest(cast(:ids as uuid[]), cast(:words as text[])) as w (id, words)"
+    " join tickets t on t.workspace_id = :ws and t.id = w.id on conflict do nothing"
 )
 _NUMBERS = text(
     "insert into ticket_numbers as n (workspace_id, last) values (:ws, :last)"
