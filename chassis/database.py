@@ -133,7 +133,8 @@ class Database:
             try:
                 yield Transaction(session, EVERY)
             except asyncio.CancelledError:
-                session.terminate()  # a frozen server would not let go of who is called off
+                with suppress(asyncpg.InterfaceError):  # it is lost already
+                    session.terminate()  # a frozen server would not let go of who is called off
                 raise
 
     @asynccontextmanager

@@ -6,7 +6,8 @@ frozen or cut-off leader harmless are the row locks and positions inside each tr
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
 import asyncpg
 
@@ -17,6 +18,8 @@ from chassis.telemetry import Metrics
 log = get_logger()
 
 BEAT = 1.0
+_AGAIN = 5.0
+"""Longer than anybody takes to let go."""
 _SILENCE_MS = "4000"
 TRY = "select pg_try_advisory_lock(hashtextextended($1, 0))"
 
@@ -25,6 +28,25 @@ async def lock_session(url: str, name: str) -> "asyncpg.Connection[asyncpg.Recor
     """Open a session to hold locks; the server ends one that falls silent, so that a frozen process loses them."""
     settings = {"application_name": name, "idle_session_timeout": _SILENCE_MS}
     return await asyncpg.connect(url, timeout=3, server_settings=settings)
+
+
+async def call_off(tasks: "Collection[asyncio.Future[Any]]") -> None:
+    """Return once these have ended, however they do; who is told to stop meanwhile leaves them.
+
+    They are told again and again: a library may take it for a failure of its own, after which its caller goes on.
+    """
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_AGAIN)
+    for task in tasks:
+        _hear(task)
+
+
+def _hear(task: "asyncio.Future[Any]") -> None:
+    """Let nobody say that what this ended with was never heard of."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Leader:
@@ -69,7 +91,8 @@ class Leader:
             try:
                 if working is not None:
                     working.cancel()
-                    await asyncio.gather(working, return_exceptions=True)
+                    await asyncio.wait([working])  # as `gather` does not, it lets go when told to stop
+                    _hear(working)
             finally:
                 # Also when told a second time to stop, while the work still ends: nobody else would end the session.
                 self._lead(leading=False)

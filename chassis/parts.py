@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from chassis.database import is_weather
-from chassis.leader import BEAT, TRY, lock_session
+from chassis.leader import BEAT, TRY, call_off, lock_session
 from chassis.logs import get_logger
 from chassis.telemetry import Metrics
 from contracts.streams import Stream
@@ -147,9 +147,7 @@ class Shares:
 
     async def _stop(self, parts: Sequence[int]) -> None:
         stopped = [self._working.pop(nth) for nth in parts]
-        for each in stopped:
-            each.cancel()
-        await asyncio.gather(*stopped, return_exceptions=True)
+        await call_off(stopped)
         if stopped and not self._working:
             self._tell()
 

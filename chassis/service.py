@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chassis.bus import Bus, wake_each_other
 from chassis.database import SILENT, Database, is_weather
 from chassis.health import App, Health
-from chassis.leader import Leader
+from chassis.leader import Leader, call_off
 from chassis.logs import configure, get_logger, hear_of_lost
 from chassis.looking import look
 from chassis.outbox import Relay
@@ -219,14 +219,15 @@ class Service:
         if self._relay is None:
             msg = "the service has not started"
             raise RuntimeError(msg)
+        timers = [self._keep(seconds, name, timer) for seconds, name, timer in self._timers]
+        works = [self._relay.run(), *timers, *(consumer.run() for consumer in self._consumers)]
+        tasks = [asyncio.create_task(work) for work in works]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._relay.run())
-                for seconds, name, timer in self._timers:
-                    group.create_task(self._keep(seconds, name, timer))
-                for consumer in self._consumers:
-                    group.create_task(consumer.run())
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                await task
         finally:
+            await call_off(tasks)
             for forget in self._forgetting:
                 forget()
 
@@ -285,7 +286,7 @@ class Service:
     async def _cancel(self, name: str) -> None:
         for task in self._named(name):
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task])
 
     async def _enter_store(self) -> None:
         """Return once the store answers; who is refused may be let in at any moment, and asks again too."""

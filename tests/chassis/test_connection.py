@@ -142,6 +142,8 @@ async def test_a_name_is_asked_for_once_at_a_time(monkeypatch: pytest.MonkeyPatc
     answer = asyncio.Event()
 
     async def slow(host: str, *more: Any, **other: Any) -> Any:
+        if host != "nats":  # somebody else comes back meanwhile
+            return await known(host, *more, **other)
         asked.append(host)
         await answer.wait()
         return await known("127.0.0.1", *more, **other)

@@ -365,6 +365,25 @@ async def test_a_glance_sees_every_workspace_and_writes_in_none(vault: Vault) ->
     assert vault.database.at_work() == 0
 
 
+async def test_who_is_called_off_at_a_glance_whose_session_is_lost_is_told_so(vault: Vault) -> None:
+    looking = asyncio.Event()
+
+    async def look() -> None:
+        async with vault.database.glance("relay") as tx:
+            pid = await tx.scalar(text("select pg_backend_pid()"))
+            async with vault.transaction(a_workspace()) as other:
+                await other.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+            await eventually(lambda: vault.database.at_work() == 0)
+            looking.set()
+            await asyncio.Event().wait()
+
+    looker = asyncio.create_task(look())
+    await looking.wait()
+    looker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looker
+
+
 def test_every_purpose_of_a_transaction_over_all_workspaces_is_listed() -> None:
     found: dict[str, set[str]] = {}
     for top in ("chassis", "services"):

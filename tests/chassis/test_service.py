@@ -104,6 +104,31 @@ async def test_a_service_without_its_store_is_live_but_not_ready_and_recovers_by
     await eventually(sent)
 
 
+async def test_a_timer_that_takes_being_called_off_for_a_failure_holds_up_nobody(
+    postgres_server: PostgresServer, broker: NatsServer, urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.leader._AGAIN", 0.1)
+    gateway, deaf = a_gateway(settings_for(broker, "gateway", urls)), list[str]()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            deaf.append("said")
+            if len(deaf) % 2:
+                raise OSError("it took that for a failure") from None
+            raise
+
+    gateway.every(0, "deaf")(wait)
+    async with running(gateway):
+        await eventually(lambda: gateway.leader.leading)
+        async with closed(postgres_server, urls):
+            await eventually(lambda: not gateway.leader.leading)
+        assert len(deaf) == 2
+        await eventually(lambda: gateway.leader.leading)
+    assert len(deaf) == 4
+
+
 async def test_a_service_without_its_broker_is_live_but_not_ready(urls: Urls) -> None:
     async with a_broker() as broker:
         gateway = a_gateway(settings_for(broker, "gateway", urls))
