@@ -253,7 +253,7 @@ async def test_a_search_that_finds_more_than_it_counts_says_so(
     everything = await browser.open(f"{base(desk)}/tickets")
 
     assert found.one("a", id="chip-active").words == "Active2+"
-    assert found.one("a", id="chip-closed").words == "Closed0"
+    assert found.one("a", id="chip-closed").words == "Closed", "nobody knows that there is none"
     assert everything.one("a", id="chip-active").words == "Active3"
     assert (await desk.get("tickets/counts?q=fire"))["more"] is True
     assert (await desk.get("tickets/counts"))["more"] is False

@@ -77,7 +77,7 @@ class Search:
         In a way to which the index on who they are is no help, much as the planner may hope so.
         """
         worded = f"select s.ticket_id as id, s.week from ticket_search s where s.workspace_id || '' = :ws {self.likes}"  # noqa: S608 - constants
-        if shown:  # What two words have in common is rarer than what is shown, a long list to meet with theirs.
+        if shown:  # Two words are together in few tickets, sooner read than met with all that is shown.
             worded += " and s.shown" if self.indexed == 1 else " and coalesce(s.shown, true)"
         numbered = f"select n.id, week_of(n.updated_at) {_NUMBERED}"
         if lately:
