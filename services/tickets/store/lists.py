@@ -101,10 +101,11 @@ class _Asked:
             return await self._these(tx, said)
         if len(said) < OFTEN:
             glance = [row["words"] for row in first]
-            latest = math.ceil(SURE * self.many / words.likelihood(glance))
-            lately = [latest] if self.newest_first and not self.place and latest <= LATEST else []
+            enough = math.ceil(SURE * self.many / words.likelihood(glance))
             # What nobody says together may be rarer by far than what each says tells.
-            tries = [*lately, None] if said or words.indexed == 1 else [None, *lately]
+            sure = enough if said or words.indexed == 1 else SURE * enough
+            lately = self.newest_first and not self.place
+            tries = [most for most in (sure, None, enough) if most is None or (lately and most <= LATEST)]
             words = words.rarest_first(glance)
             await words.by_index(tx)
             for most in tries:
