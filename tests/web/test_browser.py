@@ -63,6 +63,20 @@ async def test_fields_are_edited_in_place(chromium: Chromium, desk: Desk) -> Non
     assert (now["subject"], now["priority"]) == ("The printer is out", "critical")
 
 
+async def test_one_stays_at_a_menu_while_somebody_else_changes_the_ticket(chromium: Chromium, desk: Desk) -> None:
+    ticket = await desk.ticket(subject="Lamp")
+    async with a_window(chromium, desk) as window:
+        status = window.page.locator("#move summary")
+        await window.open(f"tickets/{ticket['number']}")
+        await status.focus()
+
+        await desk.change(ticket, status="open", priority="high")
+
+        await expect(window.page.locator("#priority")).to_have_value("high")
+        await expect(status).to_contain_text("Open")
+        await expect(status).to_be_focused()
+
+
 async def test_what_was_done_on_a_ticket_is_undone_and_one_stays_where_one_was(chromium: Chromium, desk: Desk) -> None:
     made = await desk.ticket(subject="لا يمكنني الدخول (Login)", description="مرحبا\n\nHello")
     ticket = await desk.change(made, status="in_progress")

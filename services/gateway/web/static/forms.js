@@ -46,9 +46,20 @@ document.addEventListener("htmx:afterRequest", (event) => idle(event.target));
 window.addEventListener("pageshow", () => all("form[data-busy]").forEach(idle));
 
 // Where the reader was stays where it was when the page around it is put in anew.
-const around = (at) => (at ? [...(at.id ? [at.id] : []), ...around(at.parentElement)] : []);
+/** Return the ids of what the reader is in, from within, so that `back` finds it in what takes its place. */
+export const around = (at = document.activeElement) => (at ? [...(at.id ? [at.id] : []), ...around(at.parentElement)] : []);
+
+/** Lead the reader back to where they were, unless they are somewhere. */
+export function back(ids) {
+  for (const id of ids) {
+    if (document.activeElement !== document.body) break;
+    const found = document.getElementById(id);
+    (found?.matches("details") ? found.querySelector("summary") : found)?.focus({ preventScroll: true });
+  }
+}
+
 let left = [];
-document.addEventListener("htmx:beforeSwap", () => { left = around(document.activeElement); });
+document.addEventListener("htmx:beforeSwap", () => { left = around(); });
 document.addEventListener("htmx:afterSwap", (event) => {
   event.target.querySelector?.("[autofocus]")?.focus();
   const said = document.getElementById("said");
@@ -56,11 +67,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   said?.remove();
 });
 document.addEventListener("htmx:afterSettle", () => {
-  for (const id of left) {
-    if (document.activeElement !== document.body) break;
-    const found = document.getElementById(id);
-    (found?.matches("details") ? found.querySelector("summary") : found)?.focus({ preventScroll: true });
-  }
+  back(left);
   left = [];
 });
 document.addEventListener("htmx:sendError", () => say("Not sent: the desk can't be reached. What you typed is still here."));

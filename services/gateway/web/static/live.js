@@ -2,6 +2,7 @@
 //
 // One tab of a browser holds the stream for all of them: browsers open only a few connections to one host. Nothing moves
 // under the pointer, and nothing that somebody is typing in is replaced.
+import { around, back } from "./forms.js";
 import { all, body, element } from "./page.js";
 
 const own = body.api ? new Map(all("[data-live][id]").map((part) => [part.id, plain(part)])) : null;
@@ -174,7 +175,7 @@ function put(fresh) {
     return;
   }
   const seen = new Map(all("[data-ticket][data-version], .story > [id]", old).map((row) => [row.dataset.ticket ?? row.id, row.dataset.version]));
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const left = old.contains(document.activeElement) ? around() : [];
   const shown = document.adoptNode(fresh);
   for (const row of all(".row[data-ticket]", shown)) {
     const before = seen.get(row.dataset.ticket);
@@ -190,7 +191,7 @@ function put(fresh) {
   // What is looked at stays where it is, whatever came above it.
   const again = held && document.getElementById(held.id);
   if (again) scrollBy(0, again.getBoundingClientRect().top - top);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  back(left);
   window.htmx?.process(shown);
   shown.dispatchEvent(new CustomEvent("counterfoil:shown", { bubbles: true }));
 }
