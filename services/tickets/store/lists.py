@@ -104,8 +104,8 @@ class _Asked:
             enough = math.ceil(SURE * self.many / words.likelihood(glance))
             # What nobody says together may be rarer by far than what each says tells.
             sure = enough if said or words.indexed == 1 else SURE * enough
-            lately = self.newest_first and not self.place
-            tries = [most for most in (sure, None, enough) if most is None or (lately and most <= LATEST)]
+            lately = self.newest_first and not self.place and enough <= LATEST
+            tries = (None,) if not lately else (sure, None) if sure <= LATEST else (None, enough)
             words = words.rarest_first(glance)
             await words.by_index(tx)
             for most in tries:
