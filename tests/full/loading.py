@@ -147,6 +147,10 @@ def _contact(world: World, nth: int, rows: _Rows) -> None:
     )
 
 
+def _week(time: str) -> int:
+    return int(dt.datetime.fromisoformat(time).timestamp() // _WEEK)
+
+
 def _ticket(world: World, life: Life, rows: _Rows) -> None:
     rows.add("tickets", life.row)
     rows.add(
@@ -155,7 +159,8 @@ def _ticket(world: World, life: Life, rows: _Rows) -> None:
             "workspace_id": world.workspace_id,
             "ticket_id": life.row["id"],
             "words": folded(life.row["subject"]),
-            "week": int(dt.datetime.fromisoformat(life.row["updated_at"]).timestamp() // _WEEK),
+            "week": _week(life.row["updated_at"]),
+            "opened_week": _week(life.row["created_at"]),
             "shown": life.row["deleted_at"] is None and life.row["status"] not in (Status.CLOSED, Status.SPAM),
         },
     )

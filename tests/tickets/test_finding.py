@@ -76,10 +76,11 @@ async def town(desk: Desk) -> Town:
         if nth % 6 == 0:
             await desk.delete(made)
     async with desk.database.transaction(desk.workspace) as tx:  # as if they had come one an hour
+        await tx.execute(text("update tickets set number = 100 where number = 2"))
         await tx.execute(
             text(
                 "update tickets set created_at = cast(:start as timestamptz) + make_interval(hours => number),"
-                " updated_at = cast(:start as timestamptz) + make_interval(hours => 2 * number % 37)"
+                " updated_at = cast(:start as timestamptz) + make_interval(hours => 3 * number % 37)"
             ),
             {"start": START},
         )
@@ -191,14 +192,16 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
             if (cursor := page.next_cursor) is None:
                 return numbers
 
-    for glance, often, few, look, sure in (
-        (1, 2, 100, 2, 10_000),
-        (1, 2, 100, 2, 7),
-        (1, 2, 100, 2, 0.01),
-        (1, 2, 0, 2, 0.01),
-        (1, 2, 0, 100, 7),
-        (3, 1, 100, 5, 0.01),
-        (100, 10, 0, 100, 7),
+    for glance, often, few, look, sure, near in (
+        (1, 2, 100, 2, 10_000, 120_000),
+        (1, 2, 100, 2, 10_000, 5),
+        (1, 2, 100, 2, 7, 120_000),
+        (1, 2, 100, 2, 0.01, 120_000),
+        (1, 2, 0, 2, 0.01, 120_000),
+        (1, 2, 0, 2, 10_000, 5),
+        (1, 2, 0, 100, 7, 120_000),
+        (3, 1, 100, 5, 0.01, 120_000),
+        (100, 10, 0, 100, 7, 120_000),
     ):
         monkeypatch.setattr(lists, "GLANCE", glance)
         monkeypatch.setattr(lists, "OFTEN", often)
@@ -206,15 +209,16 @@ async def test_a_search_finds_the_same_whichever_way_it_takes(town: Town, monkey
         monkeypatch.setattr(lists, "LOOK", look)
         monkeypatch.setattr(lists, "FEW", few)
         monkeypatch.setattr(lists, "SURE", sure)
-        for q in ("printer", "42", "fire printer", "jams 42 printer", "e", "xyz", "#3"):
+        monkeypatch.setattr(lists, "NEXT", near)
+        for q in ("printer", "42", "100", "fire printer", "jams 42 printer", "e", "xyz", "#3"):
             expected = [row for row in town.rows if is_in(row, TicketFilter(q=q))]
-            for sort, statuses in itertools.product(("-updated", "updated", "number"), ((), tuple(Status))):
+            for sort, statuses in itertools.product(SORTS, ((), tuple(Status))):
                 wanted = [row for row in expected if row.status in (statuses or ACTIVE)]
-                way = (glance, few, look, sure, q, sort, statuses)
+                way = (glance, few, look, sure, near, q, sort, statuses)
                 assert await found(sort, q=q, statuses=statuses) == in_order(wanted, sort), way
 
 
-async def test_what_is_searched_knows_the_week_of_its_last_change_and_whether_it_is_shown(desk: Desk) -> None:
+async def test_what_is_searched_knows_the_weeks_of_its_ticket_and_whether_it_is_shown(desk: Desk) -> None:
     for subject in ("At rest", "Spam of long ago", "Gone", "Gone and back"):
         await desk.create(subject)
     await desk.delete("3")
@@ -238,15 +242,17 @@ async def test_what_is_searched_knows_the_week_of_its_last_change_and_whether_it
         await put_beside(tx, [{"id": str(imported), "subject": "Imported", "number": 5}])
         rows = await tx.all(
             text(
-                "select s.week, s.shown,"
-                " cast(extract(epoch from date_bin('7 days', t.updated_at, '1970-01-01Z')) as int) / 604800 as is"
+                "select s.week, s.opened_week, s.shown,"
+                " cast(extract(epoch from date_bin('7 days', t.updated_at, '1970-01-01Z')) as int) / 604800 as is,"
+                " cast(extract(epoch from date_bin('7 days', t.created_at, '1970-01-01Z')) as int) / 604800 as was"
                 " from ticket_search s join tickets t on t.id = s.ticket_id order by t.number"
             )
         )
 
     assert [row["week"] for row in rows] == [row["is"] for row in rows]
+    assert [row["opened_week"] for row in rows] == [row["was"] for row in rows]
     assert rows[0]["week"] - rows[1]["week"] in (2, 3)
-    assert rows[4]["week"] == 2826
+    assert (rows[4]["opened_week"], rows[4]["week"]) == (2826, 2826)
     assert [row["shown"] for row in rows] == [True, False, False, True, False]
 
 

@@ -18,7 +18,7 @@ from services.tickets.domain import Ticket, TicketState, field_values
 from services.tickets.store.filters import is_shown, where
 from services.tickets.store.pages import fitting
 from services.tickets.store.rows import BESIDE, CONTACT, TICKET, tickets_of
-from services.tickets.store.search import FEW, GLANCE, LATEST, LOOK, OFTEN, SURE, WORDS, Search, search
+from services.tickets.store.search import FEW, GLANCE, LAST, LOOK, NEXT, OFTEN, SURE, WORDS, Search, Weeks, search
 from services.tickets.store.tickets import LARGEST_NUMBER
 
 _ROW = 1500
@@ -29,7 +29,7 @@ _BY_ID = "(select t.* from tickets t where t.workspace_id = :ws and t.id = any(a
 
 # Week by week, so that the next is not looked up once there are enough.
 _BY_WEEK = """(
-    select w.week, t.* from (select week, array_agg(id) as ids from found where {} group by week order by week desc) w
+    select w.week, t.* from (select week, array_agg(id) as ids from found where {} group by week order by week {}) w
     cross join lateral (select t.* from tickets t where t.workspace_id = :ws and t.id = any(w.ids) offset 0) t
 )"""
 
@@ -49,6 +49,8 @@ class _Sort:
     out: Callable[[TicketState], str | int]
     back: Callable[[str | int], dt.datetime | int]
     type: str
+    weeks: str = ""
+    """Where the index of words knows its week."""
 
 
 def _time(value: str | int) -> dt.datetime:
@@ -65,8 +67,8 @@ def _whole(value: str | int) -> int:
 
 
 _SORTS = {
-    "updated": _Sort("updated_at", lambda state: state.updated_at.isoformat(), _time, "timestamptz"),
-    "created": _Sort("created_at", lambda state: state.created_at.isoformat(), _time, "timestamptz"),
+    "updated": _Sort("updated_at", lambda state: state.updated_at.isoformat(), _time, "timestamptz", "week"),
+    "created": _Sort("created_at", lambda state: state.created_at.isoformat(), _time, "timestamptz", "opened_week"),
     "priority": _Sort("priority_rank", lambda state: state.priority.rank, _whole, "int"),
     "number": _Sort("number", lambda state: state.number, _whole, "int"),
 }
@@ -84,8 +86,8 @@ class _Asked:
     many: int
     shown: bool
     """Whether none is wanted but those that are shown by default."""
-    newest_first: bool
-    """Whether it is the order of their last change, from the latest on."""
+    weeks: Weeks
+    """Those of the time that it is ordered by."""
 
     async def rows(self, tx: Transaction) -> Sequence[Row]:
         """Return the rows."""
@@ -95,17 +97,24 @@ class _Asked:
         """Return the rows that have the words."""
         if not words.indexed:
             return await self._along(tx, words)
-        first = await tx.all(text(self._first(f"t.id, t.number, {WORDS} as words", GLANCE)), self._all(tx, most=GLANCE))
+        columns = f"t.id, t.number, {WORDS} as words, {LAST} as last"
+        first = await tx.all(text(self._first(columns, GLANCE)), self._all(tx, most=GLANCE))
         said = [row["id"] for row in first if words.are_in(row["words"], row["number"])]
         if len(said) >= self.many or len(first) < GLANCE:
             return await self._these(tx, said)
         if len(said) < OFTEN:
             glance = [row["words"] for row in first]
-            enough = math.ceil(SURE * self.many / words.likelihood(glance))
-            # What nobody says together may be rarer by far than what each says tells.
-            sure = enough if said or words.indexed == 1 else SURE * enough
-            lately = self.newest_first and not self.place and enough <= LATEST
-            tries = (None,) if not lately else (sure, None) if sure <= LATEST else (None, enough)
+            likely = words.likelihood(glance)
+            enough = math.ceil(SURE * self.many / likely)
+            # What nobody says together may be rarer by far than what each says tells; and not all tickets are shown.
+            sure = enough if (said or words.indexed == 1) and not self.shown else SURE * enough
+            tries: Sequence[int | None] = (None,)
+            if self.weeks.known:
+                tries = (sure, None) if sure <= NEXT else (None, min(enough, NEXT))
+            elif said and self.many / likely < likely * first[0]["last"]:  # Sooner met along the order than looked up.
+                rows = await self._of_first(tx, words, enough)
+                if len(rows) == self.many:
+                    return rows
             words = words.rarest_first(glance)
             await words.by_index(tx)
             for most in tries:
@@ -120,18 +129,20 @@ class _Asked:
         shown = self._shown(_BY_ID.format("select unnest(cast(:ids as uuid[]))"), self.conditions)
         return await tx.all(text(shown), self._all(tx, ids=ids)) if ids else ()
 
-    async def _few(self, tx: Transaction, words: Search, latest: int | None) -> Sequence[Row] | None:
-        """Return the rows of all that have the words, or of those late ones; None where those are more than a few."""
-        found = words.found_by_index(shown=self.shown, lately=latest is not None)
-        found = f"with found as materialized (select id, week from ({found}) f limit {FEW + 1})"  # noqa: S608 - constants
+    async def _few(self, tx: Transaction, words: Search, most: int | None) -> Sequence[Row] | None:
+        """Return the rows of all that have the words, or of near weeks; None where those are more than a few."""
+        near = "" if most is None else self.weeks.near(placed=bool(self.place))
+        found = words.found_by_index(self.weeks, shown=self.shown, near=near)
         few = f"(select count(*) from found) <= {FEW}"  # noqa: S608 - constants
-        if self.newest_first:
-            known, order = _BY_WEEK.format(few), self.order.replace("order by", "order by t.week desc,")
-        else:
-            known, order = _BY_ID.format(f"select id from found where {few}"), self.order  # noqa: S608 - constants
-        shown = self._shown(self._chosen(known, self.conditions, order))
-        statement = f"{found} select * from (select count(*) as found from found) n left join ({shown}) r on true"  # noqa: S608 - constants
-        rows = await tx.all(text(statement), self._all(tx, latest=latest, **words.values))
+        if self.place:
+            few += f" and {self.weeks.not_past}"
+        order = self.order.replace("order by", f"order by t.week {self.weeks.way},")
+        shown = self._shown(self._chosen(_BY_WEEK.format(few, self.weeks.way), self.conditions, order))
+        statement = (
+            f"with found as materialized (select id, week from ({found}) f limit {FEW + 1})"  # noqa: S608 - constants
+            f" select * from (select count(*) as found from found) n left join ({shown}) r on true"
+        )
+        rows = await tx.all(text(statement), self._all(tx, next=most, **words.values))
         if rows[0]["found"] > FEW:
             return None
         return rows if rows[0]["id"] else ()
@@ -187,7 +198,8 @@ async def page(tx: Transaction, wanted: ListTickets) -> tuple[Sequence[Ticket], 
     way = "desc" if down else "asc"
     order = f"order by t.{sort.column} {way}, t.id {way}"
     shown = is_shown(wanted, wanted.statuses)
-    asked = _Asked(conditions, order, values, place, wanted.limit + 1, shown, wanted.sort == "-updated")
+    weeks = Weeks(sort.column, sort.weeks, down)
+    asked = _Asked(conditions, order, values, place, wanted.limit + 1, shown, weeks)
     words = search(wanted.q)
     rows = await (asked.searched(tx, words) if words else asked.rows(tx))
     tickets = tickets_of(rows[: wanted.limit])

@@ -24,26 +24,21 @@ OFTEN = 10
 FEW = 4_000
 """Tickets that are found by the index and sorted."""
 SURE = 4
-"""Times as many as are wanted are looked for in late weeks, so that it is seldom too few."""
-LATEST = 120_000
-"""Tickets whose weeks are asked for apart from all before, at most."""
+"""Times as many as are wanted are looked for in the next weeks, so that it is seldom too few."""
+NEXT = 120_000
+"""Tickets whose weeks are asked for apart from all beyond, at most."""
 LOOK = 30_000
 """Tickets that are looked at along the order where the index is no help, before all are."""
 
 WORDS = "coalesce((select s.words from ticket_search s where s.workspace_id = :ws and s.ticket_id = t.id), '')"
 """The words of a ticket `t`, folded."""
+LAST = "(select l.last from ticket_numbers l where l.workspace_id = :ws)"
+"""The number of the latest ticket, which tells how many there may be."""
 
 _UNSAID = 0.002
 """How likely a word is in a ticket where it is in none of some."""
 
 _NUMBERED = "from tickets n where n.workspace_id = :ws and n.number = :number"
-# The week in which the first of the last so many tickets was opened; if there are no more, none is late enough.
-_LATELY = """(
-    select week_of(o.created_at) from tickets o
-    where o.workspace_id = :ws and o.number < (select l.last from ticket_numbers l where l.workspace_id = :ws) - :latest
-    order by o.number desc limit 1
-)"""
-
 _A_NUMBER = re.compile(r"#?([1-9][0-9]{0,9})")
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 _TRIGRAMS = re.compile(r"(?=([^\W_]{3}))")
@@ -53,6 +48,47 @@ _BY_INDEX = text("""
     select set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 """)
 _BY_ORDER = text("select set_config('plan_cache_mode', 'auto', true)")
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """The weeks that an order goes through: all is in one where it isn't that of a time."""
+
+    of: str
+    """A column of tickets."""
+    known: str
+    """The column where the trigram index knows its week, if there is any."""
+    down: bool
+
+    @property
+    def way(self) -> str:
+        """Which way it goes."""
+        return "desc" if self.down else "asc"
+
+    @property
+    def not_past(self) -> str:
+        """Whether a week isn't before that in which the page begins."""
+        on = "<=" if self.down else ">="
+        return f"week {on} (select week_of(cast(:after as timestamptz)))" if self.known else "true"
+
+    def near(self, *, placed: bool) -> str:
+        """Return what is said of a week in which one of the next tickets was opened: the next so many from the page on.
+
+        If there are no more than those, no week is near.
+        """
+        past, by, on = ("<", "-", ">=") if self.down else (">", "+", "<=")
+        start = LAST if self.down else "0"
+        if placed:
+            start = f"""(
+                select p.number from tickets p
+                where p.workspace_id = :ws and p.created_at {past}= cast(:after as timestamptz)
+                order by p.created_at {self.way} limit 1
+            )"""  # noqa: S608 - constants
+        return f"""{on} (
+            select week_of(o.created_at) from tickets o
+            where o.workspace_id = :ws and o.number {past} {start} {by} :next
+            order by o.number {self.way} limit 1
+        )"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +107,19 @@ class Search:
         numbered = f" union all select n.id {_NUMBERED}" if "number" in self.values else ""
         return f"select s.ticket_id as id from ticket_search s where s.workspace_id = :ws {self.likes}{numbered}"  # noqa: S608 - constants
 
-    def found_by_index(self, *, shown: bool, lately: bool) -> str:
-        """Return the same and the week that each was changed in last: only what is shown by default, or only lately.
+    def found_by_index(self, weeks: Weeks, *, shown: bool, near: str = "") -> str:
+        """Return the same with their weeks: only what is shown by default, or only what is in near weeks.
 
         In a way to which the index on who they are is no help, much as the planner may hope so.
         """
-        worded = f"select s.ticket_id as id, s.week from ticket_search s where s.workspace_id || '' = :ws {self.likes}"  # noqa: S608 - constants
+        of_words, of_number = (f"s.{weeks.known}", f"week_of(n.{weeks.of})") if weeks.known else ("0", "0")
+        worded = f"select s.ticket_id as id, {of_words} as week from ticket_search s"  # noqa: S608 - constants
+        worded += f" where s.workspace_id || '' = :ws {self.likes}"
+        numbered = f"select n.id, {of_number} {_NUMBERED}"
         if shown:  # Two words are together in few tickets, sooner read than met with all that is shown.
             worded += " and s.shown" if self.indexed == 1 else " and coalesce(s.shown, true)"
-        numbered = f"select n.id, week_of(n.updated_at) {_NUMBERED}"
-        if lately:
-            worded += f" and s.week >= {_LATELY}"
-            numbered += f" and week_of(n.updated_at) >= {_LATELY}"
+        if near:  # Whose number it is may come too: past those it can only be what tells that there are more.
+            worded += f" and {of_words} {near}"
         return f"{worded} union all {numbered}" if "number" in self.values else worded
 
     @property

@@ -90,8 +90,8 @@ _INSERT = text("""
             created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at, follow_up_of
         from opened
     )
-    insert into ticket_search (workspace_id, ticket_id, words, week, shown)
-    select :ws, id, words, week_of(updated_at), is_shown(status, deleted_at) from opened
+    insert into ticket_search (workspace_id, ticket_id, words, week, opened_week, shown)
+    select :ws, id, words, week_of(updated_at), week_of(created_at), is_shown(status, deleted_at) from opened
 """)
 # A description that did not change keeps its place on the disk: coalesce hands the stored value on as it is.
 _UPDATE = text("""

@@ -36,8 +36,8 @@ POSITION = Table("position", "positions", ("workspace_id text",))
 """How far the log of facts goes."""
 
 _SEARCH = text(
-    "insert into ticket_search (workspace_id, ticket_id, words, week, shown)"
-    " select :ws, w.id, w.words, week_of(t.updated_at), is_shown(t.status, t.deleted_at)"
+    "insert into ticket_search (workspace_id, ticket_id, words, week, opened_week, shown)"
+    " select :ws, w.id, w.words, week_of(t.updated_at), week_of(t.created_at), is_shown(t.status, t.deleted_at)"
     " from unnest(cast(:ids as uuid[]), cast(:words as text[])) as w (id, words)"
     " join tickets t on t.workspace_id = :ws and t.id = w.id on conflict do nothing"
 )
