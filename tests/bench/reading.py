@@ -80,6 +80,7 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
     api, at = f"/api/v1/workspaces/{WORKSPACE}", f"/w/{WORKSPACE}"
     shown = await deep_cursor(desk, "sort=-updated", full.many // 10)
     every = await deep_cursor(desk, f"sort=created&{EVERY}", full.many)
+    later = await deep_cursor(desk, f"q=tent&{EVERY}", 20)
     lists = {
         "list": "sort=-updated",
         "list, least recently updated": "sort=updated",
@@ -103,6 +104,8 @@ async def questions(full: FullDesk) -> dict[str, Asked]:
         "search, a word of many": "q=invoice",
         "search, two words": f"q={quote('tent boot')}&{EVERY}",
         "search, a word of some": f"q=tent&{EVERY}",
+        "search, a word of some, a later page": f"q=tent&{EVERY}&cursor={quote(later)}",
+        "search, a word of some, oldest": f"q=tent&{EVERY}&sort=created",
         "search, a part of a word of few": f"q={rare[1:4]}&{EVERY}",
         "search, a part of a word of one": f"q={rare[1:9]}&{EVERY}",
         "search, two words of one": f"q={quote(f'{said} {rare[1:9]}')}&{EVERY}",
