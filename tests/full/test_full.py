@@ -29,7 +29,8 @@ CALLER = Caller(workspace_id=WORLD.workspace_id, kind=ActorKind.USER, id=str(OWN
 REPORTED = ("report_tickets", "report_steps")
 _FOUND_RIGHTLY = text("""
     select count(*) from ticket_search s join tickets t on t.id = s.ticket_id
-    where s.week = week_of(t.updated_at) and s.opened_week = week_of(t.created_at) and s.shown = is_shown(t.status, t.deleted_at)
+    where s.week = week_of(t.updated_at) and s.opened_week = week_of(t.created_at)
+        and s.shown = is_shown(t.status, t.deleted_at)
 """)
 
 
