@@ -97,7 +97,10 @@ def _meant(
 ) -> Sequence[UUID]:
     if bool(letters) == bool(reason or integration or everything):
         raise click.UsageError("name letters, or say which by --reason, --integration or --all")
-    return letters or [each.id for each in desk.dead_letters(reason=reason, integration=integration)][::-1]
+    found = letters or [each.id for each in desk.dead_letters(reason=reason, integration=integration)][::-1]
+    if not found:
+        click.echo("there are none", err=True)
+    return found
 
 
 @main.group()

@@ -320,6 +320,9 @@ def test_letters_are_tried_again_the_oldest_first_and_the_code_tells_of_those_th
         "  body: must be JSON\n"
         in counterfoil("dead-letters", "retry", ID, answers=(problem(422, "invalid", errors=errors),))[2]
     )
+    for asked in ("retry", "drop"):
+        ended, out, err = counterfoil("dead-letters", asked, "--reason", "nosuch", answers=(letters(),))
+        assert (ended, out, err) == (0, "", "there are none\n")
     for words in ((), (ID, "--all"), ("no-id",)):
         assert counterfoil("dead-letters", "retry", *words, answers=())[0] == 2
 
